@@ -161,6 +161,13 @@ export interface SplitRingView extends RingInfo {
   readonly stopped: boolean; // netdev queue stopped (tx)
   readonly vector: number | undefined;
   readonly faults: readonly string[];
+  /** The three parts as they are in RAM, flat; absent where the host leaves them out (many queues open).
+   *  Descriptor table: addr, len, flags, next per descriptor. */
+  readonly table?: readonly number[];
+  /** avail->ring[]: the head in each slot. */
+  readonly availRing?: readonly number[];
+  /** used->ring[]: id, len per slot. */
+  readonly usedRing?: readonly number[];
 }
 export interface FieldView {
   readonly name: string;
