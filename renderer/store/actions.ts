@@ -96,7 +96,14 @@ export function panelTitle(panel: PanelId): string {
 }
 
 function panelAction(panel: PanelId, shortcut: string): Action {
-  return { id: `panel.${panel}`, title: `Show ${PANEL_TITLES[panel]}`, group: 'View', shortcuts: [shortcut], inTerminal: true, run: () => store.getState().dock?.open(panel) };
+  return {
+    id: `panel.${panel}`,
+    title: `Show ${PANEL_TITLES[panel]}`,
+    group: 'View',
+    shortcuts: [shortcut],
+    inTerminal: true,
+    run: () => store.getState().dock?.open(panel),
+  };
 }
 function presetAction(preset: Preset, title: string): Action {
   return { id: `layout.${preset}`, title: `Layout: ${title}`, group: 'View', run: () => store.getState().dock?.preset(preset) };
@@ -106,8 +113,22 @@ export const ACTIONS: readonly Action[] = [
   { id: 'run.toggle', title: 'Run or pause', group: 'Run', shortcuts: ['Space'], enabled: hasRun, run: startOrPause },
   { id: 'run.step', title: 'Step one event', group: 'Run', shortcuts: ['.'], enabled: hasRun, run: () => step(1) },
   { id: 'run.step100', title: 'Step 100 events', group: 'Run', shortcuts: ['Shift+.'], enabled: hasRun, run: () => step(100) },
-  { id: 'run.stepBack', title: 'Step back one event', group: 'Run', shortcuts: [','], enabled: (s) => hasRun(s) && (s.run?.event ?? 0) > 0, run: () => stepBack(1) },
-  { id: 'run.stepBack100', title: 'Step back 100 events', group: 'Run', shortcuts: ['Shift+,'], enabled: (s) => hasRun(s) && (s.run?.event ?? 0) > 0, run: () => stepBack(100) },
+  {
+    id: 'run.stepBack',
+    title: 'Step back one event',
+    group: 'Run',
+    shortcuts: [','],
+    enabled: (s) => hasRun(s) && (s.run?.event ?? 0) > 0,
+    run: () => stepBack(1),
+  },
+  {
+    id: 'run.stepBack100',
+    title: 'Step back 100 events',
+    group: 'Run',
+    shortcuts: ['Shift+,'],
+    enabled: (s) => hasRun(s) && (s.run?.event ?? 0) > 0,
+    run: () => stepBack(100),
+  },
   { id: 'run.until', title: 'Run until…', group: 'Run', shortcuts: ['Mod+U'], enabled: hasRun, run: () => setDialog('run-until') },
   {
     id: 'run.latest',
@@ -118,7 +139,14 @@ export const ACTIONS: readonly Action[] = [
     run: () => gotoEvent(store.getState().run?.lastEvent ?? 0),
   },
   { id: 'run.first', title: 'Go to the first event', group: 'Run', enabled: hasRun, run: () => gotoEvent(0) },
-  { id: 'record.toggle', title: 'Record a session', group: 'Run', shortcuts: ['Mod+Shift+R'], enabled: hasRun, run: () => attempt(toggleRecording) },
+  {
+    id: 'record.toggle',
+    title: 'Record a session',
+    group: 'Run',
+    shortcuts: ['Mod+Shift+R'],
+    enabled: hasRun,
+    run: () => attempt(toggleRecording),
+  },
 
   {
     id: 'lab.new',
@@ -139,7 +167,14 @@ export const ACTIONS: readonly Action[] = [
   },
   { id: 'lab.text', title: 'Show the lab as text', group: 'Lab', run: () => setDialog('lab-text') },
 
-  { id: 'edit.undo', title: 'Undo', group: 'Edit', shortcuts: ['Mod+Z'], enabled: (s) => s.run?.canUndo !== undefined, run: () => attempt(async () => setTopology(await host.request('world.undo', {}))) },
+  {
+    id: 'edit.undo',
+    title: 'Undo',
+    group: 'Edit',
+    shortcuts: ['Mod+Z'],
+    enabled: (s) => s.run?.canUndo !== undefined,
+    run: () => attempt(async () => setTopology(await host.request('world.undo', {}))),
+  },
   {
     id: 'edit.redo',
     title: 'Redo',
@@ -151,16 +186,55 @@ export const ACTIONS: readonly Action[] = [
 
   { id: 'packets.export', title: 'Export packets to pcapng…', group: 'Packets', run: () => setDialog('export') },
 
-  { id: 'term.newHost', title: 'New terminal: this computer', group: 'Terminal', enabled: (s) => s.hostShell, run: () => openTerminal({ host: true }) },
+  {
+    id: 'term.newHost',
+    title: 'New terminal: this computer',
+    group: 'Terminal',
+    enabled: (s) => s.hostShell,
+    run: () => openTerminal({ host: true }),
+  },
   { id: 'term.close', title: 'Close the terminal tab', group: 'Terminal', run: () => store.getState().terminals?.closeActive() },
-  { id: 'term.find', title: 'Find in the terminal', group: 'Terminal', shortcuts: ['Mod+Shift+F'], inTerminal: true, run: () => store.getState().terminals?.find() },
-  { id: 'term.screenReader', title: 'Terminal: screen reader mode on or off', group: 'Terminal', run: () => setScreenReaderMode(!store.getState().screenReaderMode) },
+  {
+    id: 'term.find',
+    title: 'Find in the terminal',
+    group: 'Terminal',
+    shortcuts: ['Mod+Shift+F'],
+    inTerminal: true,
+    run: () => store.getState().terminals?.find(),
+  },
+  {
+    id: 'term.screenReader',
+    title: 'Terminal: screen reader mode on or off',
+    group: 'Terminal',
+    run: () => setScreenReaderMode(!store.getState().screenReaderMode),
+  },
 
-  { id: 'palette', title: 'Command palette', group: 'View', shortcuts: ['Mod+K', 'Mod+Shift+P', 'F1'], inTerminal: true, run: () => setDialog('palette') },
+  {
+    id: 'palette',
+    title: 'Command palette',
+    group: 'View',
+    shortcuts: ['Mod+K', 'Mod+Shift+P', 'F1'],
+    inTerminal: true,
+    run: () => setDialog('palette'),
+  },
   { id: 'shortcuts', title: 'Keyboard shortcuts', group: 'View', shortcuts: ['?'], run: () => setDialog('shortcuts') },
   { id: 'view.theme', title: 'Theme: system, light, dark', group: 'View', run: () => setTheme(NEXT_THEME[store.getState().theme]) },
-  { id: 'view.nextPanel', title: 'Focus the next panel', group: 'View', shortcuts: ['F6'], inTerminal: true, run: () => store.getState().dock?.focusNext(1) },
-  { id: 'view.previousPanel', title: 'Focus the previous panel', group: 'View', shortcuts: ['Shift+F6'], inTerminal: true, run: () => store.getState().dock?.focusNext(-1) },
+  {
+    id: 'view.nextPanel',
+    title: 'Focus the next panel',
+    group: 'View',
+    shortcuts: ['F6'],
+    inTerminal: true,
+    run: () => store.getState().dock?.focusNext(1),
+  },
+  {
+    id: 'view.previousPanel',
+    title: 'Focus the previous panel',
+    group: 'View',
+    shortcuts: ['Shift+F6'],
+    inTerminal: true,
+    run: () => store.getState().dock?.focusNext(-1),
+  },
   panelAction('canvas', 'Mod+1'),
   panelAction('inspector', 'Mod+2'),
   panelAction('rings', 'Mod+3'),

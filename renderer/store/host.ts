@@ -47,7 +47,8 @@ export class HostClient {
 
   /** Rejects with an Error whose message is made for a person. */
   request<N extends RequestName>(name: N, params: Requests[N][0]): Promise<Requests[N][1]> {
-    if (this.state === 'lost') return Promise.reject(new Error('Not connected to the host; trying again. Repeat the action once the connection is back.'));
+    if (this.state === 'lost')
+      return Promise.reject(new Error('Not connected to the host; trying again. Repeat the action once the connection is back.'));
     const id = this.nextId++;
     return new Promise<Requests[N][1]>((resolve, reject) => {
       this.pending.set(id, { resolve: (value) => resolve(value as Requests[N][1]), reject });

@@ -16,7 +16,20 @@ export type Theme = 'system' | 'light' | 'dark';
 
 /** Panel ids of the dock. Components: canvas/Canvas.tsx `Canvas`, canvas/PartsPalette.tsx `PartsPalette`, canvas/TopologyTree.tsx
  *  `TopologyTree`, panels/rings/RingsPanel.tsx `RingsPanel`, panels/inspector/InspectorPanel.tsx `InspectorPanel`; the rest in panels/<id>/. */
-export const PANEL_IDS = ['parts', 'labs', 'tree', 'canvas', 'inspector', 'rings', 'terminals', 'packets', 'trace', 'timeline', 'problems', 'log'] as const;
+export const PANEL_IDS = [
+  'parts',
+  'labs',
+  'tree',
+  'canvas',
+  'inspector',
+  'rings',
+  'terminals',
+  'packets',
+  'trace',
+  'timeline',
+  'problems',
+  'log',
+] as const;
 export type PanelId = (typeof PANEL_IDS)[number];
 export type Preset = 'build' | 'rings' | 'trace';
 export type Dialog = 'palette' | 'shortcuts' | 'run-until' | 'lab-text' | 'save-as' | 'export' | undefined;

@@ -1,40 +1,138 @@
-// Quantities as a person reads and types them: simulated time, data rate, bytes. Pure.
+// Quantities as a person reads and types them: bit rates, delays, loss, instants, byte counts. Every one carries its unit.
 
-const TIME_UNITS: Readonly<Record<string, number>> = { ns: 1, us: 1e3, µs: 1e3, ms: 1e6, s: 1e9, min: 60e9 };
-const RATE_UNITS: Readonly<Record<string, number>> = { bit: 1, bps: 1, kbit: 1e3, kbps: 1e3, mbit: 1e6, mbps: 1e6, gbit: 1e9, gbps: 1e9 };
+/** What a person typed, understood or refused with a sentence that says what to type instead. */
+export type Parsed = { readonly ok: true; readonly value: number } | { readonly ok: false; readonly reason: string };
 
-export type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: string };
+const RATE_UNITS: readonly (readonly [string, number])[] = [
+  ['Tbit/s', 1e12],
+  ['Gbit/s', 1e9],
+  ['Mbit/s', 1e6],
+  ['kbit/s', 1e3],
+  ['bit/s', 1],
+];
+const RATE_FACTORS = new Map<string, number>([
+  ['t', 1e12],
+  ['g', 1e9],
+  ['m', 1e6],
+  ['k', 1e3],
+  ['', 1],
+]);
+const TIME_UNITS: readonly (readonly [string, number])[] = [
+  ['s', 1e9],
+  ['ms', 1e6],
+  ['µs', 1e3],
+  ['ns', 1],
+];
+const TIME_FACTORS = new Map<string, number>([
+  ['s', 1e9],
+  ['ms', 1e6],
+  ['us', 1e3],
+  ['µs', 1e3],
+  ['μs', 1e3],
+  ['ns', 1],
+]);
 
-/** A length of time with three significant digits: 0 ns, 850 ns, 12.3 µs, 4.56 ms, 1.20 s. */
-export function formatDuration(ns: number): string {
-  const size = Math.abs(ns);
-  if (size < 1e3) return `${Math.round(ns)} ns`;
-  if (size < 1e6) return `${three(ns / 1e3)} µs`;
-  if (size < 1e9) return `${three(ns / 1e6)} ms`;
-  return `${three(ns / 1e9)} s`;
+/** Three or four significant digits without a tail of zeros: 9.54, 12.3, 100, 1234. */
+function significant(value: number): string {
+  const digits = value >= 100 ? 0 : value >= 10 ? 1 : 2;
+  return String(Number(value.toFixed(digits)));
 }
 
-/** An instant of simulated time at full precision, grouped: 12.345 678 901 s. */
+function scaled(value: number, units: readonly (readonly [string, number])[]): string {
+  for (const [unit, factor] of units) if (value >= factor) return `${significant(value / factor)} ${unit}`;
+  const [unit, factor] = units[units.length - 1];
+  return `${significant(value / factor)} ${unit}`;
+}
+
+/** @param bitsPerSecond 0 means unlimited, as in the lab file. */
+export function formatRate(bitsPerSecond: number): string {
+  return bitsPerSecond === 0 ? 'unlimited' : scaled(bitsPerSecond, RATE_UNITS);
+}
+
+/** A measured rate, where zero is zero. */
+export function formatMeasuredRate(bitsPerSecond: number): string {
+  return bitsPerSecond <= 0 ? '0 bit/s' : scaled(bitsPerSecond, RATE_UNITS);
+}
+
+export function formatDuration(ns: number): string {
+  return ns === 0 ? '0 s' : scaled(ns, TIME_UNITS);
+}
+
+/** An instant since boot, to the nanosecond, always the same width per magnitude: `1.002 003 004 s`. */
 export function formatInstant(ns: number): string {
-  const seconds = Math.floor(ns / 1e9);
-  const rest = String(Math.floor(ns - seconds * 1e9)).padStart(9, '0');
-  return `${seconds}.${rest.slice(0, 3)} ${rest.slice(3, 6)} ${rest.slice(6)} s`;
+  const whole = Math.floor(ns / 1e9);
+  const rest = String(Math.round(ns - whole * 1e9)).padStart(9, '0');
+  return `${whole}.${rest.slice(0, 3)} ${rest.slice(3, 6)} ${rest.slice(6)} s`;
+}
+
+/** @param fraction 0..1 */
+export function formatLoss(fraction: number): string {
+  return `${Number((fraction * 100).toPrecision(4))} %`;
 }
 
 export function formatBytes(bytes: number): string {
   if (bytes < 1024) return `${bytes} B`;
-  if (bytes < 1024 ** 2) return `${three(bytes / 1024)} KiB`;
-  if (bytes < 1024 ** 3) return `${three(bytes / 1024 ** 2)} MiB`;
-  return `${three(bytes / 1024 ** 3)} GiB`;
+  const units = ['KiB', 'MiB', 'GiB', 'TiB'];
+  let value = bytes;
+  let unit = -1;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  return `${significant(value)} ${units[unit]}`;
 }
 
-/** 0 is an unlimited cable. */
-export function formatBitRate(bitsPerSecond: number): string {
-  if (bitsPerSecond === 0) return 'unlimited';
-  if (bitsPerSecond < 1e3) return `${three(bitsPerSecond)} bit/s`;
-  if (bitsPerSecond < 1e6) return `${three(bitsPerSecond / 1e3)} kbit/s`;
-  if (bitsPerSecond < 1e9) return `${three(bitsPerSecond / 1e6)} Mbit/s`;
-  return `${three(bitsPerSecond / 1e9)} Gbit/s`;
+export function hex(value: number, digits = 1): string {
+  return `0x${value.toString(16).padStart(digits, '0')}`;
+}
+
+/** A decimal number and the rest of the line, lower-cased and without spaces. */
+function split(text: string): { readonly number: number; readonly unit: string } | undefined {
+  const match = /^\s*(\d+(?:[.,]\d+)?|[.,]\d+)\s*(.*?)\s*$/.exec(text);
+  if (match === null) return undefined;
+  return { number: Number(match[1].replace(',', '.')), unit: match[2] };
+}
+
+const refuse = (reason: string): Parsed => ({ ok: false, reason });
+
+/** Accepts `10 Gbit/s`, `100mbit`, `1G`, `250 kbps` and `unlimited` (or `0`); the value is bits per second, 0 = unlimited. */
+export function parseRate(text: string): Parsed {
+  const trimmed = text.trim().toLowerCase();
+  if (trimmed === 'unlimited' || trimmed === 'none' || trimmed === '0') return { ok: true, value: 0 };
+  const parts = split(text);
+  if (parts === undefined) return refuse(`“${text.trim()}” is not a rate. Write a number with a unit, such as 100 Mbit/s, or “unlimited”.`);
+  if (parts.unit === '') return refuse(`${text.trim()} what? Add a unit: kbit/s, Mbit/s or Gbit/s.`);
+  const match = /^([kmgt]?)(?:bit|b)?(?:\/s|ps)?$/i.exec(parts.unit);
+  if (match === null || /B/.test(parts.unit))
+    return refuse(`“${parts.unit}” is not a unit of rate. Use bit/s, kbit/s, Mbit/s, Gbit/s or Tbit/s.`);
+  const value = Math.round(parts.number * (RATE_FACTORS.get(match[1].toLowerCase()) ?? 1));
+  if (value === 0) return { ok: true, value: 0 };
+  if (value > 1e13) return refuse('A cable carries at most 10 Tbit/s.');
+  return { ok: true, value };
+}
+
+/** Accepts `1 ms`, `250us`, `20 µs`, `5 ns`, `0`; the value is nanoseconds. */
+export function parseDelay(text: string): Parsed {
+  if (text.trim() === '0') return { ok: true, value: 0 };
+  const parts = split(text);
+  if (parts === undefined) return refuse(`“${text.trim()}” is not a delay. Write a number with a unit, such as 1 ms.`);
+  if (parts.unit === '') return refuse(`${text.trim()} what? Add a unit: ns, µs, ms or s.`);
+  const factor = TIME_FACTORS.get(parts.unit.toLowerCase());
+  if (factor === undefined) return refuse(`“${parts.unit}” is not a unit of time. Use ns, µs (or us), ms or s.`);
+  const value = Math.round(parts.number * factor);
+  if (value > 60e9) return refuse('A cable delays by at most 60 s.');
+  return { ok: true, value };
+}
+
+/** Accepts `1 %`, `0.5%`, `0`; the value is a fraction 0..1. */
+export function parseLoss(text: string): Parsed {
+  if (text.trim() === '0') return { ok: true, value: 0 };
+  const parts = split(text);
+  if (parts === undefined) return refuse(`“${text.trim()}” is not a loss. Write a percentage, such as 1 %.`);
+  if (parts.unit === '') return refuse(`${text.trim()} of what? Write loss as a percentage, such as 1 %.`);
+  if (parts.unit !== '%') return refuse(`“${parts.unit}” is not a unit of loss. Write a percentage, such as 1 %.`);
+  if (parts.number > 100) return refuse('A cable cannot lose more than 100 %.');
+  return { ok: true, value: parts.number / 100 };
 }
 
 /** Speed of the run as a ratio of simulated to wall time: 1:1000 … 1:1 … 20:1; 0 is max. */
@@ -42,38 +140,4 @@ export function formatSpeed(speed: number): string {
   if (speed === 0) return 'max';
   if (speed >= 1) return `${Number(speed.toPrecision(3))}:1`;
   return `1:${Number((1 / speed).toPrecision(3))}`;
-}
-
-/** '250 us', '1.5ms', '2 s'; a bare number is refused, since its unit would be a guess. */
-export function parseDuration(text: string): Parsed<number> {
-  return withUnit(text, TIME_UNITS, 'a time such as 500 ns, 20 µs, 1.5 ms or 2 s');
-}
-
-/** '10 Gbit', '100 Mbit/s', 'unlimited'. */
-export function parseBitRate(text: string): Parsed<number> {
-  if (/^\s*(unlimited|0)\s*$/i.test(text)) return { ok: true, value: 0 };
-  return withUnit(text.replace(/\/s\s*$/i, ''), RATE_UNITS, 'a rate such as 10 Gbit/s, 100 Mbit/s or unlimited');
-}
-
-/** '1 %', '0.5%' or a fraction '0.01'; answers 0..1. */
-export function parseLoss(text: string): Parsed<number> {
-  const match = /^\s*(\d+(?:\.\d+)?)\s*(%?)\s*$/.exec(text);
-  const value = match ? Number(match[1]) / (match[2] === '%' ? 100 : 1) : NaN;
-  if (value >= 0 && value <= 1) return { ok: true, value };
-  return { ok: false, error: `'${text}' is not a loss; give a percentage from 0 % to 100 %, such as 0.5 %` };
-}
-
-function withUnit(text: string, units: Readonly<Record<string, number>>, wanted: string): Parsed<number> {
-  const match = /^\s*(\d+(?:\.\d+)?)\s*([a-zµ]*)\s*$/i.exec(text);
-  if (!match) return { ok: false, error: `'${text}' is not understood; give ${wanted}` };
-  const unit = (match[2] ?? '').toLowerCase();
-  if (unit === '') return { ok: false, error: `'${text}' has no unit; give ${wanted}` };
-  const scale = units[unit];
-  if (scale === undefined) return { ok: false, error: `'${match[2]}' is not a unit here; give ${wanted}` };
-  return { ok: true, value: Math.round(Number(match[1]) * scale) };
-}
-
-function three(value: number): string {
-  const size = Math.abs(value);
-  return value.toFixed(size >= 100 ? 0 : size >= 10 ? 1 : 2);
 }
