@@ -1,0 +1,142 @@
+// The ring inspector tells the truth about indexes that wrap, chains, stalls, and what is under the pointer.
+import { describe, expect, it } from 'vitest';
+import type { RingInfo, SplitRingView } from '../../../preload/contract.ts';
+import { descriptorAt, descriptorCentre, ringLayout } from './ring_layout.ts';
+import {
+  chainMembers,
+  countOwners,
+  cursorAfter,
+  describeDescriptor,
+  descriptorRow,
+  fact,
+  health,
+  inWindow,
+  markers,
+  queueChoices,
+  queueTitle,
+  unfetched,
+  unreaped,
+  why,
+} from './rings_view.ts';
+
+function ring(over: Partial<SplitRingView> = {}): SplitRingView {
+  return {
+    machine: 'h1',
+    port: 'nic0',
+    queue: 1,
+    name: 'output.0',
+    format: 'split',
+    size: 8,
+    enabled: true,
+    time: 0,
+    descAddr: 0x1000,
+    availAddr: 0x2000,
+    usedAddr: 0x3000,
+    owners: 'fffaddfu',
+    heads: [-1, -1, -1, 3, 4, 4, -1, 7],
+    availIdx: 2,
+    availFlags: 0,
+    usedEvent: 65_535,
+    usedIdx: 65_535,
+    usedFlags: 0,
+    availEvent: 1,
+    deviceLastAvail: 65_534,
+    driverLastUsed: 65_534,
+    numFree: 4,
+    eventIdx: true,
+    indirect: true,
+    lastDoorbell: 1_000,
+    lastInterrupt: undefined,
+    doorbells: 1,
+    interrupts: 0,
+    notifyDevice: 'Device notify.',
+    notifyDriver: 'Interrupts are off while NAPI polls.',
+    stopped: false,
+    vector: 2,
+    faults: [],
+    ...over,
+  };
+}
+
+describe('rings_view', () => {
+  it('counts every descriptor exactly once', () => {
+    expect(countOwners('fffaddfu')).toEqual({ free: 4, driver: 1, device: 2, used: 1 });
+  });
+  it('windows between 16-bit indexes survive the wrap at 65536 and the end of the ring', () => {
+    const view = ring();
+    expect(unfetched(view)).toEqual({ from: 6, count: 4 });
+    expect([0, 1, 2, 5, 6, 7].map((slot) => inWindow(unfetched(view), slot, 8))).toEqual([true, true, false, false, true, true]);
+    expect(unreaped(view)).toEqual({ from: 6, count: 1 });
+    expect(fact(view, 'avail.idx')).toBe('2 · fetched 65534 · 4 waiting');
+  });
+  it('an empty window contains no slot', () => {
+    const view = ring({ availIdx: 5, deviceLastAvail: 5 });
+    expect([...Array(8).keys()].some((slot) => inWindow(unfetched(view), slot, 8))).toBe(false);
+  });
+  it('event indexes are marked only when the feature was negotiated', () => {
+    expect(
+      markers(ring())
+        .filter((m) => m.kind === 'event')
+        .map((m) => m.label),
+    ).toEqual(['avail_event', 'used_event']);
+    expect(markers(ring({ eventIdx: false })).some((m) => m.kind === 'event')).toBe(false);
+  });
+  it('a chain is all descriptors with the same head', () => {
+    expect(chainMembers(ring().heads, 5)).toEqual([4, 5]);
+    expect(chainMembers(ring().heads, 0)).toEqual([0]);
+  });
+  it('next is shown only where the NEXT flag makes it valid', () => {
+    const table = Array<number>(32).fill(0);
+    table.splice(16, 8, 0xabc000, 12, 1, 5, 0xabd000, 98, 0, 77);
+    const view = ring({ table });
+    expect(descriptorRow(view, 4)).toMatchObject({ chain: 'head', addr: '0x00abc000', len: '12', flags: 'NEXT', next: '5' });
+    expect(descriptorRow(view, 5)).toMatchObject({ chain: 'of 4', flags: '', next: '' });
+    expect(describeDescriptor(view, 4)).toBe('Descriptor 4: device, head of a chain of 2, 12 bytes at 0x00abc000, NEXT');
+  });
+  it('a stopped queue is explained by what is free and what is not reaped', () => {
+    const view = ring({ stopped: true });
+    expect(health(view)).toBe('stopped');
+    expect(why(view)[0]).toContain('4 free descriptors < 2 + MAX_SKB_FRAGS (19)');
+    expect(why(view)[1]).toBe('1 used entry is not reaped. Interrupts are off while NAPI polls.');
+    expect(why(view)[2]).toContain('4 published entries are not fetched');
+  });
+  it('a fault outranks everything and a healthy queue needs no explanation', () => {
+    expect(health(ring({ faults: ['loop'], stopped: true }))).toBe('fault');
+    expect(why(ring())).toEqual([]);
+  });
+  it('queues come as pairs, receive first, with the control queue apart', () => {
+    const rings = ['input.0', 'output.0', 'input.1', 'output.1', 'control'].map((name, queue): RingInfo => ({
+      machine: 'h1',
+      port: 'nic0',
+      queue,
+      name,
+      format: 'split',
+      size: 8,
+      enabled: true,
+    }));
+    expect(queueChoices(rings.toReversed()).map((c) => [c.label, c.rings.map(queueTitle).join(' ')])).toEqual([
+      ['Pair 0', 'Receive 0 Transmit 0'],
+      ['Pair 1', 'Receive 1 Transmit 1'],
+      ['Control', 'Control'],
+      ['All', 'Receive 0 Transmit 0 Receive 1 Transmit 1 Control'],
+    ]);
+  });
+  it('arrow keys walk the table and wrap at its ends', () => {
+    expect(cursorAfter('ArrowLeft', 0, 8, 4)).toBe(7);
+    expect(cursorAfter('ArrowDown', 6, 8, 4)).toBe(2);
+    expect(cursorAfter('End', 0, 8, 4)).toBe(7);
+    expect(cursorAfter('x', 0, 8, 4)).toBeUndefined();
+  });
+  it('the pointer finds every descriptor where it is drawn, in both shapes and all sizes', () => {
+    for (const shape of ['circle', 'strip'] as const) {
+      for (const size of [1, 16, 256, 1024]) {
+        const layout = ringLayout(shape, size, 320);
+        for (let id = 0; id < size; id++) {
+          const { x, y } = descriptorCentre(layout, id);
+          expect(descriptorAt(layout, x, y)).toBe(id);
+        }
+        expect(descriptorAt(layout, layout.width / 2, -50)).toBeUndefined();
+      }
+    }
+  });
+});

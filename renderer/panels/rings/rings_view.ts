@@ -1,0 +1,292 @@
+// What a person is told about a split ring: who owns what, positions, notification, and why a queue stands still. Pure.
+import type { Owner, RingId, RingInfo, SplitRingView } from '../../../preload/contract.ts';
+import { formatInstant, hex } from '../../widgets/units.ts';
+
+const OWNER_OF: Readonly<Record<string, Owner>> = { f: 'free', a: 'driver', d: 'device', u: 'used' };
+
+export const OWNERS: readonly Owner[] = ['free', 'driver', 'device', 'used'];
+
+/** What each owner means, in the words of the legend. */
+export const OWNER_TEXT: Readonly<Record<Owner, { readonly word: string; readonly meaning: string }>> = {
+  free: { word: 'free', meaning: 'On the driver’s free list; nobody waits for it.' },
+  driver: { word: 'driver', meaning: 'Filled by the driver, not yet fetched by the device.' },
+  device: { word: 'device', meaning: 'Fetched; the device holds it until it writes a used entry.' },
+  used: { word: 'used', meaning: 'Returned by the device, not yet reaped by the driver.' },
+};
+
+/** Linux: start_xmit() stops the queue while fewer descriptors than this are free (2 + MAX_SKB_FRAGS). */
+const STOP_THRESHOLD = 19;
+
+export const VIRTQ_DESC_F_NEXT = 1;
+export const VIRTQ_DESC_F_WRITE = 2;
+export const VIRTQ_DESC_F_INDIRECT = 4;
+
+export function ownerOf(owners: string, id: number): Owner {
+  return OWNER_OF[owners[id]] ?? 'free';
+}
+
+export type OwnerCounts = Readonly<Record<Owner, number>>;
+
+export function countOwners(owners: string): OwnerCounts {
+  const counts = { free: 0, driver: 0, device: 0, used: 0 };
+  for (const letter of owners) counts[OWNER_OF[letter] ?? 'free'] += 1;
+  return counts;
+}
+
+/** How far a free-running 16-bit index is ahead of another. virtio-v1.2 §2.7.6 */
+export function ahead(index: number, of: number): number {
+  return (index - of) & 0xffff;
+}
+
+/** A run of ring slots: first slot and how many, which may wrap past the end. */
+export interface SlotWindow {
+  readonly from: number;
+  readonly count: number;
+}
+
+/** Avail entries the driver has published and the device has not fetched. */
+export function unfetched(view: SplitRingView): SlotWindow {
+  return { from: view.deviceLastAvail % view.size, count: Math.min(ahead(view.availIdx, view.deviceLastAvail), view.size) };
+}
+
+/** Used entries the device has written and the driver has not reaped. */
+export function unreaped(view: SplitRingView): SlotWindow {
+  return { from: view.driverLastUsed % view.size, count: Math.min(ahead(view.usedIdx, view.driverLastUsed), view.size) };
+}
+
+export function inWindow(window: SlotWindow, slot: number, size: number): boolean {
+  return (slot - window.from + size) % size < window.count;
+}
+
+/** A place on the avail or used ring that somebody's index points at. */
+export interface Marker {
+  readonly track: 'avail' | 'used';
+  readonly kind: 'producer' | 'consumer' | 'event';
+  readonly slot: number;
+  readonly label: string;
+  readonly note: string;
+}
+
+export function markers(view: SplitRingView): readonly Marker[] {
+  const at = (index: number): number => index % view.size;
+  const list: Marker[] = [
+    {
+      track: 'avail',
+      kind: 'producer',
+      slot: at(view.availIdx),
+      label: 'avail.idx',
+      note: 'Where the driver will put its next entry. virtio-v1.2 §2.7.6',
+    },
+    {
+      track: 'avail',
+      kind: 'consumer',
+      slot: at(view.deviceLastAvail),
+      label: 'fetched',
+      note: 'The device’s own count: the next avail entry it will fetch.',
+    },
+    {
+      track: 'used',
+      kind: 'producer',
+      slot: at(view.usedIdx),
+      label: 'used.idx',
+      note: 'Where the device will put its next entry. virtio-v1.2 §2.7.8',
+    },
+    {
+      track: 'used',
+      kind: 'consumer',
+      slot: at(view.driverLastUsed),
+      label: 'reaped',
+      note: 'The driver’s own count (last_used_idx): the next used entry it will reap.',
+    },
+  ];
+  if (view.eventIdx) {
+    list.push(
+      {
+        track: 'avail',
+        kind: 'event',
+        slot: at(view.availEvent),
+        label: 'avail_event',
+        note: 'The device wants a doorbell when this entry is added. virtio-v1.2 §2.7.10',
+      },
+      {
+        track: 'used',
+        kind: 'event',
+        slot: at(view.usedEvent),
+        label: 'used_event',
+        note: 'The driver wants an interrupt when this entry is written. virtio-v1.2 §2.7.7',
+      },
+    );
+  }
+  return list;
+}
+
+/** All descriptors of the chain that `id` is part of, in table order; `[id]` alone where it has no head. */
+export function chainMembers(heads: readonly number[], id: number): readonly number[] {
+  const head = heads[id];
+  if (head === undefined || head < 0) return [id];
+  const members: number[] = [];
+  for (let other = 0; other < heads.length; other++) if (heads[other] === head) members.push(other);
+  return members;
+}
+
+export function flagNames(flags: number): string {
+  const names: string[] = [];
+  if ((flags & VIRTQ_DESC_F_NEXT) !== 0) names.push('NEXT');
+  if ((flags & VIRTQ_DESC_F_WRITE) !== 0) names.push('WRITE');
+  if ((flags & VIRTQ_DESC_F_INDIRECT) !== 0) names.push('INDIRECT');
+  return names.join(' ');
+}
+
+export interface DescriptorRow {
+  readonly id: number;
+  readonly owner: Owner;
+  readonly chain: string; // 'head', 'of 12', ''
+  readonly addr: string;
+  readonly len: string;
+  readonly flags: string;
+  readonly next: string;
+}
+
+export function descriptorRow(view: SplitRingView, id: number): DescriptorRow {
+  const head = view.heads[id] ?? -1;
+  const { table } = view;
+  const flags = table?.[id * 4 + 2] ?? 0;
+  return {
+    id,
+    owner: ownerOf(view.owners, id),
+    chain: head < 0 ? '' : head === id ? 'head' : `of ${head}`,
+    addr: table === undefined ? '' : hex(table[id * 4], 8),
+    len: table === undefined ? '' : String(table[id * 4 + 1]),
+    flags: flagNames(flags),
+    next: (flags & VIRTQ_DESC_F_NEXT) !== 0 && table !== undefined ? String(table[id * 4 + 3]) : '',
+  };
+}
+
+/** One line for a screen reader and for the hover text. */
+export function describeDescriptor(view: SplitRingView, id: number): string {
+  const row = descriptorRow(view, id);
+  const members = chainMembers(view.heads, id).length;
+  const chain =
+    row.chain === 'head' ? (members > 1 ? `, head of a chain of ${members}` : ', head') : row.chain === '' ? '' : `, chain ${row.chain}`;
+  const buffer = row.addr === '' ? '' : `, ${row.len} bytes at ${row.addr}${row.flags === '' ? '' : `, ${row.flags}`}`;
+  return `Descriptor ${id}: ${OWNER_TEXT[row.owner].word}${chain}${buffer}`;
+}
+
+export type Health = 'ok' | 'stopped' | 'fault' | 'disabled';
+
+export function health(view: SplitRingView): Health {
+  if (view.faults.length > 0) return 'fault';
+  if (!view.enabled) return 'disabled';
+  return view.stopped ? 'stopped' : 'ok';
+}
+
+export const HEALTH_TEXT: Readonly<Record<Health, string>> = { ok: 'running', stopped: 'stopped', fault: 'fault', disabled: 'not enabled' };
+
+/** The causal chain behind a queue that does not move, most direct cause first; empty when nothing is odd. */
+export function why(view: SplitRingView): readonly string[] {
+  const reasons: string[] = [...view.faults];
+  if (!view.enabled) reasons.push('The driver has not enabled this queue (queue_enable is 0): the device ignores it. virtio-v1.2 §4.1.4.3');
+  const waiting = unfetched(view).count;
+  const toReap = unreaped(view).count;
+  if (view.stopped) {
+    reasons.push(
+      view.numFree < STOP_THRESHOLD
+        ? `The network stack’s queue is stopped: ${view.numFree} free descriptors < 2 + MAX_SKB_FRAGS (${STOP_THRESHOLD}). Linux: start_xmit()`
+        : `The network stack’s queue is stopped although ${view.numFree} descriptors are free; it wakes at the next reaping. Linux: virtnet_poll_tx()`,
+    );
+    if (toReap > 0) reasons.push(`${toReap} used ${toReap === 1 ? 'entry is' : 'entries are'} not reaped. ${view.notifyDriver}`);
+    else reasons.push('No used entry waits: the device still holds what it was given.');
+  } else if (toReap === view.size && view.size > 0) {
+    reasons.push(`The used ring is full: all ${view.size} entries wait for the driver. ${view.notifyDriver}`);
+  }
+  if (view.enabled && waiting > 0 && (view.stopped || waiting === view.size)) {
+    reasons.push(`${waiting} published ${waiting === 1 ? 'entry is' : 'entries are'} not fetched by the device. ${view.notifyDevice}`);
+  }
+  return reasons;
+}
+
+/** The lines under a ring; the names are fixed, so that only the values are redrawn. */
+export const FACT_NAMES = ['avail.idx', 'used.idx', 'free', 'doorbell', 'interrupt', 'vector'] as const;
+export type FactName = (typeof FACT_NAMES)[number];
+export const FACT_NOTES: Readonly<Record<FactName, string>> = {
+  'avail.idx': 'Entries published by the driver · fetched by the device · waiting between them',
+  'used.idx': 'Entries returned by the device · reaped by the driver · waiting between them',
+  free: 'num_free: descriptors on the driver’s free list, of all',
+  doorbell: 'Last write to the queue’s notify register · how many so far',
+  interrupt: 'Last MSI-X message of this queue · how many so far',
+  vector: 'queue_msix_vector; none = the device cannot interrupt for this queue. virtio-v1.2 §4.1.4.3',
+};
+
+const count = (n: number): string => (n === 1 ? '1 time' : `${n.toLocaleString('en')} times`);
+
+export function fact(view: SplitRingView, name: FactName): string {
+  switch (name) {
+    case 'avail.idx':
+      return `${view.availIdx} · fetched ${view.deviceLastAvail} · ${ahead(view.availIdx, view.deviceLastAvail)} waiting`;
+    case 'used.idx':
+      return `${view.usedIdx} · reaped ${view.driverLastUsed} · ${ahead(view.usedIdx, view.driverLastUsed)} waiting`;
+    case 'free':
+      return `${view.numFree} of ${view.size}`;
+    case 'doorbell':
+      return view.lastDoorbell === undefined ? 'never' : `${formatInstant(view.lastDoorbell)} · ${count(view.doorbells)}`;
+    case 'interrupt':
+      return view.lastInterrupt === undefined ? 'never' : `${formatInstant(view.lastInterrupt)} · ${count(view.interrupts)}`;
+    case 'vector':
+      return view.vector === undefined ? 'none' : `MSI-X ${view.vector}`;
+  }
+}
+
+/** A column of the panel: the queues of a NIC side by side, receive left of transmit. */
+export interface QueueChoice {
+  readonly id: string; // 'pair-0' | 'control' | 'all'
+  readonly label: string;
+  readonly rings: readonly RingInfo[];
+}
+
+export function sameNic(a: RingId, b: { readonly machine: string; readonly port: string }): boolean {
+  return a.machine === b.machine && a.port === b.port;
+}
+
+/** What the queue selector of one NIC offers: each pair, the control queue, all. */
+export function queueChoices(rings: readonly RingInfo[]): readonly QueueChoice[] {
+  const sorted = rings.toSorted((a, b) => a.queue - b.queue);
+  const control = sorted.filter((ring) => ring.name === 'control');
+  const data = sorted.filter((ring) => ring.name !== 'control');
+  const choices: QueueChoice[] = [];
+  for (let i = 0; i < data.length; i += 2) choices.push({ id: `pair-${i / 2}`, label: `Pair ${i / 2}`, rings: data.slice(i, i + 2) });
+  if (control.length > 0) choices.push({ id: 'control', label: 'Control', rings: control });
+  if (choices.length > 1) choices.push({ id: 'all', label: 'All', rings: sorted });
+  return choices;
+}
+
+/** 'Receive 0', 'Transmit 0', 'Control': what a queue is for; its spec name stands beside it. */
+export function queueTitle(ring: RingInfo): string {
+  if (ring.name === 'control') return 'Control';
+  const [direction, index] = ring.name.split('.');
+  return `${direction === 'input' ? 'Receive' : 'Transmit'} ${index ?? ''}`.trim();
+}
+
+/** Where an arrow key leads in a ring drawn `columns` wide; undefined for other keys. */
+export function cursorAfter(key: string, id: number, size: number, columns: number): number | undefined {
+  const wrap = (n: number): number => ((n % size) + size) % size;
+  switch (key) {
+    case 'ArrowLeft':
+      return wrap(id - 1);
+    case 'ArrowRight':
+      return wrap(id + 1);
+    case 'ArrowUp':
+      return wrap(id - columns);
+    case 'ArrowDown':
+      return wrap(id + columns);
+    case 'PageUp':
+      return Math.max(0, id - 4 * columns);
+    case 'PageDown':
+      return Math.min(size - 1, id + 4 * columns);
+    case 'Home':
+      return 0;
+    case 'End':
+      return size - 1;
+    default:
+      return undefined;
+  }
+}
