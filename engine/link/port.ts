@@ -1,0 +1,26 @@
+// What a NIC and a cable end have in common: a place where frames go in and out.
+
+/** A frame on the wire: bytes without FCS. Immutable once sent; `id` and `parent` carry the packet's lineage. */
+export interface Frame {
+  readonly bytes: Uint8Array;
+  readonly id: number;
+  /** skb id it was read from, 0 when unknown. */
+  readonly skb: number;
+}
+
+/** The NIC side of a connection. */
+export interface PortOwner {
+  /** 'h1:nic0' */
+  readonly portName: string;
+  /** The last bit of a frame has arrived. */
+  receiveFrame(frame: Frame): void;
+  /** The cable was plugged, pulled, or changed state. */
+  linkChanged(up: boolean): void;
+}
+
+/** The wire side: what a NIC holds when a cable is plugged in. */
+export interface Wire {
+  readonly up: boolean;
+  /** Starts transmitting now; returns when the sender's side is free again (ns of simulated time). */
+  transmit(from: PortOwner, frame: Frame): number;
+}
