@@ -30,15 +30,15 @@ export interface CircleLayout {
 }
 export type RingLayout = StripLayout | CircleLayout;
 
-/** Height of an index track: two rows of marker labels and the bar. */
-export const TRACK = 44;
+/** Height of an index track: a row of labels per kind of marker, and the bar. */
+export const TRACK = 50;
 /** Height of the bar of an index track. */
 export const TRACK_BAR = 6;
 const CELL_MIN = 9;
 const CELL_MAX = 18;
 const CIRCLE_MAX = 360;
-/** Room outside the avail track of a circle for markers and labels. */
-const CIRCLE_MARGIN = 26;
+/** Room outside the avail track of a circle for markers. */
+const CIRCLE_MARGIN = 16;
 
 function largestPowerOfTwoUpTo(limit: number): number {
   let power = 1;
