@@ -1,0 +1,31 @@
+// struct ethtool_ops with Linux's member names. An absent member means EOPNOTSUPP.
+import type { NetDevice } from '../net_device.ts';
+
+export interface DrvInfo { driver: string; version: string; fw_version: string; bus_info: string; erom_version?: string; supports_statistics?: boolean; supports_test?: boolean; supports_eeprom_access?: boolean; supports_register_dump?: boolean; supports_priv_flags?: boolean }
+export interface RingParam { rx_max_pending: number; rx_mini_max_pending: number; rx_jumbo_max_pending: number; tx_max_pending: number; rx_pending: number; rx_mini_pending: number; rx_jumbo_pending: number; tx_pending: number; rx_buf_len?: number; cqe_size?: number; tx_push?: boolean }
+export interface Channels { max_rx: number; max_tx: number; max_other: number; max_combined: number; rx_count: number; tx_count: number; other_count: number; combined_count: number }
+/** speed in Mb/s, -1 unknown; duplex 0 half, 1 full, 255 unknown; port as PORT_* */
+export interface LinkKsettings { speed: number; duplex: number; port: number; autoneg: number; phy_address: number; transceiver?: number; supported: readonly string[]; advertising: readonly string[]; lp_advertising: readonly string[]; mdix?: number; mdix_ctrl?: number }
+export interface Coalesce { readonly [name: string]: number | boolean | undefined }
+
+export interface EthtoolOps {
+  readonly supported_coalesce_params?: readonly string[];
+  get_drvinfo?(dev: NetDevice, info: DrvInfo): void;
+  get_link?(dev: NetDevice): number;
+  get_ringparam?(dev: NetDevice): RingParam;
+  set_ringparam?(dev: NetDevice, ring: RingParam): number;
+  get_strings?(dev: NetDevice): readonly string[];
+  get_sset_count?(dev: NetDevice): number;
+  get_ethtool_stats?(dev: NetDevice): readonly number[];
+  get_channels?(dev: NetDevice): Channels;
+  set_channels?(dev: NetDevice, channels: Channels): number;
+  get_link_ksettings?(dev: NetDevice): LinkKsettings | number;
+  set_link_ksettings?(dev: NetDevice, settings: LinkKsettings): number;
+  get_coalesce?(dev: NetDevice): Coalesce;
+  set_coalesce?(dev: NetDevice, coalesce: Coalesce): number;
+  get_ts_info?(dev: NetDevice): readonly string[];
+  get_msglevel?(dev: NetDevice): number;
+  get_wol?(dev: NetDevice): { supported: number; wolopts: number };
+  get_rxfh_indir_size?(dev: NetDevice): number;
+  get_rxfh_key_size?(dev: NetDevice): number;
+}

@@ -1,0 +1,121 @@
+// A machine's kernel: the subsystems and what boots them. Everything here is reachable from here, and nothing outside the world is.
+import type { Instant } from '../base/units.ts';
+import type { Cpu, CpuEntries } from '../platform/cpu.ts';
+import type { Platform } from '../platform/platform.ts';
+import { DriverCore } from './driver_core.ts';
+import { NetCore } from './dev.ts';
+import { EthtoolCore } from './ethtool/ioctl.ts';
+import { Vfs } from './fs/vfs.ts';
+import { Gro } from './gro.ts';
+import { Ipv4 } from './ipv4/ipv4.ts';
+import { Ipv6 } from './ipv6/ipv6.ts';
+import { IrqCore } from './irq.ts';
+import { KernelIo } from './io.ts';
+import { Modules, type ModuleTable } from './module.ts';
+import type { Net } from './net_namespace.ts';
+import { NetNamespaces } from './netns.ts';
+import { Printk } from './printk.ts';
+import { Processes } from './processes.ts';
+import type { ProgramTable } from './process.ts';
+import { Rtnetlink } from './rtnetlink.ts';
+import { SchedCore } from './sched/sch_generic.ts';
+import { SkbCore } from './skb_core.ts';
+import { Sockets } from './socket.ts';
+import { Softirqs } from './softirq.ts';
+import { Timers } from './timer.ts';
+import { Ftrace } from './trace/ftrace.ts';
+import { Workqueues } from './workqueue.ts';
+
+export interface KernelSpec {
+  readonly hostname: string;
+  readonly modules: ModuleTable;
+  readonly programs: ProgramTable;
+  /** Module names loaded at boot, in order. */
+  readonly autoload: readonly string[];
+}
+
+/** uname -r, as Debian 12 names its kernel. */
+export const UTS_RELEASE = '6.1.0-44-amd64';
+
+export class Kernel implements CpuEntries {
+  readonly hostname: string;
+  // order matters: each may use those before it
+  readonly printk: Printk;
+  readonly io: KernelIo;
+  readonly trace: Ftrace;
+  readonly softirqs: Softirqs;
+  readonly timers: Timers;
+  readonly workqueues: Workqueues;
+  readonly irq: IrqCore;
+  readonly vfs: Vfs;
+  readonly drivers: DriverCore;
+  readonly modules: Modules;
+  readonly skb: SkbCore;
+  readonly sched: SchedCore;
+  readonly net: NetCore;
+  readonly gro: Gro;
+  readonly ethtool: EthtoolCore;
+  readonly ipv4: Ipv4;
+  readonly ipv6: Ipv6;
+  readonly sockets: Sockets;
+  readonly rtnl: Rtnetlink;
+  readonly netns: NetNamespaces;
+  readonly procs: Processes;
+  /** Why the kernel stopped, as printed; undefined while it lives. */
+  panicked: string | undefined;
+
+  constructor(
+    readonly platform: Platform,
+    readonly spec: KernelSpec,
+  ) {
+    this.hostname = spec.hostname;
+    this.printk = new Printk(this);
+    this.io = new KernelIo(this);
+    this.trace = new Ftrace(this);
+    this.softirqs = new Softirqs(this);
+    this.timers = new Timers(this);
+    this.workqueues = new Workqueues(this);
+    this.irq = new IrqCore(this);
+    this.vfs = new Vfs(this);
+    this.drivers = new DriverCore(this);
+    this.modules = new Modules(this, spec.modules);
+    this.skb = new SkbCore(this);
+    this.sched = new SchedCore(this);
+    this.net = new NetCore(this);
+    this.gro = new Gro(this);
+    this.ethtool = new EthtoolCore(this);
+    this.ipv4 = new Ipv4(this);
+    this.ipv6 = new Ipv6(this);
+    this.sockets = new Sockets(this);
+    this.rtnl = new Rtnetlink(this);
+    this.netns = new NetNamespaces(this);
+    this.procs = new Processes(this, spec.programs);
+  }
+
+  get init_net(): Net {
+    return this.netns.init_net;
+  }
+
+  /** Local time: the running CPU's, or the world's. */
+  now(): Instant {
+    return this.platform.cpus.now();
+  }
+
+  /** Charges the running CPU; free outside any context (boot, inputs of zero length). */
+  charge(nanoseconds: number): void {
+    this.platform.cpus.current?.charge(nanoseconds);
+  }
+
+  /** The CPU that runs now, CPU 0 outside any context. */
+  smp_processor_id(): number {
+    return this.platform.cpus.current?.id ?? 0;
+  }
+
+  do_IRQ(cpu: Cpu, vector: number): void {
+    this.irq.do_IRQ(cpu, vector);
+  }
+
+  do_softirq(cpu: Cpu): void {
+    this.softirqs.__do_softirq(cpu);
+  }
+}

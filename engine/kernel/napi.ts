@@ -1,0 +1,32 @@
+// struct napi_struct.
+import type { NetDevice } from './net_device.ts';
+import type { SkBuff } from './skbuff.ts';
+
+/** Driver's poll: returns work done (≤ budget). An object with the method, so that it can be traced. */
+export interface NapiPoller {
+  poll(napi: Napi, budget: number): number;
+}
+
+export const NAPI_POLL_WEIGHT = 64;
+
+export class Napi {
+  /** NAPIF_STATE_SCHED, MISSED, DISABLE */
+  sched = false;
+  missed = false;
+  disabled = true;
+  onList = false;
+  /** CPU whose poll list it is on, -1 otherwise. */
+  cpu = -1;
+  rx_count = 0;
+  /** skbs merged so far by GRO, waiting for more. */
+  readonly gro_list: SkBuff[] = [];
+  polls = 0;
+  constructor(
+    readonly id: number,
+    readonly dev: NetDevice,
+    readonly poller: NapiPoller,
+    readonly weight: number,
+    /** Driver's queue number, -1 when not per queue. */
+    readonly queue: number,
+  ) {}
+}

@@ -1,0 +1,131 @@
+// struct sk_buff and skb_shared_info: packet data, headroom and fragments are bytes in RAM; the descriptor is a small object.
+import { le16, le32, struct, u8 } from '../base/layout.ts';
+import type { Gpa } from '../base/units.ts';
+import type { NetDevice } from './net_device.ts';
+
+/** Linux: include/linux/skbuff.h, ip_summed */
+export const CHECKSUM_NONE = 0;
+export const CHECKSUM_UNNECESSARY = 1;
+export const CHECKSUM_COMPLETE = 2;
+export const CHECKSUM_PARTIAL = 3;
+
+/** Linux: include/uapi/linux/if_packet.h */
+export const PACKET_HOST = 0;
+export const PACKET_BROADCAST = 1;
+export const PACKET_MULTICAST = 2;
+export const PACKET_OTHERHOST = 3;
+export const PACKET_OUTGOING = 4;
+export const PACKET_LOOPBACK = 5;
+
+export const MAX_SKB_FRAGS = 17;
+/** Linux: NET_SKB_PAD on x86 (64) */
+export const NET_SKB_PAD = 64;
+
+/** At `skb.end` in RAM, as in Linux: who shares the data, and the page fragments. Frag i is at $size + i * SkbFrag.$size. */
+export const SkbSharedInfo = struct('skb_shared_info', {
+  nr_frags: u8('Number of page fragments.'),
+  tx_flags: u8('Transmit flags.'),
+  gso_size: le16('Payload bytes per segment, 0 when not GSO.'),
+  gso_segs: le16('Number of segments.'),
+  pad: le16('Alignment.'),
+  gso_type: le32('SKB_GSO_* bits.'),
+  dataref: le32('References to the data area.'),
+});
+export const SkbFrag = struct('skb_frag', {
+  page: le32('Guest-physical address of the fragment.'),
+  size: le32('Bytes.'),
+});
+export const SHARED_INFO_SIZE = SkbSharedInfo.$size + MAX_SKB_FRAGS * SkbFrag.$size;
+
+/** How a data area was obtained, and so how it is freed. */
+export const HEAD_KMALLOC = 0;
+export const HEAD_FRAG = 1;
+
+/**
+ * ```
+ *  head        data            tail          end
+ *   │ headroom  │ packet (linear)│ tailroom   │ skb_shared_info │
+ * ```
+ * All four are guest-physical addresses; header offsets are from `head`, -1 when unset.
+ */
+export class SkBuff {
+  /** World-unique; the packet's identity in traces. */
+  id = 0;
+  /** The skb this one was made from (clone, segment, merge, or the sender's over a veth), 0 for none. */
+  parent = 0;
+  head = 0 as Gpa;
+  data = 0 as Gpa;
+  tail = 0 as Gpa;
+  end = 0 as Gpa;
+  /** All bytes, and those of them in fragments. */
+  len = 0;
+  data_len = 0;
+  truesize = 0;
+  users = 1;
+  cloned = false;
+  headKind = HEAD_KMALLOC;
+  mac_header = -1;
+  network_header = -1;
+  transport_header = -1;
+  protocol = 0;
+  pkt_type = PACKET_HOST;
+  ip_summed = CHECKSUM_NONE;
+  /** CHECKSUM_PARTIAL: where summing starts (offset from head) and where the result goes (offset from there). */
+  csum_start = 0;
+  csum_offset = 0;
+  /** CHECKSUM_COMPLETE: the sum of everything from data. */
+  csum = 0;
+  queue_mapping = 0;
+  priority = 0;
+  mark = 0;
+  hash = 0;
+  skb_iif = 0;
+  tstamp = 0;
+  dev: NetDevice | undefined;
+  /** Owning socket for write-memory accounting; its `sock_wfree` runs when the skb is freed. */
+  sk: SkbOwner | undefined;
+  next: SkBuff | undefined;
+  /** skb_shared_info.frag_list */
+  frag_list: SkBuff | undefined;
+  /** Route attached by the IP layer. */
+  dst: object | undefined;
+  /** Control block: a few numbers private to the layer that holds the skb. */
+  cb0 = 0;
+  cb1 = 0;
+  cb2 = 0;
+  cb3 = 0;
+}
+
+export interface SkbOwner {
+  sock_wfree(skb: SkBuff): void;
+}
+
+/** FIFO of skbs linked through `next` (Linux: struct sk_buff_head). */
+export class SkBuffHead {
+  first: SkBuff | undefined;
+  last: SkBuff | undefined;
+  qlen = 0;
+
+  push(skb: SkBuff): void {
+    skb.next = undefined;
+    if (this.last === undefined) this.first = skb;
+    else this.last.next = skb;
+    this.last = skb;
+    this.qlen++;
+  }
+  unshift(skb: SkBuff): void {
+    skb.next = this.first;
+    this.first = skb;
+    this.last ??= skb;
+    this.qlen++;
+  }
+  shift(): SkBuff | undefined {
+    const skb = this.first;
+    if (skb === undefined) return undefined;
+    this.first = skb.next;
+    if (this.first === undefined) this.last = undefined;
+    skb.next = undefined;
+    this.qlen--;
+    return skb;
+  }
+}
