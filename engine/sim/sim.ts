@@ -32,6 +32,8 @@ export class Sim {
   now = 0 as Instant;
   /** Events executed so far. */
   executed = 0;
+  /** Set by whatever the outside may want to react to before time goes on (a process wrote or exited); cleared by the session. */
+  attention = false;
   readonly seed: number;
   private nextSeq = 0;
   private readonly heap: SimEvent[] = [];

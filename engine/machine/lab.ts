@@ -1,0 +1,61 @@
+// What a lab says: machines, NICs, cables. Plain data; main/host/labs.ts reads it from YAML and validates it.
+import type { CostName } from '../platform/costs.ts';
+
+export interface NicSpec {
+  /** Port name within the machine: 'nic0'. */
+  readonly port: string;
+  readonly model: 'virtio-net';
+  /** '52:54:00:12:34:56' */
+  readonly mac: string;
+  /** Queue pairs, 1..8. */
+  readonly queuePairs: number;
+  /** Entries per virtqueue, a power of two ≤ 1024. */
+  readonly ringSize: number;
+  /** Slot on bus 0; undefined: the next free one. */
+  readonly slot: number | undefined;
+  /** MSI-X vectors; undefined: one per queue plus one for configuration, as QEMU's default. */
+  readonly vectors: number | undefined;
+}
+
+export interface MachineSpec {
+  readonly name: string;
+  readonly cpus: number;
+  readonly ramBytes: number;
+  readonly x: number;
+  readonly y: number;
+  readonly nics: readonly NicSpec[];
+  /** Module names loaded at boot, in order. */
+  readonly autoload: readonly string[];
+  /** Shell script run when the lab starts. */
+  readonly setup: string;
+  readonly costs: Partial<Record<CostName, number>>;
+}
+
+export interface CableSpec {
+  readonly a: { readonly machine: string; readonly port: string };
+  readonly b: { readonly machine: string; readonly port: string };
+  /** bit/s, 0 = unlimited */
+  readonly rate: number;
+  /** ns, one way */
+  readonly delay: number;
+  /** probability of losing a frame, 0..1 */
+  readonly loss: number;
+  readonly up: boolean;
+}
+
+export interface LabSpec {
+  readonly name: string;
+  readonly notes: string;
+  readonly seed: number;
+  readonly machines: readonly MachineSpec[];
+  readonly cables: readonly CableSpec[];
+  /** `ringscope run`: one shell script per line group, by machine. */
+  readonly script: readonly { readonly machine: string; readonly run: string }[];
+}
+
+export const cableId = (c: Pick<CableSpec, 'a' | 'b'>): string => `${c.a.machine}:${c.a.port}--${c.b.machine}:${c.b.port}`;
+
+export const DEFAULT_RAM_BYTES = 16 * 1024 * 1024;
+export const DEFAULT_AUTOLOAD: readonly string[] = Object.freeze(['virtio_pci', 'virtio_net']);
+export const DEFAULT_RING_SIZE = 256;
+export const DEFAULT_CABLE = Object.freeze({ rate: 10e9, delay: 5_000, loss: 0, up: true });

@@ -1,0 +1,195 @@
+// A run of a lab: inputs are logged, events executed, checkpoints kept; step back, rewind, fork and replay follow from that.
+import { hashOf } from '../sim/hash.ts';
+import { instant, type Instant } from '../base/units.ts';
+import type { TraceRecord } from '../trace/trace.ts';
+import type { Input, InputResult } from '../machine/inputs.ts';
+import type { LabSpec } from '../machine/lab.ts';
+import { type CapturedFrame, type ProcessEvent, World } from '../machine/world.ts';
+import { Checkpoints } from './checkpoints.ts';
+
+export interface LoggedInput {
+  /** The input is this event: it was applied when `event - 1` events had been executed. */
+  readonly event: number;
+  readonly time: number;
+  readonly input: Input;
+}
+
+/** What a batch of new events produced, for views and recordings. Re-executed events produce nothing. */
+export interface Drained {
+  readonly trace: readonly TraceRecord[];
+  readonly frames: readonly CapturedFrame[];
+  readonly processes: readonly ProcessEvent[];
+}
+
+export type Observed = ReadonlySet<string> | 'all' | undefined;
+
+export interface SessionListener {
+  /** New output; called between events. */
+  drained(d: Drained): void;
+  /** History after `event` is no longer true (an input after a rewind). */
+  truncated(event: number): void;
+}
+
+export class Session {
+  world: World;
+  readonly log: LoggedInput[];
+  /** Highest event ever executed on this line of history. */
+  lastEvent = 0;
+  private observed: Observed;
+  private listener: SessionListener | undefined;
+  private readonly checkpoints: Checkpoints;
+
+  constructor(
+    readonly lab: LabSpec,
+    log: readonly LoggedInput[] = [],
+  ) {
+    this.world = new World(lab);
+    this.log = [...log];
+    this.checkpoints = new Checkpoints(this.world.fork());
+    this.world.drain();
+  }
+
+  get event(): number {
+    return this.world.sim.executed;
+  }
+  get time(): Instant {
+    return this.world.sim.now;
+  }
+
+  listen(listener: SessionListener | undefined): void {
+    this.listener = listener;
+  }
+
+  /** Which tracepoints are recorded; observation never changes a run. */
+  observe(what: Observed): void {
+    this.observed = what;
+    this.world.trace.observe(what);
+  }
+
+  /**
+   * Applies an input now, at simulated time `at` (default: the time of the last event; never past the next event).
+   * After a rewind this forks history: what came later is forgotten.
+   */
+  apply(input: Input, at?: Instant): InputResult {
+    if (this.event < this.lastEvent) this.truncate();
+    const { sim } = this.world;
+    const next = sim.peek();
+    let time = at ?? sim.now;
+    if (time < sim.now) time = sim.now;
+    if (next !== undefined && time > next) time = next;
+    this.log.push({ event: sim.executed + 1, time, input });
+    const result = this.world.apply(input, time);
+    this.lastEvent = this.event;
+    this.flush();
+    return result;
+  }
+
+  /** Executes one event or due logged input. False when nothing is left. */
+  step(): boolean {
+    const done = this.advance();
+    this.settle();
+    return done;
+  }
+
+  /**
+   * Runs until `until` (events at exactly that time included), at most `maxEvents`, or until something wants attention.
+   * Answers why it stopped.
+   */
+  run(until: Instant, maxEvents: number): 'time' | 'events' | 'attention' | 'idle' {
+    const { sim } = this.world;
+    let left = maxEvents;
+    sim.attention = false;
+    for (;;) {
+      const due = this.nextTime();
+      if (due === undefined) return this.stop('idle');
+      if (due > until) return this.stop('time');
+      if (left-- <= 0) return this.stop('events');
+      const replaying = sim.executed < this.lastEvent;
+      this.advance();
+      if (replaying && sim.executed === this.lastEvent) this.discard();
+      if (sim.attention && !replaying) return this.stop('attention');
+      if (!replaying) this.checkpoints.offer(this.world);
+    }
+  }
+
+  /** Time of the next event or logged input; undefined when nothing will ever happen by itself. */
+  nextTime(): number | undefined {
+    const logged = this.dueInput();
+    return logged !== undefined ? logged.time : this.world.sim.peek();
+  }
+
+  /** Goes to the state right after `event` (0: the world as made). Later inputs stay known until a new one is given. */
+  goto(event: number): void {
+    const target = Math.max(0, Math.min(event, this.lastEvent));
+    if (target < this.event) {
+      this.world = this.checkpoints.before(target).fork();
+      this.world.trace.observe(this.observed);
+    }
+    while (this.event < target && this.advance());
+    this.discard();
+  }
+
+  hash(): string {
+    return hashOf(this.world);
+  }
+
+  /** An independent session at the same state, with the same history. */
+  fork(): Session {
+    const s = new Session(this.lab, this.log);
+    s.world = this.world.fork();
+    s.lastEvent = this.lastEvent;
+    return s;
+  }
+
+  private advance(): boolean {
+    const logged = this.dueInput();
+    if (logged === undefined) return this.world.sim.step();
+    this.world.apply(logged.input, instant(logged.time));
+    return true;
+  }
+
+  private dueInput(): LoggedInput | undefined {
+    const next = this.event + 1;
+    const log = this.log;
+    let low = 0;
+    let high = log.length;
+    if (high === 0 || log[high - 1].event < next) return undefined;
+    while (low < high) {
+      const mid = (low + high) >> 1;
+      if (log[mid].event < next) low = mid + 1;
+      else high = mid;
+    }
+    return log[low].event === next ? log[low] : undefined;
+  }
+
+  private settle(): void {
+    if (this.event <= this.lastEvent) this.discard();
+    else {
+      this.lastEvent = this.event;
+      this.flush();
+      this.checkpoints.offer(this.world);
+    }
+  }
+
+  private stop<T>(why: T): T {
+    this.settle();
+    return why;
+  }
+
+  private truncate(): void {
+    const at = this.event;
+    while (this.log.length > 0 && this.log[this.log.length - 1].event > at) this.log.pop();
+    this.checkpoints.forget(at);
+    this.lastEvent = at;
+    this.listener?.truncated(at);
+  }
+
+  private flush(): void {
+    const d = this.world.drain();
+    if (d !== undefined) this.listener?.drained(d);
+  }
+
+  private discard(): void {
+    this.world.drain();
+  }
+}
