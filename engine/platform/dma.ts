@@ -2,6 +2,8 @@
 import { ByteMem, TOO_LARGE } from '../base/memory.ts';
 import { invariant } from '../base/ops.ts';
 import type { DmaAddr, Gpa, Instant } from '../base/units.ts';
+import type { Cloner, SelfCloning } from '../sim/clone.ts';
+import type { Hasher, SelfHashing } from '../sim/hash.ts';
 import { event, type TracePoint, type TraceScope } from '../trace/trace.ts';
 import { type DmaFault, type DmaPort, MSI_BASE, MSI_END, type MsiSink } from './bus.ts';
 import { PAGE_SIZE, type PageAllocator, type Ram } from './ram.ts';
@@ -140,7 +142,7 @@ export function orderOf(length: number): number {
 }
 
 /** A PCI device's port: no IOMMU, bus address = physical address, refused while bus mastering is off. */
-export class DirectDmaPort extends ByteMem implements DmaPort {
+export class DirectDmaPort extends ByteMem implements DmaPort, SelfCloning, SelfHashing {
   /** Command register bit 2, kept by the PCI function (PCI 3.0 §6.2.2). */
   busMaster = false;
   constructor(
@@ -152,11 +154,23 @@ export class DirectDmaPort extends ByteMem implements DmaPort {
 
   check(address: number, length: number, write: boolean): DmaFault | undefined {
     if (!this.busMaster) return { address, length, write, reason: 'bus master disabled' };
-    if (address >= 0 && address + length <= this.ram.size) return undefined;
-    return { address, length, write, reason: 'outside RAM' };
+    if (!(address >= 0 && address + length <= this.ram.size)) return { address, length, write, reason: 'outside RAM' };
+    if (write) this.ram.touch(address + length);
+    return undefined;
   }
 
   msi(address: number, data: number): void {
     if (this.busMaster && address >= MSI_BASE && address < MSI_END) this.sink.msiWrite(address, data);
+  }
+  /** The bytes belong to the RAM: a copy looks at the copied RAM, and the hash counts them once, there. */
+  cloneInto(cloner: Cloner): DirectDmaPort {
+    const ram = cloner.clone(this.ram);
+    const copy = cloner.register(this, new DirectDmaPort(ram, cloner.clone(this.sink)));
+    copy.busMaster = this.busMaster;
+    return copy;
+  }
+
+  hashInto(hasher: Hasher): void {
+    hasher.add(this.busMaster);
   }
 }
