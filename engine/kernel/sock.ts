@@ -1,0 +1,188 @@
+// struct sock as userland's calls and the protocols see it: addresses, messages, options, queues.
+import type { NetDevice } from './net_device.ts';
+import type { Net } from './net_namespace.ts';
+import type { Process } from './process.ts';
+import type { IpBytes } from './rtnl_records.ts';
+import { SkBuffHead, type SkbOwner, type SkBuff } from './skbuff.ts';
+
+export const SOCK = { STREAM: 1, DGRAM: 2, RAW: 3 } as const;
+/** recvmsg's and sendmsg's flags */
+export const MSG = { PEEK: 0x2, DONTROUTE: 0x4, CTRUNC: 0x8, TRUNC: 0x20, DONTWAIT: 0x40, CONFIRM: 0x800, ERRQUEUE: 0x2000 } as const;
+/** Readiness, as poll(2) reports it. */
+export const POLL = { IN: 0x1, OUT: 0x4, ERR: 0x8, HUP: 0x10 } as const;
+
+export interface SockAddrIn {
+  readonly family: 2;
+  /** 4 bytes */
+  readonly addr: IpBytes;
+  readonly port: number;
+}
+export interface SockAddrIn6 {
+  readonly family: 10;
+  readonly addr: IpBytes;
+  readonly port: number;
+  readonly scope_id: number;
+  readonly flowinfo?: number;
+}
+export interface SockAddrLl {
+  readonly family: 17;
+  /** ETH_P_* */
+  readonly protocol: number;
+  readonly ifindex: number;
+  readonly hatype: number;
+  /** PACKET_* */
+  readonly pkttype: number;
+  readonly addr: Uint8Array;
+}
+export type SockAddr = SockAddrIn | SockAddrIn6 | SockAddrLl;
+
+/** Where an error on the queue came from (Linux: include/uapi/linux/errqueue.h). */
+export const SO_EE_ORIGIN = { NONE: 0, LOCAL: 1, ICMP: 2, ICMP6: 3 } as const;
+export interface SockExtendedErr {
+  readonly ee_errno: number;
+  readonly ee_origin: number;
+  readonly ee_type: number;
+  readonly ee_code: number;
+  /** The MTU, for EMSGSIZE. */
+  readonly ee_info: number;
+  /** Who reported it; absent for local errors. */
+  readonly offender: SockAddrIn | SockAddrIn6 | undefined;
+}
+
+/** One received message with its control data. */
+export interface Message {
+  /** Raw IPv4 sockets: from the IP header on. Packet sockets (RAW): from the MAC header on. */
+  readonly data: Uint8Array;
+  /** Length before truncation to the buffer. */
+  readonly length: number;
+  readonly from: SockAddr | undefined;
+  /** MSG_* of the answer */
+  readonly flags: number;
+  /** When it entered the stack, ns. */
+  readonly tstamp: number;
+  readonly ifindex: number;
+  /** IP_TTL / IPV6_HOPLIMIT */
+  readonly ttl: number;
+  readonly tos: number;
+  /** The packet's IP options, when IP_RECVOPTS or IP_RETOPTS asked for them. */
+  readonly options: Uint8Array | undefined;
+  /** Where it was sent to (IP_PKTINFO). */
+  readonly daddr: IpBytes | undefined;
+  readonly err: SockExtendedErr | undefined;
+}
+
+/** Control data of sendmsg. */
+export interface SendControl {
+  readonly ifindex?: number;
+  readonly src?: IpBytes;
+  readonly ttl?: number;
+  readonly tos?: number;
+}
+
+/** Options by their names in the uapi; values are numbers unless noted. */
+export type SockOpt =
+  | 'SO_BINDTODEVICE' // string
+  | 'SO_BROADCAST'
+  | 'SO_DEBUG'
+  | 'SO_DONTROUTE'
+  | 'SO_MARK'
+  | 'SO_PRIORITY'
+  | 'SO_RCVBUF'
+  | 'SO_SNDBUF'
+  | 'SO_REUSEADDR'
+  | 'SO_REUSEPORT'
+  | 'SO_TIMESTAMP'
+  | 'SO_ERROR'
+  | 'SO_NO_CHECK'
+  | 'IP_TOS'
+  | 'IP_TTL'
+  | 'IP_HDRINCL'
+  | 'IP_OPTIONS' // bytes
+  | 'IP_RECVERR'
+  | 'IP_RECVTTL'
+  | 'IP_RECVTOS'
+  | 'IP_RETOPTS'
+  | 'IP_RECVOPTS'
+  | 'IP_PKTINFO'
+  | 'IP_MTU_DISCOVER'
+  | 'IP_MTU'
+  | 'IP_MULTICAST_TTL'
+  | 'IP_MULTICAST_LOOP'
+  | 'IP_MULTICAST_IF' // 4 bytes or ifindex
+  | 'IP_ADD_MEMBERSHIP' // bytes: group(4); the device by ifindex in the option's second value
+  | 'IP_DROP_MEMBERSHIP'
+  | 'ICMP_FILTER'
+  | 'IPV6_UNICAST_HOPS'
+  | 'IPV6_MULTICAST_HOPS'
+  | 'IPV6_MULTICAST_LOOP'
+  | 'IPV6_MULTICAST_IF'
+  | 'IPV6_RECVERR'
+  | 'IPV6_RECVHOPLIMIT'
+  | 'IPV6_RECVPKTINFO'
+  | 'IPV6_RECVTCLASS'
+  | 'IPV6_MTU_DISCOVER'
+  | 'IPV6_MTU'
+  | 'IPV6_DONTFRAG'
+  | 'IPV6_TCLASS'
+  | 'IPV6_CHECKSUM'
+  | 'IPV6_V6ONLY'
+  | 'IPV6_FLOWINFO_SEND'
+  | 'ICMPV6_FILTER' // bytes: 32, a set bit blocks the type
+  | 'PACKET_ADD_MEMBERSHIP'; // ifindex, for promiscuous mode
+
+/** IP_MTU_DISCOVER's values (Linux: include/uapi/linux/in.h) */
+export const IP_PMTUDISC = { DONT: 0, WANT: 1, DO: 2, PROBE: 3, INTERFACE: 4, OMIT: 5 } as const;
+
+/** One entry of the error queue. */
+export interface SockError {
+  readonly skb: SkBuff;
+  readonly err: SockExtendedErr;
+  /** Destination of the packet that failed. */
+  readonly addr: SockAddr;
+}
+
+/** Base of every socket. */
+export abstract class Sock implements SkbOwner {
+  /** Pending error, positive errno; reported once. */
+  err = 0;
+  bound_dev_if = 0;
+  mark = 0;
+  priority = 0;
+  broadcast = false;
+  localroute = false;
+  reuse = false;
+  reuseport = false;
+  no_check_tx = false;
+  timestamp = false;
+  rcvbuf = 212_992;
+  sndbuf = 212_992;
+  rmem_alloc = 0;
+  wmem_alloc = 0;
+  drops = 0;
+  readonly receive_queue = new SkBuffHead();
+  readonly error_queue: SockError[] = [];
+  /** Who is woken when something can be read: `process.onEvent(op, sock)` in task context. */
+  waiter: Process | undefined;
+  waitOp = 0;
+  closed = false;
+
+  constructor(
+    readonly net: Net,
+    readonly family: number,
+    readonly type: number,
+    readonly protocol: number,
+    /** Identity in /proc and ss. */
+    readonly ino: number,
+  ) {}
+
+  /** Write memory is given back when the last byte has left. */
+  sock_wfree(skb: SkBuff): void {
+    this.wmem_alloc -= skb.truesize;
+  }
+}
+
+/** Kept by AF_PACKET sockets' device hooks. */
+export interface PacketBinding {
+  readonly dev: NetDevice | undefined;
+  readonly protocol: number;
+}
