@@ -1,0 +1,138 @@
+// One queue of a NIC: picture, positions, notification, descriptor table. Values are written in place at display rate.
+import { useEffect, useRef, useState, type ReactNode } from 'react';
+import type { RingInfo, SplitRingView } from '../../../preload/contract.ts';
+import { hex } from '../../widgets/units.ts';
+import { RingCanvas } from './RingCanvas.tsx';
+import { useRingFeed, type RingFeed } from './ring_feed.ts';
+import type { RingShape } from './ring_layout.ts';
+import { RingTable } from './RingTable.tsx';
+import { fact, FACT_NAMES, FACT_NOTES, health, HEALTH_TEXT, queueTitle, why } from './rings_view.ts';
+
+interface QueueColumnProps {
+  readonly ring: RingInfo;
+  readonly shape: RingShape;
+  readonly table: boolean;
+  readonly opened: number | undefined;
+  readonly onOpen: (ring: RingInfo, descriptor: number) => void;
+}
+
+export function QueueColumn({ ring, shape, table, opened, onOpen }: QueueColumnProps): ReactNode {
+  const feed = useRingFeed(ring);
+  const [explained, setExplained] = useState(false);
+  const open = (descriptor: number): void => onOpen(ring, descriptor);
+  return (
+    <section className="ring-column" aria-label={`${queueTitle(ring)}, ${ring.name}`} data-testid={`ring-queue-${ring.queue}`}>
+      <header className="ring-head">
+        <h3>{queueTitle(ring)}</h3>
+        <span className="muted mono">{ring.name}</span>
+        <span className="muted">{ring.size} entries</span>
+        <span className="grow" />
+        <HealthButton ring={ring} feed={feed} open={explained} onToggle={() => setExplained(!explained)} />
+      </header>
+      {explained ? <Why ring={ring} feed={feed} /> : undefined}
+      <RingCanvas ring={ring} feed={feed} shape={shape} opened={opened} onOpen={open} />
+      <Facts ring={ring} feed={feed} />
+      {table ? <RingTable ring={ring} feed={feed} opened={opened} onOpen={open} /> : undefined}
+    </section>
+  );
+}
+
+interface Part {
+  readonly ring: RingInfo;
+  readonly feed: RingFeed;
+}
+
+/** Calls `write` with every new view; for text written in place. */
+function useWritten(feed: RingFeed, write: (view: SplitRingView) => void): void {
+  const latest = useRef(write);
+  useEffect(() => {
+    latest.current = write;
+  });
+  useEffect(() => feed.onPaint(() => feed.latest !== undefined && latest.current(feed.latest)), [feed]);
+}
+
+function setText(element: HTMLElement | null | undefined, text: string): void {
+  if (element && element.textContent !== text) element.textContent = text;
+}
+
+function HealthButton({ ring, feed, open, onToggle }: Part & { readonly open: boolean; readonly onToggle: () => void }): ReactNode {
+  const button = useRef<HTMLButtonElement>(null);
+  const text = useRef<HTMLSpanElement>(null);
+  useWritten(feed, (view) => {
+    const state = health(view);
+    setText(text.current, HEALTH_TEXT[state]);
+    if (button.current !== null) button.current.dataset['health'] = state;
+  });
+  return (
+    <button
+      ref={button}
+      type="button"
+      className="btn btn-small btn-quiet ring-health"
+      aria-expanded={open}
+      onClick={onToggle}
+      title="Why is this queue in this state?"
+      data-testid={`ring-why-${ring.queue}`}
+    >
+      <span ref={text} data-testid={`ring-health-${ring.queue}`} /> · why?
+    </button>
+  );
+}
+
+function Why({ ring, feed }: Part): ReactNode {
+  const [reasons, setReasons] = useState<readonly string[]>([]);
+  useEffect(() => {
+    const read = (): void => {
+      const next = feed.latest === undefined ? [] : why(feed.latest);
+      setReasons((old) => (old.join('\n') === next.join('\n') ? old : next));
+    };
+    read();
+    const timer = setInterval(read, 250);
+    return () => clearInterval(timer);
+  }, [feed]);
+  return (
+    <ol className="ring-why" data-testid={`ring-reasons-${ring.queue}`}>
+      {reasons.length === 0 ? <li>Nothing is wrong: the queue moves.</li> : reasons.map((reason) => <li key={reason}>{reason}</li>)}
+    </ol>
+  );
+}
+
+function Facts({ ring, feed }: Part): ReactNode {
+  const list = useRef<HTMLDListElement>(null);
+  const device = useRef<HTMLParagraphElement>(null);
+  const driver = useRef<HTMLParagraphElement>(null);
+  const where = useRef<HTMLSpanElement>(null);
+  useWritten(feed, (view) => {
+    for (const cell of list.current?.querySelectorAll<HTMLElement>('dd') ?? []) {
+      const name = FACT_NAMES.find((candidate) => candidate === cell.dataset['fact']);
+      if (name !== undefined) setText(cell, fact(view, name));
+    }
+    setText(device.current, view.notifyDevice);
+    setText(driver.current, view.notifyDriver);
+    const feature = [view.eventIdx ? 'EVENT_IDX' : 'no EVENT_IDX', view.indirect ? 'INDIRECT_DESC' : 'no INDIRECT_DESC'].join(' · ');
+    setText(
+      where.current,
+      `desc ${hex(view.descAddr)} · avail ${hex(view.availAddr)} · used ${hex(view.usedAddr)} · ${feature} · flags ${view.availFlags}/${view.usedFlags}`,
+    );
+  });
+  return (
+    <>
+      <dl ref={list} className="ring-facts">
+        {FACT_NAMES.map((name) => (
+          <div key={name} title={FACT_NOTES[name]}>
+            <dt>{name}</dt>
+            <dd className="mono" data-fact={name} data-testid={`ring-fact-${ring.queue}-${name}`} />
+          </div>
+        ))}
+      </dl>
+      <div className="ring-notify">
+        <span title="Whether the next avail entry rings the device’s doorbell">kick</span>
+        <p ref={device} data-testid={`ring-notify-device-${ring.queue}`} />
+        <span title="Whether the next used entry interrupts the driver">irq</span>
+        <p ref={driver} data-testid={`ring-notify-driver-${ring.queue}`} />
+      </div>
+      <p className="ring-where mono">
+        <span ref={where} />
+      </p>
+    </>
+  );
+}

@@ -1,0 +1,133 @@
+// The descriptor table of a ring as rows: one accessible row per descriptor, only the visible ones in the page, values written in place.
+import { useEffect, useId, useRef, useState, type KeyboardEvent, type ReactNode } from 'react';
+import type { RingInfo } from '../../../preload/contract.ts';
+import { OWNER_LOOKS } from '../../theme/owners.ts';
+import { useVisibleRows } from '../../widgets/virtual_rows.ts';
+import type { RingFeed } from './ring_feed.ts';
+import { cursorAfter, descriptorRow, queueTitle } from './rings_view.ts';
+
+const ROW_HEIGHT = 22;
+const PAGE = 8;
+const COLUMNS: readonly {
+  readonly key: 'id' | 'owner' | 'addr' | 'len' | 'flags' | 'next' | 'chain';
+  readonly title: string;
+  readonly note: string;
+}[] = [
+  { key: 'id', title: '#', note: 'Descriptor, its place in the table' },
+  { key: 'owner', title: 'owner', note: 'Who may touch it now' },
+  { key: 'addr', title: 'addr', note: 'Buffer address as the device sees it. virtio-v1.2 §2.7.5' },
+  { key: 'len', title: 'len', note: 'Buffer length in bytes. virtio-v1.2 §2.7.5' },
+  {
+    key: 'flags',
+    title: 'flags',
+    note: 'NEXT continues, WRITE is for the device to write, INDIRECT points to a table. virtio-v1.2 §2.7.5',
+  },
+  { key: 'next', title: 'next', note: 'The chain’s next descriptor, valid with NEXT. virtio-v1.2 §2.7.5' },
+  { key: 'chain', title: 'chain', note: 'The head of the chain it is part of' },
+];
+
+interface RingTableProps {
+  readonly ring: RingInfo;
+  readonly feed: RingFeed;
+  readonly opened: number | undefined;
+  readonly onOpen: (descriptor: number) => void;
+}
+
+export function RingTable({ ring, feed, opened, onOpen }: RingTableProps): ReactNode {
+  const scroller = useRef<HTMLDivElement>(null);
+  const body = useRef<HTMLDivElement>(null);
+  const [active, setActive] = useState<number>();
+  const base = useId();
+  const rows = useVisibleRows(scroller, ring.size, ROW_HEIGHT, ROW_HEIGHT);
+  const { from, to, reveal } = rows;
+
+  useEffect(
+    () =>
+      feed.onPaint(() => {
+        const { latest } = feed;
+        if (latest === undefined || body.current === null) return;
+        for (const element of body.current.children) {
+          if (element instanceof HTMLElement) paintRow(element, descriptorRow(latest, Number(element.dataset['id'])));
+        }
+      }),
+    [feed, from, to],
+  );
+  useEffect(() => {
+    if (opened !== undefined) reveal(opened);
+  }, [opened, reveal]);
+
+  const onKeyDown = (event: KeyboardEvent): void => {
+    const at = active ?? opened ?? 0;
+    if (event.key === 'Enter' || event.key === ' ') onOpen(at);
+    else {
+      const next =
+        event.key === 'ArrowLeft' || event.key === 'ArrowRight'
+          ? undefined
+          : cursorAfter(event.key, at, ring.size, event.key.startsWith('Page') ? PAGE / 4 : 1);
+      if (next === undefined) return;
+      setActive(next);
+      reveal(next);
+    }
+    event.preventDefault();
+    event.stopPropagation();
+  };
+  const visible = Array.from({ length: to - from }, (_, i) => from + i);
+  return (
+    <div
+      ref={scroller}
+      className="ring-table"
+      role="grid"
+      aria-label={`${queueTitle(ring)}: descriptor table`}
+      aria-rowcount={ring.size + 1}
+      aria-activedescendant={active !== undefined && active >= from && active < to ? `${base}-${active}` : undefined}
+      tabIndex={0}
+      onScroll={rows.onScroll}
+      onKeyDown={onKeyDown}
+      onFocus={() => setActive((old) => old ?? opened ?? 0)}
+      data-testid={`ring-table-${ring.queue}`}
+    >
+      <div role="row" className="ring-row ring-row-head" aria-rowindex={1}>
+        {COLUMNS.map((column) => (
+          <span key={column.key} role="columnheader" title={column.note} data-column={column.key}>
+            {column.title}
+          </span>
+        ))}
+      </div>
+      <div ref={body} role="rowgroup" style={{ height: rows.totalHeight, position: 'relative' }}>
+        {visible.map((id) => (
+          <div
+            key={id}
+            id={`${base}-${id}`}
+            role="row"
+            className="ring-row"
+            aria-rowindex={id + 2}
+            aria-selected={opened === id}
+            data-id={id}
+            data-active={active === id ? '' : undefined}
+            style={{ position: 'absolute', top: id * ROW_HEIGHT, left: 0, right: 0 }}
+            onClick={() => {
+              setActive(id);
+              onOpen(id);
+            }}
+            data-testid={`ring-desc-${ring.queue}-${id}`}
+          >
+            {COLUMNS.map((column) => (
+              <span key={column.key} role="gridcell" data-column={column.key} />
+            ))}
+          </div>
+        ))}
+      </div>
+    </div>
+  );
+}
+
+/** Writes a row's cells, touching only those that changed. */
+function paintRow(element: HTMLElement, row: ReturnType<typeof descriptorRow>): void {
+  const look = OWNER_LOOKS[row.owner];
+  if (element.dataset['owner'] !== row.owner) element.dataset['owner'] = row.owner;
+  COLUMNS.forEach((column, i) => {
+    const cell = element.children[i];
+    const text = column.key === 'owner' ? `${look.glyph} ${row.owner}` : String(row[column.key]);
+    if (cell !== undefined && cell.textContent !== text) cell.textContent = text;
+  });
+}
