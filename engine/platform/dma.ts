@@ -164,10 +164,9 @@ export class DirectDmaPort extends ByteMem implements DmaPort, SelfCloning, Self
   }
   /** The bytes belong to the RAM: a copy looks at the copied RAM, and the hash counts them once, there. */
   cloneInto(cloner: Cloner): DirectDmaPort {
+    const copy = cloner.register(this, Object.create(DirectDmaPort.prototype) as DirectDmaPort);
     const ram = cloner.clone(this.ram);
-    const copy = cloner.register(this, new DirectDmaPort(ram, cloner.clone(this.sink)));
-    copy.busMaster = this.busMaster;
-    return copy;
+    return Object.assign(copy, { bytes: ram.bytes, view: ram.view, ram, sink: cloner.clone(this.sink), busMaster: this.busMaster });
   }
 
   hashInto(hasher: Hasher): void {
