@@ -36,6 +36,7 @@ export class Sim {
   attention = false;
   readonly seed: number;
   private nextSeq = 0;
+  private nextId = 1;
   private readonly heap: SimEvent[] = [];
   private readonly streams = new Map<string, RandomStream>();
 
@@ -64,6 +65,11 @@ export class Sim {
 
   get pending(): number {
     return this.heap.length;
+  }
+
+  /** A number that nothing else in this world has: the identity of a packet in traces. */
+  newId(): number {
+    return this.nextId++;
   }
 
   /** Time of the next event, undefined when nothing is scheduled. */
