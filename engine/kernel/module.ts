@@ -19,7 +19,7 @@ export interface ModuleDef {
   readonly size: number;
   /** Modules whose symbols it uses, as `depends:` of modinfo lists them. */
   readonly depends: readonly string[];
-  /** Modules that must be loaded before it, in modules.dep's order; `depends` when absent. */
+  /** Everything it needs, directly or not, in the order of insertion (modules.dep); `depends` when absent. */
   readonly insertOrder?: readonly string[];
   readonly description: string;
   readonly author?: string;
@@ -159,20 +159,14 @@ export class Modules {
     if (m !== undefined) m.refcnt--;
   }
 
-  /** What modprobe would insert for `def`, dependencies first, loaded ones left out. */
-  insertOrder(def: ModuleDef): ModuleDef[] {
-    const out: ModuleDef[] = [];
-    this.collect(def, out);
-    return out;
+  /** What `def` needs, in the order of insertion. */
+  dependencies(def: ModuleDef): ModuleDef[] {
+    return (def.insertOrder ?? def.depends).flatMap((name) => this.table.loadable.filter((d) => d.name === name));
   }
 
-  private collect(def: ModuleDef, out: ModuleDef[]): void {
-    if (out.includes(def) || this.find_module(def.name) !== undefined) return;
-    for (const name of def.insertOrder ?? def.depends) {
-      const d = this.table.loadable.find((x) => x.name === name);
-      if (d !== undefined) this.collect(d, out);
-    }
-    out.push(def);
+  /** What modprobe would insert for `def`: what is missing of its dependencies, then itself. */
+  insertOrder(def: ModuleDef): ModuleDef[] {
+    return [...this.dependencies(def), def].filter((d) => this.find_module(d.name) === undefined);
   }
 
   /** Loads a module and what it needs; nothing to do when it is loaded or built in. -ENOENT when there is none of that name. */
@@ -195,20 +189,13 @@ export class Modules {
     const module = this.find_module(def.name);
     if (module === undefined) return { errno: 0, done: [] };
     if (module.refcnt > 0) return { errno: -Errno.EBUSY, done: [], failed: def.name };
-    const done: ModuleDef[] = [];
-    this.removeUnused(def, done);
-    return { errno: 0, done };
-  }
-
-  private removeUnused(def: ModuleDef, done: ModuleDef[]): void {
-    const module = this.find_module(def.name);
-    if (module === undefined || module.refcnt > 0) return;
-    if (this.delete_module(def.name) < 0) return;
-    done.push(def);
-    for (const name of def.insertOrder ?? def.depends) {
-      const d = this.table.loadable.find((x) => x.name === name);
-      if (d !== undefined) this.removeUnused(d, done);
+    this.delete_module(def.name);
+    const done = [def];
+    // kmod 30: one pass over the dependencies in the order of insertion; what only becomes free in this pass stays
+    for (const d of this.dependencies(def)) {
+      if (this.find_module(d.name)?.refcnt === 0 && this.delete_module(d.name) === 0) done.push(d);
     }
+    return { errno: 0, done };
   }
 
   /** Loads what provides `alias` ('rtnl-link-veth'); false when nothing does (Linux: request_module()). */

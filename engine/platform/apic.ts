@@ -1,13 +1,19 @@
-// Local APICs as the target of message-signalled interrupts (Intel SDM vol. 3 §11.11): address bits 19:12 = APIC id, data bits 7:0 = vector.
+// Local APICs as the target of message-signalled interrupts (Intel SDM vol. 3 §11.11): address bits 19:12 = destination, data bits 7:0 = vector.
 import { MSI_BASE, type MsiSink } from './bus.ts';
 import type { CpuSet } from './cpu.ts';
+
+/** Intel SDM vol. 3 §11.11.1: destination mode. */
+export const MSI_ADDR_LOGICAL = 0x4;
 
 export class Apic implements MsiSink {
   spurious = 0;
   constructor(private readonly cpus: CpuSet) {}
 
   msiWrite(address: number, data: number): void {
-    const cpu = this.cpus.list[(address >>> 12) & 0xff];
+    const destination = (address >>> 12) & 0xff;
+    // bit 2: logical destination, a mask in the flat model (Intel SDM vol. 3 §11.6.2.2); the lowest CPU of it takes the interrupt
+    const id = (address & MSI_ADDR_LOGICAL) === 0 ? destination : 31 - Math.clz32(destination & -destination);
+    const cpu = this.cpus.list[id];
     if (cpu === undefined) this.spurious++;
     else cpu.interrupt(data & 0xff);
   }
