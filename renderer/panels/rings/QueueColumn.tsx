@@ -17,11 +17,12 @@ interface QueueColumnProps {
 }
 
 export function QueueColumn({ ring, shape, table, opened, onOpen }: QueueColumnProps): ReactNode {
-  const feed = useRingFeed(ring);
+  const root = useRef<HTMLElement>(null);
+  const feed = useRingFeed(ring, root);
   const [explained, setExplained] = useState(false);
   const open = (descriptor: number): void => onOpen(ring, descriptor);
   return (
-    <section className="ring-column" aria-label={`${queueTitle(ring)}, ${ring.name}`} data-testid={`ring-queue-${ring.queue}`}>
+    <section ref={root} className="ring-column" aria-label={`${queueTitle(ring)}, ${ring.name}`} data-testid={`ring-queue-${ring.queue}`}>
       <header className="ring-head">
         <h3>{queueTitle(ring)}</h3>
         <span className="muted mono">{ring.name}</span>

@@ -82,6 +82,7 @@ export function RingCanvas({ ring, feed, shape, opened, onOpen }: RingCanvasProp
         ref={box}
         className="ring-canvas"
         role="group"
+        data-own-keys
         tabIndex={0}
         aria-label={`${queueTitle(ring)}: ring of ${ring.size} descriptors. Arrow keys walk, Enter opens.`}
         style={{ height: layout?.height ?? 160 }}

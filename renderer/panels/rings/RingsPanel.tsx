@@ -61,7 +61,7 @@ export function RingsPanel(): ReactNode {
   };
 
   return (
-    <div className="panel rings" data-testid="panel-rings">
+    <div className="rings">
       <div className="panel-head rings-head">
         <select
           className="select"

@@ -1,5 +1,5 @@
 // The last view of one ring and who paints it: pushes arrive at display rate and never touch React state.
-import { useEffect, useState } from 'react';
+import { useEffect, useState, type RefObject } from 'react';
 import type { RingId, SplitRingView } from '../../../preload/contract.ts';
 import { host } from '../../store/host.ts';
 import { useStore } from '../../store/store.ts';
@@ -30,14 +30,20 @@ export class RingFeed {
   }
 }
 
-/** A feed of one ring for as long as the component lives. */
-export function useRingFeed({ machine, port, queue }: RingId): RingFeed {
+/** A feed of one ring while the component lives and its element can be seen; nothing is asked for behind another tab. */
+export function useRingFeed({ machine, port, queue }: RingId, element: RefObject<HTMLElement | null>): RingFeed {
   const [feed] = useState(() => new RingFeed());
+  const [seen, setSeen] = useState(false);
   useEffect(() => {
-    feed.latest = undefined;
-    feed.schedule();
+    if (element.current === null) return undefined;
+    const observer = new IntersectionObserver((entries) => setSeen(entries.at(-1)?.isIntersecting ?? false));
+    observer.observe(element.current);
+    return () => observer.disconnect();
+  }, [element]);
+  useEffect(() => {
+    if (!seen) return undefined;
     return host.subscribe('ring', { machine, port, queue }, (view) => feed.push(view));
-  }, [feed, machine, port, queue]);
+  }, [feed, seen, machine, port, queue]);
   const theme = useStore((s) => s.shownTheme);
   useEffect(() => feed.schedule(), [feed, theme]);
   return feed;

@@ -1,0 +1,50 @@
+// The canvas's own state, no truth about the world: what is opened, renamed, connected, copied; view switches.
+import { create } from 'zustand';
+import type { Clip, PortRef } from './edits.ts';
+import type { Point } from './geometry.ts';
+
+/** What the mounted canvas offers to palette, tree and actions. */
+export interface CanvasView {
+  fit(): void;
+  zoomBy(factor: number): void;
+  /** Centre of what is seen, in canvas units. */
+  centre(): Point;
+  /** Brings a machine into view and gives it the focus. */
+  reveal(machine: string): void;
+}
+
+export interface CanvasState {
+  readonly opened: ReadonlySet<string>;
+  readonly renaming: string | undefined;
+  /** The port a cable is being drawn from by keyboard; a dialog asks for the other end. */
+  readonly connecting: PortRef | undefined;
+  readonly finding: boolean;
+  readonly minimap: boolean;
+  readonly snap: boolean;
+  readonly clip: Clip | undefined;
+  readonly pastes: number;
+  readonly view: CanvasView | undefined;
+}
+
+export const useCanvas = create<CanvasState>()(() => ({
+  opened: new Set<string>(),
+  renaming: undefined,
+  connecting: undefined,
+  finding: false,
+  minimap: false,
+  snap: true,
+  clip: undefined,
+  pastes: 0,
+  view: undefined,
+}));
+
+/** Outside of React. */
+export const canvas = useCanvas;
+
+export function toggleOpened(machine: string): void {
+  canvas.setState(({ opened }) => {
+    const next = new Set(opened);
+    if (!next.delete(machine)) next.add(machine);
+    return { opened: next };
+  });
+}

@@ -1,0 +1,157 @@
+// Paints what changes at display rate over the canvas: rates and activity at the ports, frames at their simulated place on the cables.
+import type { CableView, FrameInFlight, MachineView, MotionView, TopologyView } from '../../preload/contract.ts';
+import { formatMeasuredRate } from '../widgets/units.ts';
+import { token } from '../theme/tokens.ts';
+import { cableCurve, cableSides, CARD_WIDTH, curvePoint, plug, portY, type Curve, type Point } from './geometry.ts';
+import { NO_RATE, type Rate, type RateMeter } from './rates.ts';
+
+export interface Scene {
+  readonly topology: TopologyView;
+  readonly motion: MotionView | undefined;
+  readonly meter: RateMeter;
+  /** Top left corner of each card, in canvas units. */
+  readonly cards: ReadonlyMap<string, Point>;
+  readonly x: number;
+  readonly y: number;
+  readonly zoom: number;
+  readonly width: number;
+  readonly height: number;
+  /** prefers-reduced-motion: nothing moves and nothing blinks. */
+  readonly still: boolean;
+}
+
+/** Below this zoom text cannot be read: only marks are drawn. */
+const TEXT_ZOOM = 0.55;
+/** With more frames than this, summaries would cover each other. */
+const SUMMARIES = 16;
+const RATE_Y = 10; // below the middle of a port's row
+const TX_X = 26;
+const RX_X = 138;
+
+export function drawScene(context: CanvasRenderingContext2D, scene: Scene): void {
+  const { x, y, zoom } = scene;
+  context.save();
+  context.translate(x, y);
+  context.scale(zoom, zoom);
+  drawFrames(context, scene);
+  for (const machine of scene.topology.machines) drawPorts(context, scene, machine);
+  context.restore();
+}
+
+function seen(scene: Scene, card: Point, height: number): boolean {
+  const left = card.x * scene.zoom + scene.x;
+  const top = card.y * scene.zoom + scene.y;
+  return left < scene.width && top < scene.height && left + CARD_WIDTH * scene.zoom > 0 && top + height * scene.zoom > 0;
+}
+
+// ── ports ──────────────────────────────────────────────────────────────────────────────────────
+
+function drawPorts(context: CanvasRenderingContext2D, scene: Scene, machine: MachineView): void {
+  const card = scene.cards.get(machine.name);
+  if (card === undefined || machine.nics.length === 0 || !seen(scene, card, portY(machine.nics.length))) return;
+  const readable = scene.zoom >= TEXT_ZOOM;
+  if (readable) {
+    context.font = `11px ${token('--font-mono')}`;
+    context.textAlign = 'left';
+    context.textBaseline = 'middle';
+  }
+  machine.nics.forEach((nic, i) => {
+    const rate = scene.motion === undefined ? NO_RATE : scene.meter.rate(machine.name, nic.port);
+    const y = card.y + portY(i) + RATE_Y;
+    drawDirection(context, scene, rate, 'tx', card.x + TX_X, y, readable);
+    drawDirection(context, scene, rate, 'rx', card.x + RX_X, y, readable);
+  });
+}
+
+/** ▲ sent, ▼ received: filled while something passes, hollow otherwise. */
+function drawDirection(
+  context: CanvasRenderingContext2D,
+  scene: Scene,
+  rate: Rate,
+  direction: 'tx' | 'rx',
+  x: number,
+  y: number,
+  readable: boolean,
+): void {
+  const value = rate[direction];
+  const active = scene.still ? value > 0 : direction === 'tx' ? rate.txActive : rate.rxActive;
+  const tip = direction === 'tx' ? -4 : 4;
+  context.beginPath();
+  context.moveTo(x, y + tip);
+  context.lineTo(x - 4, y - tip * 0.8);
+  context.lineTo(x + 4, y - tip * 0.8);
+  context.closePath();
+  context.lineWidth = 1;
+  const color = token(direction === 'tx' ? '--tx' : '--rx');
+  if (active) {
+    context.fillStyle = color;
+    context.fill();
+  }
+  context.strokeStyle = active || value > 0 ? color : token('--line-strong');
+  context.stroke();
+  if (!readable) return;
+  context.fillStyle = value > 0 ? token('--text') : token('--text-3');
+  context.fillText(formatMeasuredRate(value), x + 8, y + 0.5);
+}
+
+// ── frames ─────────────────────────────────────────────────────────────────────────────────────
+
+function curveOf(scene: Scene, cable: CableView): Curve | undefined {
+  const a = scene.cards.get(cable.a.machine);
+  const b = scene.cards.get(cable.b.machine);
+  const portIndex = (end: CableView['a']): number =>
+    scene.topology.machines.find((m) => m.name === end.machine)?.nics.findIndex((nic) => nic.port === end.port) ?? -1;
+  const ia = portIndex(cable.a);
+  const ib = portIndex(cable.b);
+  if (a === undefined || b === undefined || ia < 0 || ib < 0) return undefined;
+  const [fromSide, toSide] = cableSides(a, b);
+  return cableCurve(plug(a, ia, fromSide), fromSide, plug(b, ib, toSide), toSide);
+}
+
+function drawFrames(context: CanvasRenderingContext2D, scene: Scene): void {
+  const { motion } = scene;
+  if (motion === undefined || motion.frames.length === 0) return;
+  const byCable = new Map<string, FrameInFlight[]>();
+  for (const frame of motion.frames) {
+    const list = byCable.get(frame.cable);
+    if (list === undefined) byCable.set(frame.cable, [frame]);
+    else list.push(frame);
+  }
+  const summaries = scene.zoom >= TEXT_ZOOM && motion.frames.length <= SUMMARIES;
+  for (const cable of scene.topology.cables) {
+    const frames = byCable.get(cable.id);
+    const curve = frames === undefined ? undefined : curveOf(scene, cable);
+    if (frames === undefined || curve === undefined) continue;
+    if (scene.still) drawCount(context, curvePoint(curve, 0.5), frames.length);
+    else for (const frame of frames) drawFrame(context, curve, frame, motion.time, summaries);
+  }
+}
+
+function drawCount(context: CanvasRenderingContext2D, at: Point, count: number): void {
+  label(context, { x: at.x, y: at.y - 14 }, count === 1 ? '1 frame in flight' : `${count} frames in flight`);
+}
+
+function drawFrame(context: CanvasRenderingContext2D, curve: Curve, frame: FrameInFlight, time: number, summary: boolean): void {
+  const progress = Math.min(1, Math.max(0, (time - frame.sent) / Math.max(1, frame.arrives - frame.sent)));
+  const at = curvePoint(curve, frame.fromA ? progress : 1 - progress);
+  context.fillStyle = token('--accent');
+  context.strokeStyle = token('--bg');
+  context.lineWidth = 1.5;
+  context.beginPath();
+  context.roundRect(at.x - 6, at.y - 4, 12, 8, 2);
+  context.fill();
+  context.stroke();
+  if (summary) label(context, { x: at.x, y: at.y + (frame.fromA ? -14 : 15) }, frame.summary);
+}
+
+function label(context: CanvasRenderingContext2D, at: Point, text: string): void {
+  context.font = `11px ${token('--font-ui')}`;
+  context.textAlign = 'center';
+  context.textBaseline = 'middle';
+  context.lineWidth = 3;
+  context.lineJoin = 'round';
+  context.strokeStyle = token('--bg');
+  context.strokeText(text, at.x, at.y);
+  context.fillStyle = token('--text-2');
+  context.fillText(text, at.x, at.y);
+}
