@@ -31,8 +31,11 @@ export interface Action {
 const hasRun = (s: StoreState): boolean => s.connection === 'open' && s.run !== undefined;
 
 export function startOrPause(): void {
-  const mode = store.getState().run?.mode;
-  attempt(() => (mode === 'running' ? host.request('run.pause', {}) : host.request('run.start', {})));
+  const { run, wantedSpeed: speed } = store.getState();
+  store.setState({ wantedSpeed: undefined });
+  attempt(() =>
+    run?.mode === 'running' ? host.request('run.pause', {}) : host.request('run.start', speed === undefined ? {} : { speed }),
+  );
 }
 export function step(events: number): void {
   attempt(() => host.request('run.step', { events }));

@@ -59,6 +59,8 @@ export interface StoreState {
   readonly connection: ConnectionState;
   readonly hostShell: boolean;
   readonly run: RunState | undefined;
+  /** A speed chosen while paused; sent with the next start. */
+  readonly wantedSpeed: number | undefined;
   readonly topology: TopologyView | undefined;
   /** In the order selected; the last one is the primary, shown by the inspector. */
   readonly selection: readonly Selection[];
@@ -96,6 +98,7 @@ export const useStore = create<StoreState>()(() => ({
   connection: 'connecting',
   hostShell: false,
   run: undefined,
+  wantedSpeed: undefined,
   topology: undefined,
   selection: [],
   ring: undefined,

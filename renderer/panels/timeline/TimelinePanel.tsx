@@ -1,0 +1,74 @@
+// Timeline: what every CPU did and when, drawn on a canvas. Wheel or W/S zooms, drag or A/D moves, click goes there in time.
+import { useEffect, useRef, useState, type KeyboardEvent } from 'react';
+import { Icon } from '../../widgets/Icon.tsx';
+import { TimelineController } from './timeline_controller.ts';
+import './timeline.css';
+
+const KINDS = ['hardirq', 'softirq', 'task'] as const;
+
+export function TimelinePanel() {
+  const box = useRef<HTMLDivElement>(null);
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const tip = useRef<HTMLDivElement>(null);
+  const readout = useRef<HTMLSpanElement>(null);
+  const [following, setFollowing] = useState(true);
+  const controller = useRef<TimelineController>(undefined);
+
+  useEffect(() => {
+    if (!box.current || !canvas.current || !tip.current || !readout.current) return undefined;
+    const made = new TimelineController(
+      { box: box.current, canvas: canvas.current, tip: tip.current, readout: readout.current },
+      setFollowing,
+    );
+    controller.current = made;
+    return () => made.dispose();
+  }, []);
+
+  const onKeyDown = (event: KeyboardEvent): void => {
+    if (event.ctrlKey || event.metaKey || event.altKey || !controller.current?.key(event.key)) return;
+    event.preventDefault();
+    event.stopPropagation();
+  };
+
+  return (
+    <>
+      <div className="panel-head">
+        {KINDS.map((kind) => (
+          <span key={kind} className="timeline-key" data-kind={kind}>
+            {kind}
+          </span>
+        ))}
+        <span className="grow timeline-readout mono muted" role="status" ref={readout} data-testid="timeline-readout" />
+        <button
+          className="btn btn-small btn-quiet"
+          aria-pressed={following}
+          data-testid="timeline-follow"
+          onClick={() => controller.current?.setFollowing(!following)}
+          title="Keep the present in view"
+        >
+          <Icon name="follow" /> Follow
+        </button>
+        <button
+          className="btn btn-small btn-quiet"
+          data-testid="timeline-fit"
+          onClick={() => controller.current?.fit()}
+          title="Show everything (F)"
+        >
+          <Icon name="fit" /> Fit
+        </button>
+      </div>
+      <div className="timeline" ref={box}>
+        <canvas
+          ref={canvas}
+          tabIndex={0}
+          data-autofocus
+          role="application"
+          aria-label="Timeline of every CPU. W and S zoom, A and D move, arrow keys walk the spans, Enter goes to the marked one."
+          data-testid="timeline-canvas"
+          onKeyDown={onKeyDown}
+        />
+        <div className="timeline-tip" ref={tip} hidden />
+      </div>
+    </>
+  );
+}
