@@ -9,9 +9,18 @@ import type { Kernel } from './kernel.ts';
 import type { Net } from './net_namespace.ts';
 import { SIG, type FdTarget, type Process, type ProcessOutput, type ProgramTable, type SpawnSpec } from './process.ts';
 
+/** The end of a process, for the host. */
+export interface ProcessExit {
+  readonly pid: number;
+  readonly status: number;
+  /** The program asked to be replaced (`ip netns exec`). */
+  readonly exec: Process['execRequest'];
+}
+
 /** Output waiting for the host: observation, so neither cloned nor hashed. */
 export class OutputBuffer implements SelfCloning, SelfHashing {
   out: ProcessOutput[] = [];
+  exits: ProcessExit[] = [];
   cloneInto(cloner: Cloner): OutputBuffer {
     return cloner.register(this, new OutputBuffer());
   }
@@ -59,11 +68,13 @@ export class Processes implements Actor {
     readonly programs: ProgramTable,
   ) {}
 
-  /** Output since the last call, in order. */
-  drainOutput(): ProcessOutput[] {
-    const out = this.output.out;
-    if (out.length > 0) this.output.out = [];
-    return out;
+  /** Output and ends since the last call, each in order; undefined when there were none. */
+  drainOutput(): { readonly out: readonly ProcessOutput[]; readonly exits: readonly ProcessExit[] } | undefined {
+    const { out, exits } = this.output;
+    if (out.length === 0 && exits.length === 0) return undefined;
+    this.output.out = [];
+    this.output.exits = [];
+    return { out, exits };
   }
 
   get(pid: number): Process | undefined {
@@ -93,8 +104,10 @@ export class Processes implements Actor {
   write(process: Process, fd: 1 | 2, text: string): void {
     if (text === '') return;
     const file = this.files.get(process.pid)?.get(fd);
-    if (file === undefined) this.output.out.push({ pid: process.pid, fd, data: text });
-    else this.kernel.vfs.write(file, text);
+    if (file === undefined) {
+      this.output.out.push({ pid: process.pid, fd, data: text });
+      this.kernel.platform.sim.attention = true;
+    } else this.kernel.vfs.write(file, text);
   }
 
   /** Called by `Process.exit`. */
@@ -103,6 +116,8 @@ export class Processes implements Actor {
     if (files !== undefined) for (const f of files.values()) this.kernel.vfs.close(f);
     this.files.delete(process.pid);
     this.table.delete(process.pid);
+    this.output.exits.push({ pid: process.pid, status: process.status, exec: process.execRequest });
+    this.kernel.platform.sim.attention = true;
   }
 
   /** Runs `process.onEvent(op, arg)` in task context on its CPU as soon as that is free. */

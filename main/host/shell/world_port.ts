@@ -1,0 +1,37 @@
+// What the shell needs of the world: start processes, feed and signal them, use files. Implemented by the host over a session.
+import type { FdTarget } from '../../../engine/index.ts';
+import type { FsCall, FsResult } from '../../../engine/index.ts';
+
+export interface SpawnRequest {
+  readonly argv: readonly string[];
+  readonly netns: string;
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly stdin: FdTarget;
+  readonly stdout: FdTarget;
+  readonly stderr: FdTarget;
+}
+
+/** Receives a process's output and end. Calls come between world events. */
+export interface ProcessWatcher {
+  output(fd: 1 | 2, text: string): void;
+  /** exec: the shell shall run `argv` in `netns` in this process's place. */
+  exited(status: number, exec: { readonly argv: readonly string[]; readonly netns: string } | undefined): void;
+}
+
+export interface WorldPort {
+  readonly machine: string;
+  readonly hostname: string;
+  /** pid of the started process; `undefined` when there is no such program; errno when it could not start. */
+  spawn(request: SpawnRequest, watcher: ProcessWatcher): { readonly pid: number } | { readonly errno: number } | undefined;
+  stdin(pid: number, text: string, eof: boolean): void;
+  /** False when there is no such process. */
+  signal(pid: number, signal: number): boolean;
+  fs(netns: string, cwd: string, call: FsCall): FsResult;
+  /** Names of the programs of the machine, for completion and `type`. */
+  programs(): readonly string[];
+  /** Marks that the shell waits for something that is not the world (a library's own I/O), so that time stands still meanwhile. */
+  busy<T>(work: Promise<T>): Promise<T>;
+  /** Simulated time, nanoseconds. */
+  now(): number;
+}

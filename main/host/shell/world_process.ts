@@ -1,0 +1,74 @@
+// Runs one program of the machine as a world process, its descriptors joined to the shell's streams.
+import { Errno, type FdTarget, strerror } from '../../../engine/index.ts';
+import type { Interpreter } from './interpreter.ts';
+import { FileSink, type Io } from './redirect.ts';
+import type { ShellState } from './state.ts';
+import { EMPTY, NULL_SINK, type Sink } from './streams.ts';
+
+const HOST: FdTarget = { kind: 'host' };
+const NULL: FdTarget = { kind: 'null' };
+
+const target = (sink: Sink): FdTarget => (sink === NULL_SINK ? NULL : sink instanceof FileSink ? { kind: 'file', path: sink.path, mode: 'a' } : HOST);
+
+/** Programs that read standard input to its end; the others never touch it, and a pipe into them is left alone. */
+const READS_STDIN = new Set(['cat', 'ip', 'tc', 'bridge', 'sysctl', 'nc', 'tcpdump']);
+
+/** Starts `argv` and waits for its end. Status 127 when there is no such program. */
+export async function runWorldProcess(argv: readonly string[], state: ShellState, io: Io, shell: Interpreter): Promise<number> {
+  const { port, job } = state;
+  const feeds = io.stdin !== EMPTY && READS_STDIN.has(argv[0]);
+  let writing = Promise.resolve();
+  let pid = 0;
+  let finish: (r: { status: number; exec: { argv: readonly string[]; netns: string } | undefined }) => void = () => undefined;
+  const ended = new Promise<Parameters<typeof finish>[0]>((go) => {
+    finish = go;
+  });
+  const started = port.spawn(
+    {
+      argv,
+      netns: state.netns,
+      cwd: state.cwd,
+      env: state.env(),
+      stdin: feeds ? HOST : NULL,
+      stdout: target(io.stdout),
+      stderr: target(io.stderr),
+    },
+    {
+      output: (fd, text) => {
+        const sink = fd === 1 ? io.stdout : io.stderr;
+        writing = writing.then(async () => {
+          if (!(await sink.write(text)) && pid !== 0) port.signal(pid, 13);
+        });
+      },
+      exited: (status, exec) => finish({ status, exec }),
+    },
+  );
+  if (started === undefined) {
+    await io.stderr.write(argv[0].includes('/') ? `bash: ${argv[0]}: ${strerror(Errno.ENOENT)}\n` : `bash: ${argv[0]}: command not found\n`);
+    return 127;
+  }
+  if ('errno' in started) {
+    await io.stderr.write(`bash: ${argv[0]}: ${strerror(started.errno)}\n`);
+    return 126;
+  }
+  pid = started.pid;
+  job.pids.add(pid);
+  if (feeds) void feed(pid, state, io);
+  const { status, exec } = await ended;
+  job.pids.delete(pid);
+  await writing;
+  if (exec === undefined) return status;
+  const inner = state.child();
+  inner.netns = exec.netns;
+  await shell.external(exec.argv, inner, io);
+  return inner.status;
+}
+
+async function feed(pid: number, state: ShellState, io: Io): Promise<void> {
+  for (;;) {
+    const text = await io.stdin.read();
+    if (!state.job.pids.has(pid)) return;
+    state.port.stdin(pid, text ?? '', text === undefined);
+    if (text === undefined) return;
+  }
+}
