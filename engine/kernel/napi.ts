@@ -18,6 +18,8 @@ export class Napi {
   /** CPU whose poll list it is on, -1 otherwise. */
   cpu = -1;
   rx_count = 0;
+  /** Packets of this poll that GRO did not hold, delivered in batches. */
+  readonly rx_list: SkBuff[] = [];
   /** skbs merged so far by GRO, waiting for more. */
   readonly gro_list: SkBuff[] = [];
   polls = 0;

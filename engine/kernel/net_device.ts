@@ -174,6 +174,13 @@ export class NetDevice {
   /** Random per-device value used by kernel hashes. */
   ifalias = '';
   rx_scratch = 0 as Gpa;
+  /** XPS: transmit queue by CPU, -1 none; undefined when nobody set it. */
+  xps_map: Int32Array | undefined;
+  /** What `features` says about the transmit path, kept by NetdevFeatures: sums and fragments are the device's work. */
+  hwCsum = false;
+  hwSg = false;
+  /** IN6_ADDR_GEN_MODE: 0 eui64, 1 none. */
+  addrgenmode = 0;
 
   constructor(
     public net: Net,

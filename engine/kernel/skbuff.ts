@@ -100,32 +100,48 @@ export interface SkbOwner {
   sock_wfree(skb: SkBuff): void;
 }
 
-/** FIFO of skbs linked through `next` (Linux: struct sk_buff_head). */
+/** FIFO of skbs (Linux: struct sk_buff_head). A ring rather than links: a clone of the world must not recurse along a queue. */
 export class SkBuffHead {
-  first: SkBuff | undefined;
-  last: SkBuff | undefined;
+  private ring: (SkBuff | undefined)[] = [];
+  private head = 0;
   qlen = 0;
 
+  get first(): SkBuff | undefined {
+    return this.qlen === 0 ? undefined : this.ring[this.head];
+  }
+  get last(): SkBuff | undefined {
+    return this.at(this.qlen - 1);
+  }
+  /** The i-th from the front. */
+  at(i: number): SkBuff | undefined {
+    return i < 0 || i >= this.qlen ? undefined : this.ring[(this.head + i) & (this.ring.length - 1)];
+  }
+
   push(skb: SkBuff): void {
-    skb.next = undefined;
-    if (this.last === undefined) this.first = skb;
-    else this.last.next = skb;
-    this.last = skb;
+    if (this.qlen === this.ring.length) this.grow();
+    this.ring[(this.head + this.qlen) & (this.ring.length - 1)] = skb;
     this.qlen++;
   }
   unshift(skb: SkBuff): void {
-    skb.next = this.first;
-    this.first = skb;
-    this.last ??= skb;
+    if (this.qlen === this.ring.length) this.grow();
+    this.head = (this.head - 1) & (this.ring.length - 1);
+    this.ring[this.head] = skb;
     this.qlen++;
   }
   shift(): SkBuff | undefined {
-    const skb = this.first;
-    if (skb === undefined) return undefined;
-    this.first = skb.next;
-    if (this.first === undefined) this.last = undefined;
-    skb.next = undefined;
+    if (this.qlen === 0) return undefined;
+    const skb = this.ring[this.head];
+    this.ring[this.head] = undefined;
+    this.head = (this.head + 1) & (this.ring.length - 1);
     this.qlen--;
     return skb;
+  }
+
+  /** Power-of-two capacity, entries moved to its start. */
+  private grow(): void {
+    const ring = new Array<SkBuff | undefined>(Math.max(8, this.ring.length * 2)).fill(undefined);
+    for (let i = 0; i < this.qlen; i++) ring[i] = this.at(i);
+    this.ring = ring;
+    this.head = 0;
   }
 }
