@@ -18,9 +18,15 @@ export interface PortOwner {
   linkChanged(up: boolean): void;
 }
 
+/** A NIC that a cable can be plugged into. */
+export interface NicPort extends PortOwner {
+  /** The wire it sends to from now on; undefined when the cable is pulled. `linkChanged` follows. */
+  plug(wire: Wire | undefined): void;
+}
+
 /** The wire side: what a NIC holds when a cable is plugged in. */
 export interface Wire {
   readonly up: boolean;
-  /** Starts transmitting now; returns when the sender's side is free again (ns of simulated time). */
+  /** Starts transmitting now; returns the instant at which the sender's side is free again. */
   transmit(from: PortOwner, frame: Frame): number;
 }

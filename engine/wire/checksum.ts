@@ -27,3 +27,12 @@ export function pseudoHeaderSum(saddr: number, daddr: number, protocol: number, 
 export function pseudoHeaderSum6(mem: Mem, saddr: number, daddr: number, protocol: number, length: number): number {
   return csumPartial(mem, daddr, 16, csumPartial(mem, saddr, 16, (length >>> 16) + (length & 0xffff) + protocol));
 }
+
+/** csumPartial over a plain byte array, for devices that hold a whole frame. */
+export function csumBytes(bytes: Uint8Array, from: number, length: number, sum = 0): number {
+  let s = sum;
+  const end = from + (length & ~1);
+  for (let i = from; i < end; i += 2) s += (bytes[i] << 8) | bytes[i + 1];
+  if ((length & 1) !== 0) s += bytes[end] << 8;
+  return s;
+}
