@@ -30,6 +30,9 @@ export interface LinkInfo {
   readonly link: number | undefined;
   /** IFLA_LINK_NETNSID: where that is, when elsewhere. */
   readonly link_netnsid: number | undefined;
+  /** IFLA_NEW_NETNSID, IFLA_NEW_IFINDEX: where it went, in the RTM_DELLINK of a move. */
+  readonly new_netnsid?: number;
+  readonly new_ifindex?: number;
   readonly master: number | undefined;
   readonly ifalias: string;
   readonly promiscuity: number;
