@@ -36,7 +36,6 @@ export class Sim {
   attention = false;
   readonly seed: number;
   private nextSeq = 0;
-  private lastId = 0;
   private nextId = 1;
   private readonly heap: SimEvent[] = [];
   private readonly streams = new Map<string, RandomStream>();
@@ -110,11 +109,6 @@ export class Sim {
       e.seq = this.nextSeq++;
       this.push(e);
     }
-  }
-
-  /** A number no one else in this world has: the identity of a frame on its way between machines. */
-  takeId(): number {
-    return ++this.lastId;
   }
 
   /** The named random stream; each consumer of chance has its own, derived from the seed. */
