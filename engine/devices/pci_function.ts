@@ -1,0 +1,202 @@
+// A PCI function: configuration space with access words, base address registers, capability list, MSI-X.
+import type { Field } from '../base/layout.ts';
+import { ByteMem } from '../base/memory.ts';
+import { invariant } from '../base/ops.ts';
+import { MsixCap, PCI_CAP_ID, PCI_MSIX_FLAGS, PciCap } from '../pci/capabilities.ts';
+import {
+  PCI_BAR,
+  PCI_BASE_ADDRESS_0,
+  PCI_CFG_SPACE_EXP_SIZE,
+  PCI_CFG_SPACE_SIZE,
+  PCI_COMMAND,
+  PCI_ROM_ADDRESS,
+  PCI_ROM_ADDRESS_ENABLE,
+  PCI_STATUS,
+  PciHeader,
+} from '../pci/config_space.ts';
+import type { Bus, MmioTarget } from '../platform/bus.ts';
+import type { DirectDmaPort } from '../platform/dma.ts';
+import { Msix, MSIX_BAR_SIZE, MSIX_PBA_OFFSET } from './msix.ts';
+
+/** What software may do to a register: read; read and write; read and write ones to clear. */
+export type Access = 'ro' | 'rw' | 'w1c';
+interface Register {
+  readonly field: Field;
+  readonly access: Access;
+  /** Bits the access word is about; the others are read-only. */
+  readonly mask: number;
+}
+const reg = (field: Field, access: Access, mask = 0xffffffff): Register => ({ field, access, mask });
+
+/** The writable registers of the type 0 header (PCI 3.0 §6.2); all else is read-only. BARs are added with their sizes. */
+const HEADER: readonly Register[] = [
+  reg(PciHeader.command, 'rw', PCI_COMMAND.IO | PCI_COMMAND.MEMORY | PCI_COMMAND.MASTER | PCI_COMMAND.PARITY | PCI_COMMAND.SERR | PCI_COMMAND.INTX_DISABLE),
+  reg(PciHeader.status, 'w1c', 0xf900),
+  reg(PciHeader.cache_line_size, 'rw'),
+  reg(PciHeader.latency_timer, 'rw'),
+  reg(PciHeader.interrupt_line, 'rw'),
+];
+
+export type BarKind = 'io' | 'mem32' | 'mem64';
+/** One base address register. Index 6 is the expansion ROM. */
+export interface Bar {
+  readonly index: number;
+  readonly kind: BarKind;
+  readonly prefetchable: boolean;
+  /** Bytes, a power of two. */
+  readonly size: number;
+  /** undefined: decoded, but nothing answers (reads give ones). */
+  readonly target: MmioTarget | undefined;
+  /** Where it is mapped on the bus now, -1 when it is not. */
+  mapped: number;
+}
+export const ROM_BAR = 6;
+
+export interface PciIds {
+  readonly vendor: number;
+  readonly device: number;
+  readonly subsystemVendor: number;
+  readonly subsystemId: number;
+  /** Class, subclass and programming interface, 24 bits. */
+  readonly classCode: number;
+  readonly revision: number;
+  /** 1 is INTA#, 0 none. */
+  readonly interruptPin: number;
+}
+
+/** What a device model does beyond the generic function. */
+export interface PciFunctionHooks {
+  /** Before a read is answered: may refresh configuration bytes. */
+  configReading(offset: number, size: number): void;
+  /** After a write took effect. */
+  configWritten(offset: number, size: number): void;
+}
+
+export class PciFunction {
+  readonly config = new ByteMem(new Uint8Array(PCI_CFG_SPACE_EXP_SIZE));
+  /** Configuration space that answers: 256 bytes, or 4096 for a PCI Express function; beyond it reads give ones. */
+  configSize = PCI_CFG_SPACE_SIZE;
+  readonly bars: Bar[] = [];
+  msix: Msix | undefined;
+  hooks: PciFunctionHooks | undefined;
+  private readonly writable = new Uint8Array(PCI_CFG_SPACE_EXP_SIZE);
+  private readonly clearable = new Uint8Array(PCI_CFG_SPACE_EXP_SIZE);
+  private msixAt = 0;
+  private bus: Bus | undefined;
+
+  constructor(
+    /** For traces: 'virtio-net-pci 00:01.0'. */
+    readonly name: string,
+    ids: PciIds,
+    /** undefined for a function that never masters the bus. */
+    readonly port: DirectDmaPort | undefined,
+  ) {
+    const c = this.config;
+    PciHeader.vendor.set(c, 0, ids.vendor);
+    PciHeader.device.set(c, 0, ids.device);
+    PciHeader.subsystem_vendor.set(c, 0, ids.subsystemVendor);
+    PciHeader.subsystem_id.set(c, 0, ids.subsystemId);
+    PciHeader.class.set(c, 0, ids.classCode >>> 16);
+    PciHeader.subclass.set(c, 0, (ids.classCode >>> 8) & 0xff);
+    PciHeader.prog_if.set(c, 0, ids.classCode & 0xff);
+    PciHeader.revision.set(c, 0, ids.revision);
+    PciHeader.interrupt_pin.set(c, 0, ids.interruptPin);
+    for (const r of HEADER) this.allow(r.field.offset, r.field.size, r.access, r.mask);
+  }
+
+  /** Declares a register's access word; for capabilities. */
+  allow(offset: number, size: number, access: Access, mask = 0xffffffff): void {
+    const into = access === 'rw' ? this.writable : this.clearable;
+    if (access !== 'ro') for (let i = 0; i < size; i++) into[offset + i] |= (mask >>> (8 * i)) & 0xff;
+  }
+
+  addBar(index: number, kind: BarKind, size: number, target: MmioTarget | undefined, prefetchable = false): void {
+    invariant((size & (size - 1)) === 0 && size >= 4, `BAR ${index}: ${size} is not a power of two`);
+    this.bars.push({ index, kind, prefetchable, size, target, mapped: -1 });
+    const at = barOffset(index);
+    const flags = kind === 'io' ? PCI_BAR.SPACE_IO : (kind === 'mem64' ? PCI_BAR.MEM_TYPE_64 : 0) | (prefetchable && index !== ROM_BAR ? PCI_BAR.MEM_PREFETCH : 0);
+    this.config.setU32(at, flags);
+    this.allow(at, 4, 'rw', index === ROM_BAR ? (-size | PCI_ROM_ADDRESS_ENABLE) >>> 0 : -size >>> 0);
+    if (kind === 'mem64') this.allow(at + 4, 4, 'rw');
+  }
+
+  /** Puts a capability at `offset`, before those added earlier; returns where it lies (QEMU: pci_add_capability). */
+  addCapability(id: number, offset: number): number {
+    PciCap.cap_id.set(this.config, offset, id);
+    PciCap.cap_next.set(this.config, offset, PciHeader.capabilities.get(this.config, 0));
+    PciHeader.capabilities.set(this.config, 0, offset);
+    PciHeader.status.set(this.config, 0, PciHeader.status.get(this.config, 0) | PCI_STATUS.CAP_LIST);
+    return offset;
+  }
+
+  /** MSI-X with table and pending bits in a BAR of its own. */
+  addMsix(offset: number, bar: number, msix: Msix): void {
+    this.addCapability(PCI_CAP_ID.MSIX, offset);
+    MsixCap.control.set(this.config, offset, msix.vectors - 1);
+    MsixCap.table.set(this.config, offset, bar);
+    MsixCap.pba.set(this.config, offset, MSIX_PBA_OFFSET | bar);
+    this.allow(offset + MsixCap.control.offset, 2, 'rw', PCI_MSIX_FLAGS.ENABLE | PCI_MSIX_FLAGS.MASKALL);
+    this.addBar(bar, 'mem32', MSIX_BAR_SIZE, msix);
+    this.msix = msix;
+    this.msixAt = offset;
+  }
+
+  configRead(offset: number, size: number): number {
+    if (offset + size > this.configSize) return size === 1 ? 0xff : size === 2 ? 0xffff : 0xffffffff;
+    this.hooks?.configReading(offset, size);
+    return size === 1 ? this.config.u8(offset) : size === 2 ? this.config.u16(offset) : this.config.u32(offset);
+  }
+
+  configWrite(offset: number, size: number, value: number): void {
+    if (offset + size > this.configSize) return;
+    const b = this.config.bytes;
+    for (let i = 0; i < size; i++) {
+      const at = offset + i;
+      const v = (value >>> (8 * i)) & 0xff;
+      b[at] = (b[at] & ~this.writable[at] & ~(v & this.clearable[at])) | (v & this.writable[at]);
+    }
+    this.update();
+    if (this.msix !== undefined && offset < this.msixAt + 4 && offset + size > this.msixAt + 2) this.msix.setControl(MsixCap.control.get(this.config, this.msixAt));
+    this.hooks?.configWritten(offset, size);
+  }
+
+  /** The function's place in the machine; undefined takes it out, and its BARs with it. */
+  plug(bus: Bus | undefined): void {
+    if (bus === undefined) for (const bar of this.bars) this.mapBar(bar, -1);
+    this.bus = bus;
+    this.update();
+  }
+
+  /** Address a BAR is programmed to, whether or not decoding is on. */
+  barAddress(bar: Bar): number {
+    const at = barOffset(bar.index);
+    const low = this.config.u32(at);
+    if (bar.kind === 'io') return (low & PCI_BAR.IO_MASK) >>> 0;
+    if (bar.index === ROM_BAR) return (low & ~0x7ff) >>> 0;
+    return ((low & PCI_BAR.MEM_MASK) >>> 0) + (bar.kind === 'mem64' ? this.config.u32(at + 4) * 0x100000000 : 0);
+  }
+
+  /** Follows COMMAND and the BARs: bus mastering, and which regions answer where. */
+  private update(): void {
+    const command = PciHeader.command.get(this.config, 0);
+    if (this.port !== undefined) this.port.busMaster = (command & PCI_COMMAND.MASTER) !== 0;
+    if (this.bus === undefined) return;
+    for (const bar of this.bars) {
+      // the platform has no I/O port space: an I/O BAR is decoded by nobody
+      if (bar.kind === 'io' || bar.target === undefined) continue;
+      const address = this.barAddress(bar);
+      const on = (command & PCI_COMMAND.MEMORY) !== 0 && address !== 0 && address + bar.size - 1 !== 0xffffffff && address < 2 ** 52;
+      this.mapBar(bar, on ? address : -1);
+    }
+  }
+
+  private mapBar(bar: Bar, address: number): void {
+    if (bar.mapped === address || bar.target === undefined || this.bus === undefined) return;
+    if (bar.mapped >= 0) this.bus.unmap(bar.target, bar.mapped);
+    if (address >= 0) this.bus.map({ base: address, size: bar.size, target: bar.target, name: `${this.name} BAR ${bar.index}` });
+    bar.mapped = address;
+  }
+}
+
+/** Where a BAR lies in configuration space. */
+export const barOffset = (index: number): number => (index === ROM_BAR ? PCI_ROM_ADDRESS : PCI_BASE_ADDRESS_0 + 4 * index);

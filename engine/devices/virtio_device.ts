@@ -1,0 +1,45 @@
+// What a virtio device model is to its transport, and the transport to the model.
+import type { ByteMem } from '../base/memory.ts';
+import type { VirtqFaultKind } from './virtq_fault.ts';
+import type { Virtqueue } from './virtqueue.ts';
+
+/** A device type: virtio-net and whatever comes. The transport owns queues, status and features; the model owns what they mean. */
+export interface VirtioDevice {
+  /** virtio-v1.2 §5: VIRTIO_ID.* */
+  readonly deviceId: number;
+  /** Features the model implements; the transport adds VERSION_1 and the ring features. */
+  readonly features: bigint;
+  /** Device-specific configuration, as the driver reads it. */
+  readonly config: ByteMem;
+  /** Largest size of each queue; the length is the number of queues. */
+  readonly queueSizes: readonly number[];
+  /** The transport is ready; called once, before anything else. */
+  attach(transport: VirtioTransport): void;
+  /** FEATURES_OK was accepted. */
+  negotiated(features: bigint): void;
+  /** DRIVER_OK was set: buffers may be used from now on. */
+  driverOk(): void;
+  /** The driver rang the bell of an enabled queue. */
+  queueNotify(queue: number): void;
+  /** virtio-v1.2 §2.6.1: one queue was reset or enabled anew. */
+  queueReset(queue: number): void;
+  reset(): void;
+}
+
+export interface VirtioTransport {
+  readonly queues: readonly Virtqueue[];
+  /** DRIVER_OK is set and the device does not need a reset. */
+  readonly running: boolean;
+  /** Publishes pushed elements of a queue and interrupts when the driver wants it. */
+  flush(queue: Virtqueue): void;
+  /** The configuration changed (virtio-v1.2 §2.5, §4.1.5.4). */
+  configChanged(): void;
+  /** The queue's `fault` is set: DEVICE_NEEDS_RESET, and a configuration interrupt (virtio-v1.2 §2.1.2). */
+  faulted(queue: Virtqueue): void;
+}
+
+/** Marks a queue as broken by the guest and tells the transport. */
+export function breakQueue(transport: VirtioTransport, queue: Virtqueue, kind: VirtqFaultKind, head: number, detail: string): void {
+  queue.fail(kind, head, detail);
+  transport.faulted(queue);
+}

@@ -1,0 +1,141 @@
+// A duplex cable between two ports: rate, delay, loss, up or down. Frames in flight are events.
+import { invariant } from '../base/ops.ts';
+import type { Instant } from '../base/units.ts';
+import type { RandomStream } from '../sim/random.ts';
+import type { Actor, Sim } from '../sim/sim.ts';
+import type { Trace, TracePoint, TraceScope } from '../trace/trace.ts';
+import { FrameCapture } from './capture.ts';
+import type { Frame, NicPort, PortOwner, Wire } from './port.ts';
+import { LinkFrame, LinkState } from './trace.ts';
+
+export interface CableSpec {
+  /** Unique in the lab. */
+  readonly id: string;
+  /** bits per second */
+  readonly rate: number;
+  /** Propagation, ns. */
+  readonly delay: number;
+  /** Probability that a frame is lost, 0 … 1. */
+  readonly loss: number;
+}
+
+/** IEEE 802.3 §4.2.3.2.2: the shortest frame, without FCS; the sender pads. */
+const MIN_FRAME = 60;
+/** IEEE 802.3 §3.1.1, §4.4.2: preamble and SFD 8, FCS 4, inter-packet gap 12 bytes. */
+const OVERHEAD = 24;
+
+/** Time that `length` bytes (without FCS) occupy the wire, ns, unrounded. */
+export const serialisationTime = (length: number, rate: number): number => ((Math.max(MIN_FRAME, length) + OVERHEAD) * 8e9) / rate;
+
+/** One direction. */
+interface Lane {
+  readonly from: NicPort;
+  readonly to: NicPort;
+  /** Until when the sender's side is busy, ns, unrounded, so that back-to-back frames keep the exact rate. */
+  busyUntil: number;
+  frames: number;
+  bytes: number;
+  lost: number;
+}
+export type LaneState = Readonly<Pick<Lane, 'busyUntil' | 'frames' | 'bytes' | 'lost'>> & { readonly from: string; readonly to: string };
+
+const lane = (from: NicPort, to: NicPort): Lane => ({ from, to, busyUntil: 0, frames: 0, bytes: 0, lost: 0 });
+
+/** `new Cable(sim, trace, spec, portA, portB)` plugs both ends and brings the link up. `unplug()` before it is thrown away. */
+export class Cable implements Wire, Actor {
+  readonly id: string;
+  rate: number;
+  delay: number;
+  loss: number;
+  /** Frames for recorders; see FrameCapture. */
+  readonly capture = new FrameCapture();
+  private isUp = true;
+  private readonly lanes: readonly [Lane, Lane];
+  private readonly random: RandomStream;
+  private readonly scope: TraceScope;
+  private readonly tpFrame: TracePoint;
+  private readonly tpState: TracePoint;
+
+  constructor(
+    private readonly sim: Sim,
+    private readonly trace: Trace,
+    spec: CableSpec,
+    a: NicPort,
+    b: NicPort,
+  ) {
+    invariant(spec.rate > 0 && spec.delay >= 0 && spec.loss >= 0 && spec.loss <= 1, `cable ${spec.id}: rate, delay or loss out of range`);
+    this.id = spec.id;
+    this.rate = spec.rate;
+    this.delay = spec.delay;
+    this.loss = spec.loss;
+    this.random = sim.random(`cable/${spec.id}`);
+    this.scope = trace.scope(`cable/${spec.id}`, this);
+    this.tpFrame = this.scope.point(LinkFrame);
+    this.tpState = this.scope.point(LinkState);
+    this.lanes = [lane(a, b), lane(b, a)];
+    for (const l of this.lanes) l.from.plug(this);
+    for (const l of this.lanes) l.from.linkChanged(true);
+  }
+
+  get up(): boolean {
+    return this.isUp;
+  }
+
+  transmit(from: PortOwner, frame: Frame): number {
+    const { now } = this.sim;
+    const direction = from === this.lanes[0].from ? 0 : 1;
+    const l = this.lanes[direction];
+    // a sender that waited for the rounded-up end of the last frame follows it without a gap
+    const start = now - l.busyUntil < 1 ? l.busyUntil : now;
+    l.busyUntil = start + serialisationTime(frame.bytes.length, this.rate);
+    l.frames++;
+    l.bytes += frame.bytes.length;
+    const arrives = Math.ceil(l.busyUntil + this.delay) as Instant;
+    const lost = !this.isUp ? 'down' : this.loss > 0 && this.random.float() < this.loss ? 'loss' : '';
+    if (lost === '') this.sim.at(arrives, this, direction, frame);
+    else l.lost++;
+    if (this.tpFrame.enabled) this.tpFrame.emit(l.from.portName, l.to.portName, frame.id, frame.bytes.length, Math.ceil(start), arrives, lost);
+    if (this.capture.enabled) this.capture.add({ sent: Math.ceil(start), arrives, from: l.from.portName, to: l.to.portName, frame, lost });
+    return Math.ceil(l.busyUntil);
+  }
+
+  /** A frame's last bit is there; `direction` is the lane. */
+  onEvent(direction: number, frame: unknown): void {
+    this.lanes[direction].to.receiveFrame(frame as Frame);
+  }
+
+  /** Pulls the cable's link down or up at both ends; frames in flight are lost. */
+  setUp(up: boolean): void {
+    if (up === this.isUp) return;
+    this.isUp = up;
+    if (this.tpState.enabled) this.tpState.emit(this.id, up);
+    if (!up) this.loseInFlight();
+    for (const l of this.lanes) l.from.linkChanged(up);
+  }
+
+  /** Takes the cable out of the world. */
+  unplug(): void {
+    this.loseInFlight();
+    this.trace.removeScope(this.scope);
+    for (const l of this.lanes) {
+      l.from.plug(undefined);
+      l.from.linkChanged(false);
+    }
+  }
+
+  /** Both directions, a to b first. Reading changes nothing. */
+  states(): readonly LaneState[] {
+    return this.lanes.map((l) => ({ from: l.from.portName, to: l.to.portName, busyUntil: l.busyUntil, frames: l.frames, bytes: l.bytes, lost: l.lost }));
+  }
+
+  traceNow(): number {
+    return this.sim.now;
+  }
+  traceCpu(): number {
+    return -1;
+  }
+
+  private loseInFlight(): void {
+    for (const e of this.sim.extract((event) => event.target === this)) this.lanes[e.op].lost++;
+  }
+}
