@@ -97,9 +97,14 @@ export class Sim {
 
   /** Takes out all queued events for which `owned` holds (a machine leaving the world), in order. */
   extract(owned: (event: SimEvent) => boolean): SimEvent[] {
-    const out = this.heap.filter(owned).sort((x, y) => (before(x, y) ? -1 : 1));
+    const out = this.queued(owned);
     for (const e of out) this.removeAt(e.pos);
     return out;
+  }
+
+  /** Queued events for which `owned` holds, in order; they stay queued. */
+  queued(owned: (event: SimEvent) => boolean): SimEvent[] {
+    return this.heap.filter(owned).sort((x, y) => (before(x, y) ? -1 : 1));
   }
 
   /** Puts extracted events back, `shift` later than they were. */

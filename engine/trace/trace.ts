@@ -82,7 +82,8 @@ export class TraceScope implements SelfHashing {
   readonly points = new Map<string, TracePoint>();
   constructor(
     readonly trace: Trace,
-    readonly who: string,
+    /** Machine or cable; changes when a machine is renamed. */
+    public who: string,
     readonly clock: TraceClock,
   ) {}
 

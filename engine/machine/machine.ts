@@ -1,0 +1,105 @@
+// One machine: board, PCI bus with its NICs, kernel. What the canvas shows as a card.
+import { parseMac } from '../wire/addresses.ts';
+import { invariant } from '../base/ops.ts';
+import { PciHost } from '../devices/pci_host.ts';
+import { type VirtioNetFunction, virtioNetPci } from '../devices/virtio_net_pci.ts';
+import type { VirtioNet } from '../devices/virtio_net.ts';
+import { Kernel } from '../kernel/kernel.ts';
+import { PCI_DEVFN } from '../pci/config_space.ts';
+import { defaultCosts } from '../platform/costs.ts';
+import { Platform } from '../platform/platform.ts';
+import type { Sim } from '../sim/sim.ts';
+import type { Trace } from '../trace/trace.ts';
+import { PROGRAMS } from '../userland/programs.ts';
+import type { MachineSpec, NicSpec } from './lab.ts';
+import { MODULES } from './modules.ts';
+
+/** A NIC in its slot. */
+export interface Nic {
+  spec: NicSpec;
+  readonly devfn: number;
+  readonly fn: VirtioNetFunction;
+  readonly model: VirtioNet;
+}
+
+export class Machine {
+  spec: MachineSpec;
+  readonly platform: Platform;
+  readonly pci: PciHost;
+  readonly nics = new Map<string, Nic>();
+  readonly kernel: Kernel;
+
+  constructor(spec: MachineSpec, sim: Sim, trace: Trace) {
+    this.spec = spec;
+    this.platform = new Platform({ machine: spec.name, ramBytes: spec.ramBytes, cpus: spec.cpus, costs: { ...defaultCosts(), ...spec.costs } }, sim, trace);
+    this.pci = new PciHost(this.platform);
+    for (const nic of spec.nics) this.insert(nic);
+    this.pci.firmware();
+    this.kernel = new Kernel(this.platform, { hostname: spec.name, modules: MODULES, programs: PROGRAMS, autoload: spec.autoload });
+    this.platform.cpus.entries = this.kernel;
+  }
+
+  /** Runs the kernel's boot; cables are plugged before, so that the first link state is true. */
+  boot(): void {
+    this.kernel.boot();
+  }
+
+  nic(port: string): VirtioNet {
+    const nic = this.nics.get(port);
+    invariant(nic !== undefined, `${this.spec.name} has no port ${port}`);
+    return nic.model;
+  }
+
+  /** Hot plug. A text says why not. */
+  plugNic(spec: NicSpec): string | undefined {
+    if (spec.slot === undefined && this.pci.freeSlot() < 0) return `${this.spec.name} has no free PCI slot`;
+    if (spec.slot !== undefined && this.pci.functions.has(PCI_DEVFN(spec.slot, 0))) return `slot ${spec.slot} of ${this.spec.name} is taken`;
+    const nic = this.insert(spec);
+    this.spec = { ...this.spec, nics: [...this.spec.nics, spec] };
+    this.kernel.pciHotplug(nic.devfn);
+    return undefined;
+  }
+
+  /** Hot unplug: the guest is told first, as with ACPI, then the function is gone. */
+  unplugNic(port: string): void {
+    const nic = this.nics.get(port);
+    invariant(nic !== undefined, `no NIC ${port}`);
+    this.kernel.pciHotUnplug(nic.devfn);
+    this.pci.removeFunction(nic.devfn);
+    this.nics.delete(port);
+    this.spec = { ...this.spec, nics: this.spec.nics.filter((n) => n.port !== port) };
+  }
+
+  /** Leaves the world: its tracepoints fall silent. */
+  leave(trace: Trace): void {
+    trace.removeScope(this.platform.scope);
+  }
+  /** Comes back. */
+  join(trace: Trace): void {
+    trace.restoreScope(this.platform.scope);
+  }
+
+  rename(to: string): void {
+    this.spec = { ...this.spec, name: to };
+    for (const [port, nic] of this.nics) nic.model.portName = `${to}:${port}`;
+    this.platform.scope.who = to;
+  }
+
+  private insert(spec: NicSpec): Nic {
+    const mac = parseMac(spec.mac);
+    invariant(mac !== undefined, `bad MAC ${spec.mac}`);
+    const slot = spec.slot ?? this.pci.freeSlot();
+    const fn = virtioNetPci(this.platform, {
+      portName: `${this.spec.name}:${spec.port}`,
+      slot,
+      mac,
+      queuePairs: spec.queuePairs,
+      ringSize: spec.ringSize,
+      vectors: spec.vectors,
+    });
+    const nic: Nic = { spec, devfn: PCI_DEVFN(slot, 0), fn, model: fn.model };
+    this.pci.addFunction(nic.devfn, fn.fn);
+    this.nics.set(spec.port, nic);
+    return nic;
+  }
+}

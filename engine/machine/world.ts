@@ -1,0 +1,110 @@
+// The world: clock, machines and cables, and everything that can change. Fork it, hash it, apply inputs to it; it refers to nothing outside.
+import type { Duration, Instant } from '../base/units.ts';
+import { Cloner } from '../sim/clone.ts';
+import { hashOf } from '../sim/hash.ts';
+import { Sim } from '../sim/sim.ts';
+import { Trace, type TraceRecord } from '../trace/trace.ts';
+import { Cable, type CapturedFrame } from '../link/cable.ts';
+import { applyEdit, type Attic } from './edits.ts';
+import { applyFs } from './files.ts';
+import type { Input, InputResult } from './inputs.ts';
+import { type CableSpec, cableId, type LabSpec } from './lab.ts';
+import { Machine } from './machine.ts';
+
+/** What a process did that the host's shell wants to know. */
+export type ProcessEvent =
+  | { readonly machine: string; readonly pid: number; readonly kind: 'output'; readonly fd: 1 | 2; readonly data: string }
+  | {
+      readonly machine: string;
+      readonly pid: number;
+      readonly kind: 'exit';
+      readonly status: number;
+      readonly exec: { readonly argv: readonly string[]; readonly netns: string } | undefined;
+    };
+
+export type { CapturedFrame };
+
+export class World {
+  readonly sim: Sim;
+  readonly trace: Trace;
+  readonly machines = new Map<string, Machine>();
+  readonly cables = new Map<string, Cable>();
+  /** Machines taken out of the world that undo may bring back. */
+  readonly attic: Attic = { nextId: 1, saved: new Map() };
+
+  constructor(lab: LabSpec) {
+    this.sim = new Sim(lab.seed);
+    this.trace = new Trace(this.sim);
+    for (const spec of lab.machines) this.machines.set(spec.name, new Machine(spec, this.sim, this.trace));
+    for (const spec of lab.cables) this.connect(spec);
+    for (const m of this.machines.values()) m.boot();
+  }
+
+  /** An identical world that shares nothing mutable with this one. */
+  fork(): World {
+    return new Cloner().clone(this);
+  }
+
+  hash(): string {
+    return hashOf(this);
+  }
+
+  /** Applies an input at simulated time `at`; counts as one event. */
+  apply(input: Input, at: Instant): InputResult {
+    this.sim.advance(at);
+    this.sim.executed++;
+    if (input.kind === 'edit') {
+      const done = applyEdit(this, input.edit);
+      return typeof done === 'string' ? { kind: 'refused', why: done } : { kind: 'edit', inverse: done };
+    }
+    const machine = this.machines.get(input.machine);
+    if (machine === undefined) return { kind: 'refused', why: `there is no machine '${input.machine}' in this lab` };
+    const { procs } = machine.kernel;
+    switch (input.kind) {
+      case 'spawn': {
+        const r = procs.spawn(input.spec);
+        if ('errno' in r) {
+          const noProgram = r.what === (input.spec.argv[0] ?? '') && !procs.programs.names.includes(r.what);
+          return { kind: 'spawn', result: noProgram ? { state: 'enoent' } : { state: 'error', errno: Math.abs(r.errno), what: r.what } };
+        }
+        if (!r.exited) return { kind: 'spawn', result: { state: 'running', pid: r.pid } };
+        const exec = r.execRequest;
+        return { kind: 'spawn', result: exec === undefined ? { state: 'exited', pid: r.pid, status: r.status } : { state: 'exec', pid: r.pid, ...exec } };
+      }
+      case 'stdin':
+        procs.feed(input.pid, input.data, input.eof);
+        return { kind: 'done' };
+      case 'signal':
+        return procs.kill(input.pid, input.signal) === 0 ? { kind: 'done' } : { kind: 'refused', why: `there is no process ${input.pid}` };
+      case 'fs':
+        return { kind: 'fs', result: applyFs(machine.kernel, input.netns, input.cwd, input.fs) };
+    }
+  }
+
+  /** Takes what was observed since the last call; undefined when nothing was. */
+  drain(): { trace: TraceRecord[]; frames: CapturedFrame[]; processes: ProcessEvent[] } | undefined {
+    const trace = this.trace.drain();
+    const frames: CapturedFrame[] = [];
+    const processes: ProcessEvent[] = [];
+    for (const c of this.cables.values()) if (c.out.length > 0) frames.push(...c.drain());
+    for (const m of this.machines.values()) {
+      const d = m.kernel.procs.drainOutput();
+      if (d === undefined) continue;
+      for (const o of d.out) processes.push({ machine: m.spec.name, kind: 'output', ...o });
+      for (const e of d.exits) processes.push({ machine: m.spec.name, kind: 'exit', ...e });
+    }
+    if (trace.length === 0 && frames.length === 0 && processes.length === 0) return undefined;
+    if (frames.length > 1) frames.sort((a, b) => a.sent - b.sent || a.order - b.order);
+    return { trace, frames, processes };
+  }
+
+  connect(spec: CableSpec): Cable {
+    const id = cableId(spec);
+    const a = this.machines.get(spec.a.machine)!.nic(spec.a.port);
+    const b = this.machines.get(spec.b.machine)!.nic(spec.b.port);
+    const cable = new Cable(id, { rate: spec.rate, delay: spec.delay as Duration, loss: spec.loss, up: spec.up }, this.sim, this.trace);
+    cable.plug(a, b);
+    this.cables.set(id, cable);
+    return cable;
+  }
+}
