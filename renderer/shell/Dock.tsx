@@ -68,17 +68,20 @@ function DockTab({ api }: IDockviewPanelHeaderProps) {
 function build(api: DockviewApi, preset: Preset): void {
   api.clear();
   const { width, height } = api;
-  for (const { panel, beside, inactive, ...size } of PRESETS[preset]) {
-    const added = api.addPanel({
+  for (const { panel, beside, edge, inactive } of PRESETS[preset]) {
+    api.addPanel({
       id: panel,
       component: panel,
       title: panelTitle(panel),
       renderer: 'always',
       ...(inactive ? { inactive } : {}),
       ...(beside ? { position: { referencePanel: beside.panel, direction: beside.direction } } : {}),
+      ...(edge ? { position: { direction: edge } } : {}),
     });
-    if (size.width !== undefined) added.api.setSize({ width: Math.round(size.width * width) });
-    if (size.height !== undefined) added.api.setSize({ height: Math.round(size.height * height) });
+  }
+  for (const { panel, width: wide, height: high } of PRESETS[preset]) {
+    if (wide !== undefined) api.getPanel(panel)?.api.setSize({ width: Math.round(wide * width) });
+    if (high !== undefined) api.getPanel(panel)?.api.setSize({ height: Math.round(high * height) });
   }
   api.getPanel('canvas')?.api.setActive();
 }

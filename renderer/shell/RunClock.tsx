@@ -7,6 +7,7 @@ export function RunClock() {
   const time = useRef<HTMLElement>(null);
   const event = useRef<HTMLElement>(null);
   const reached = useRef<HTMLElement>(null);
+  const reachedName = useRef<HTMLElement>(null);
 
   useEffect(() => {
     let frame = 0;
@@ -15,7 +16,9 @@ export function RunClock() {
       const { run } = store.getState();
       if (time.current) time.current.textContent = run ? formatInstant(run.time) : '—';
       if (event.current) event.current.textContent = run ? eventText(run.event, run.lastEvent) : '—';
-      if (reached.current) reached.current.textContent = run?.mode === 'running' ? formatSpeed(run.reached) : 'paused';
+      const running = run?.mode === 'running';
+      if (reachedName.current) reachedName.current.textContent = running ? 'Reached' : '';
+      if (reached.current) reached.current.textContent = running ? formatSpeed(run.reached) : 'paused';
     };
     const ask = (): void => {
       if (frame === 0) frame = requestAnimationFrame(draw);
@@ -41,7 +44,7 @@ export function RunClock() {
         <dd className="mono" ref={event} data-testid="bar-event" />
       </div>
       <div>
-        <dt>Reached</dt>
+        <dt ref={reachedName}>Reached</dt>
         <dd className="mono" ref={reached} data-testid="bar-reached" />
       </div>
     </dl>

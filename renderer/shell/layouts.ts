@@ -6,6 +6,8 @@ import { PANEL_IDS, type PanelId, type Preset } from '../store/store.ts';
 export interface Placement {
   readonly panel: PanelId;
   readonly beside?: { readonly panel: PanelId; readonly direction: 'left' | 'right' | 'above' | 'below' | 'within' };
+  /** At an edge of the whole window instead. */
+  readonly edge?: 'left' | 'right' | 'above' | 'below';
   readonly width?: number;
   readonly height?: number;
   /** Not the shown tab of its group. */
@@ -17,12 +19,12 @@ const tab = (panel: PanelId, of: PanelId): Placement => ({ panel, beside: { pane
 export const PRESETS: Readonly<Record<Preset, readonly Placement[]>> = {
   build: [
     { panel: 'canvas' },
+    { panel: 'terminals', beside: { panel: 'canvas', direction: 'below' }, height: 0.42 },
+    { panel: 'inspector', edge: 'right', width: 0.31 },
+    tab('rings', 'inspector'),
     { panel: 'parts', beside: { panel: 'canvas', direction: 'left' }, width: 0.14 },
     tab('labs', 'parts'),
     tab('tree', 'parts'),
-    { panel: 'inspector', beside: { panel: 'canvas', direction: 'right' }, width: 0.27 },
-    tab('rings', 'inspector'),
-    { panel: 'terminals', beside: { panel: 'canvas', direction: 'below' }, height: 0.42 },
     tab('packets', 'terminals'),
     tab('trace', 'terminals'),
     tab('timeline', 'terminals'),

@@ -6,7 +6,8 @@ interface SplitProps {
   readonly name: string; // for memory and for screen readers
   readonly initial: number; // share of the first area, 0..1
   readonly first: ReactNode;
-  readonly second: ReactNode;
+  /** Absent: the first area has all the room. */
+  readonly second: ReactNode | undefined;
 }
 
 const LEAST = 0.2;
@@ -35,22 +36,26 @@ export function Split({ name, initial, first, second }: SplitProps) {
   };
 
   return (
-    <div className="split" ref={box} style={{ '--share': `${share * 100}%` }}>
+    <div className="split" ref={box} style={{ '--share': second === undefined ? '100%' : `${share * 100}%` }}>
       <div className="split-first">{first}</div>
-      <div
-        className="split-line"
-        role="separator"
-        aria-orientation="vertical"
-        aria-label={`Resize ${name}`}
-        aria-valuenow={Math.round(share * 100)}
-        aria-valuemin={LEAST * 100}
-        aria-valuemax={(1 - LEAST) * 100}
-        tabIndex={0}
-        onPointerDown={(event) => event.currentTarget.setPointerCapture(event.pointerId)}
-        onPointerMove={onPointerMove}
-        onKeyDown={onKeyDown}
-      />
-      <div className="split-second">{second}</div>
+      {second !== undefined && (
+        <>
+          <div
+            className="split-line"
+            role="separator"
+            aria-orientation="vertical"
+            aria-label={`Resize ${name}`}
+            aria-valuenow={Math.round(share * 100)}
+            aria-valuemin={LEAST * 100}
+            aria-valuemax={(1 - LEAST) * 100}
+            tabIndex={0}
+            onPointerDown={(event) => event.currentTarget.setPointerCapture(event.pointerId)}
+            onPointerMove={onPointerMove}
+            onKeyDown={onKeyDown}
+          />
+          <div className="split-second">{second}</div>
+        </>
+      )}
     </div>
   );
 }

@@ -72,6 +72,7 @@ export function VirtualList(props: VirtualListProps) {
     handle,
   } = props;
   const scroller = useRef<HTMLDivElement>(null);
+  const head = useRef<HTMLDivElement>(null);
   const [viewport, setViewport] = useState(200);
   const [top, setTop] = useState(0);
   const list: ListGeometry = { count, rowHeight, viewport };
@@ -109,6 +110,10 @@ export function VirtualList(props: VirtualListProps) {
   }, [shownTop, count, rowHeight, viewport]);
 
   useEffect(() => onSeen(from, to), [from, to, onSeen]);
+  // where following ends, the list stays
+  useEffect(() => {
+    if (follow) setTop(shownTop);
+  }, [follow, shownTop]);
 
   useEffect(() => {
     const element = scroller.current;
@@ -126,6 +131,7 @@ export function VirtualList(props: VirtualListProps) {
   const onScroll = (): void => {
     const element = scroller.current;
     if (!element) return;
+    if (head.current) head.current.scrollLeft = element.scrollLeft;
     const wanted = scrollOfTop(shownTop, list);
     if (Math.abs(element.scrollTop - wanted) > 1.5) moveTo(topOfScroll(element.scrollTop, list));
   };
@@ -170,14 +176,16 @@ export function VirtualList(props: VirtualListProps) {
       aria-activedescendant={selected !== undefined && selected >= from && selected < to ? rowId(selected) : undefined}
       tabIndex={0}
       onKeyDown={onKeyDown}
-      style={{ '--columns': template, '--row-height': `${rowHeight}px` }}
+      style={{ '--columns': template, '--row-height': `${rowHeight}px`, '--least-width': `${leastWidth(columns)}px` }}
     >
-      <div className="vlist-head" role="row" aria-rowindex={1}>
-        {columns.map((column) => (
-          <span key={column.id} role="columnheader" className={column.align === 'end' ? 'end' : undefined}>
-            {column.title}
-          </span>
-        ))}
+      <div className="vlist-head" role="rowgroup" ref={head}>
+        <div role="row" aria-rowindex={1}>
+          {columns.map((column) => (
+            <span key={column.id} role="columnheader" className={column.align === 'end' ? 'end' : undefined}>
+              {column.title}
+            </span>
+          ))}
+        </div>
       </div>
       <div className="vlist-scroller" ref={scroller} onScroll={onScroll} role="rowgroup" tabIndex={-1}>
         <div className="vlist-height" role="presentation" style={{ height: scrollHeight(list) }}>
@@ -214,4 +222,9 @@ export function VirtualList(props: VirtualListProps) {
       </div>
     </div>
   );
+}
+
+/** Sum of the columns' least widths, the first px number of each track. */
+function leastWidth(columns: readonly Column[]): number {
+  return columns.reduce((sum, column) => sum + Number(/(\d+)px/.exec(column.width)?.[1] ?? 0), 0);
 }

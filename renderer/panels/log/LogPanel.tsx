@@ -15,7 +15,9 @@ function copy(text: string, what: string): void {
 export function LogPanel() {
   const log = useStore((s) => s.log);
   const list = useRef<HTMLUListElement>(null);
-  useLayoutEffect(() => list.current?.lastElementChild?.scrollIntoView({ block: 'nearest' }), [log.length]);
+  useLayoutEffect(() => {
+    if (list.current) list.current.scrollTop = list.current.scrollHeight;
+  }, [log.length]);
 
   if (log.length === 0)
     return <p className="empty">Nothing done yet. Every edit on the canvas appears here with the command that does the same.</p>;

@@ -16,7 +16,7 @@ import './packets.css';
 const COLUMNS: readonly Column[] = [
   { id: 'no', title: 'No.', width: '64px', align: 'end' },
   { id: 'time', title: 'Time', width: '138px', align: 'end' },
-  { id: 'from', title: 'On the wire', width: 'minmax(110px, 0.7fr)' },
+  { id: 'from', title: 'On the wire', width: 'minmax(156px, 0.7fr)' },
   { id: 'source', title: 'Source', width: 'minmax(96px, 0.6fr)' },
   { id: 'destination', title: 'Destination', width: 'minmax(96px, 0.6fr)' },
   { id: 'protocol', title: 'Protocol', width: '76px' },
@@ -114,16 +114,12 @@ export function PacketsPanel() {
           <Icon name="export" /> Export
         </button>
       </div>
-      {packet === undefined ? (
-        table
-      ) : (
-        <Split
-          name="packet details"
-          initial={0.58}
-          first={table}
-          second={<PacketDetails packet={packet} onClose={() => setSelected(undefined)} />}
-        />
-      )}
+      <Split
+        name="packet details"
+        initial={0.56}
+        first={table}
+        second={packet && <PacketDetails packet={packet} onClose={() => setSelected(undefined)} />}
+      />
     </>
   );
 }
