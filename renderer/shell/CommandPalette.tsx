@@ -30,6 +30,14 @@ function labActions(): readonly Action[] {
   ]);
 }
 
+/** Every typed word must be in the title; a title that starts with it comes first. */
+function fits(value: string, typed: string): number {
+  const title = value.toLowerCase();
+  const words = typed.toLowerCase().trim().split(/\s+/);
+  if (!words.every((word) => title.includes(word))) return 0;
+  return title.startsWith(words[0]) ? 1 : 0.5;
+}
+
 export function CommandPalette() {
   const close = (): void => setDialog(undefined);
   const actions = [...allActions().filter((action) => action.id !== 'palette'), ...labActions()];
@@ -40,7 +48,7 @@ export function CommandPalette() {
         <Dialog.Overlay className="scrim" />
         <Dialog.Content className="modal palette" aria-describedby={undefined} data-testid="palette" style={{ '--modal-width': '560px' }}>
           <Dialog.Title className="sr-only">Command palette</Dialog.Title>
-          <Command label="Command palette" loop>
+          <Command label="Command palette" loop filter={fits}>
             <Command.Input placeholder="Type a command" data-testid="palette-input" className="palette-input" />
             <Command.List className="palette-list" label="Commands">
               <Command.Empty className="empty">Nothing here is called that.</Command.Empty>

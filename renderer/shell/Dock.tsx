@@ -6,7 +6,7 @@ import {
   type IDockviewPanelHeaderProps,
   type IDockviewPanelProps,
 } from 'dockview-react';
-import type { FunctionComponent } from 'react';
+import { useEffect, type FunctionComponent } from 'react';
 import { Canvas } from '../canvas/Canvas.tsx';
 import { PartsPalette } from '../canvas/PartsPalette.tsx';
 import { TopologyTree } from '../canvas/TopologyTree.tsx';
@@ -42,9 +42,9 @@ function framed(id: PanelId): FunctionComponent<IDockviewPanelProps> {
   const Content = PANELS[id];
   return function Framed() {
     return (
-      <section className="panel" data-panel={id} data-testid={`panel-${id}`} aria-label={panelTitle(id)}>
+      <div className="panel" data-panel={id} data-testid={`panel-${id}`}>
         <Content />
-      </section>
+      </div>
     );
   };
 }
@@ -53,9 +53,13 @@ const COMPONENTS: Record<string, FunctionComponent<IDockviewPanelProps>> = Objec
 function DockTab({ api }: IDockviewPanelHeaderProps) {
   const errors = useStore((s) => (api.id === 'problems' ? s.problems.filter((p) => p.severity === 'error').length : 0));
   const count = useStore((s) => (api.id === 'problems' ? s.problems.length : 0));
+  const title = PANEL_IDS.find((id) => id === api.id);
+  useEffect(() => {
+    if (api.id === 'problems') api.setTitle(count === 0 ? panelTitle('problems') : `${panelTitle('problems')} ${count}`);
+  }, [api, count]);
   return (
     <div className="dock-tab" data-testid={`dock-tab-${api.id}`}>
-      {api.title}
+      {title && panelTitle(title)}{' '}
       {count > 0 && (
         <span className="badge" data-severity={errors > 0 ? 'error' : 'other'}>
           {count}
