@@ -3,6 +3,7 @@ import { Errno } from '../base/errno.ts';
 import { invariant, ops } from '../base/ops.ts';
 import { type BusType, Device, type DeviceDriver } from './device.ts';
 import type { Kernel } from './kernel.ts';
+import { rootResource } from './resource.ts';
 
 /** What the core knows of one bus, in order of registration. */
 export class BusEntry {
@@ -19,10 +20,21 @@ export const NO_BUS: BusType = ops<BusType>({
   remove: () => undefined,
 });
 
+/** Who hears of devices that come and go while the machine runs (the PCI core). */
+export interface HotplugListener {
+  deviceAdded(devfn: number): void;
+  /** The function is about to leave; its driver must be gone when this returns. */
+  deviceRemoving(devfn: number): void;
+}
+
 export class DriverCore {
   readonly buses: BusEntry[] = [];
   /** Tops of /sys/devices: 'pci0000:00'. */
   readonly roots: Device[] = [];
+  hotplug: HotplugListener | undefined;
+  /** Behind /proc/iomem and /proc/ioports. */
+  readonly iomem = rootResource('PCI mem', 2 ** 52 - 1);
+  readonly ioports = rootResource('PCI IO', 0xffff);
   constructor(readonly kernel: Kernel) {}
 
   bus_register(type: BusType): number {

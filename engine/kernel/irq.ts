@@ -32,6 +32,8 @@ export interface IrqChip {
   irq_unmask?(desc: IrqDesc, kernel: Kernel): void;
   /** Programs where the interrupt goes: logical destination in flat mode and vector. */
   irq_write_msi_msg?(desc: IrqDesc, kernel: Kernel, destination: number, vector: number): void;
+  /** Takes the message away. */
+  irq_clear_msi_msg?(desc: IrqDesc, kernel: Kernel): void;
 }
 
 /** Linux: struct irq_desc */
@@ -219,6 +221,7 @@ export class IrqCore {
   irq_domain_deactivate_irq(desc: IrqDesc): void {
     this.releaseOld(desc);
     if (desc.cpu < 0) return;
+    desc.chip.irq_clear_msi_msg?.(desc, this.kernel);
     this.vectorIrq[desc.cpu * 256 + desc.vector] = 0;
     this.matrix.free(desc.cpu, desc.vector);
     desc.cpu = -1;

@@ -1,0 +1,160 @@
+// PCI core: what one kernel knows of its PCI buses; enabling functions, bus mastering, regions (Linux: drivers/pci/pci.c).
+import { Errno } from '../../base/errno.ts';
+import { PCI_COMMAND, PCI_SLOT, PciHeader } from '../../pci/config_space.ts';
+import type { Device } from '../../kernel/device.ts';
+import type { Kernel } from '../../kernel/kernel.ts';
+import { Resource } from '../../kernel/resource.ts';
+import { PciAccess } from './access.ts';
+import { PciMsi } from './msi.ts';
+import { IORESOURCE, type PciDev, PCI_ROM_RESOURCE } from './pci_dev.ts';
+import { PciBus } from './pci_driver.ts';
+import { PciProbe } from './probe.ts';
+import { PciSetup } from './setup.ts';
+
+/** q35: the slots of the root bus are wired to the I/O APIC's pins 20 to 23 in turn, links GSIE to GSIH. */
+const Q35_FIRST_GSI = 20;
+const PCI_LATENCY_TIMER = PciHeader.latency_timer.offset;
+
+export class PciCore {
+  readonly access: PciAccess;
+  readonly msi: PciMsi;
+  readonly bus: PciBus;
+  readonly probe: PciProbe;
+  readonly setup: PciSetup;
+  /** 'pci0000:00' */
+  hostBridge: Device | undefined;
+  readonly devices: PciDev[] = [];
+  /** Interrupt links that were switched to the I/O APIC already. */
+  private readonly links: boolean[] = [false, false, false, false];
+
+  constructor(readonly kernel: Kernel) {
+    this.access = new PciAccess(kernel);
+    this.msi = new PciMsi(kernel, this);
+    this.bus = new PciBus(kernel);
+    this.probe = new PciProbe(kernel, this);
+    this.setup = new PciSetup(kernel, this);
+  }
+
+  /** 0 or -errno; counts. */
+  pci_enable_device(dev: PciDev): number {
+    if (dev.enable_cnt++ > 0) return 0;
+    const ret = this.do_pci_enable_device(dev);
+    if (ret < 0) dev.enable_cnt--;
+    return ret;
+  }
+
+  do_pci_enable_device(dev: PciDev): number {
+    const ret = this.setup.pci_enable_resources(dev);
+    if (ret < 0) return ret;
+    const pin = this.access.pci_read_config_byte(dev, PciHeader.interrupt_pin.offset);
+    if (pin !== 0) {
+      const command = this.access.pci_read_config_word(dev, PciHeader.command.offset);
+      if ((command & PCI_COMMAND.INTX_DISABLE) !== 0) this.access.pci_write_config_word(dev, PciHeader.command.offset, command & ~PCI_COMMAND.INTX_DISABLE);
+      this.acpi_pci_irq_enable(dev, pin);
+    }
+    return 0;
+  }
+
+  /** The line's I/O APIC pin as the board's firmware tables route it. */
+  acpi_pci_irq_enable(dev: PciDev, pin: number): number {
+    const link = (PCI_SLOT(dev.devfn) + pin - 1) & 3;
+    const gsi = Q35_FIRST_GSI + link;
+    if (!this.links[link]) {
+      this.links[link] = true;
+      this.kernel.printk.pr_info(`ACPI: \\_SB_.GSI${'EFGH'[link]}: Enabled at IRQ ${gsi}`);
+    }
+    dev.irq = gsi;
+    return 0;
+  }
+
+  pci_disable_device(dev: PciDev): void {
+    if (dev.enable_cnt === 0 || --dev.enable_cnt > 0) return;
+    const command = this.access.pci_read_config_word(dev, PciHeader.command.offset);
+    if ((command & PCI_COMMAND.MASTER) !== 0) this.access.pci_write_config_word(dev, PciHeader.command.offset, command & ~PCI_COMMAND.MASTER);
+    dev.is_busmaster = false;
+  }
+
+  pci_set_master(dev: PciDev): void {
+    this.__pci_set_master(dev, true);
+    this.pcibios_set_master(dev);
+  }
+
+  pci_clear_master(dev: PciDev): void {
+    this.__pci_set_master(dev, false);
+  }
+
+  __pci_set_master(dev: PciDev, enable: boolean): void {
+    const old = this.access.pci_read_config_word(dev, PciHeader.command.offset);
+    const command = enable ? old | PCI_COMMAND.MASTER : old & ~PCI_COMMAND.MASTER;
+    if (command !== old) this.access.pci_write_config_word(dev, PciHeader.command.offset, command);
+    dev.is_busmaster = enable;
+  }
+
+  /** Conventional functions get a latency timer of at least 16 clocks; one below is set to 64. */
+  pcibios_set_master(dev: PciDev): void {
+    if (dev.pcie_cap !== 0) return;
+    const timer = this.access.pci_read_config_byte(dev, PCI_LATENCY_TIMER);
+    if (timer < 16) this.access.pci_write_config_byte(dev, PCI_LATENCY_TIMER, 64);
+  }
+
+  /** Line interrupts on or off. */
+  pci_intx(dev: PciDev, enable: boolean): void {
+    const old = this.access.pci_read_config_word(dev, PciHeader.command.offset);
+    const command = enable ? old & ~PCI_COMMAND.INTX_DISABLE : old | PCI_COMMAND.INTX_DISABLE;
+    if (command !== old) this.access.pci_write_config_word(dev, PciHeader.command.offset, command);
+  }
+
+  /** Claims the BARs of a mask for a driver; 0 or -EBUSY. */
+  pci_request_selected_regions(dev: PciDev, bars: number, name: string): number {
+    for (let i = 0; i < PCI_ROM_RESOURCE; i++) {
+      const r = dev.resource[i];
+      if ((bars & (1 << i)) === 0 || r.flags === 0) continue;
+      const region = new Resource(name, r.start, r.end);
+      if (r.region !== undefined || r.claimed === undefined || !r.claimed.insert(region)) {
+        this.pci_release_selected_regions(dev, bars & ((1 << i) - 1));
+        this.kernel.printk.dev_err(dev, `BAR ${i}: can't reserve ${describeRange(r)}`);
+        return -Errno.EBUSY;
+      }
+      r.region = region;
+    }
+    return 0;
+  }
+
+  pci_release_selected_regions(dev: PciDev, bars: number): void {
+    for (let i = 0; i < PCI_ROM_RESOURCE; i++) {
+      const r = dev.resource[i];
+      if ((bars & (1 << i)) === 0 || r.region === undefined) continue;
+      r.claimed?.remove(r.region);
+      r.region = undefined;
+    }
+  }
+
+  /** BARs with these resource bits, as a mask. */
+  pci_select_bars(dev: PciDev, flags: number): number {
+    let bars = 0;
+    for (let i = 0; i < PCI_ROM_RESOURCE; i++) if ((dev.resource[i].flags & flags) !== 0) bars |= 1 << i;
+    return bars;
+  }
+
+  /** Mapped address of a place in a BAR, 0 when it is not there (Linux: pci_iomap_range()). */
+  pci_iomap_range(dev: PciDev, bar: number, offset: number, length: number): number {
+    const r = dev.resource[bar];
+    if (r === undefined || r.flags === 0 || offset + length > r.size) return 0;
+    return (r.flags & IORESOURCE.MEM) !== 0 ? r.start + offset : 0;
+  }
+
+  pci_set_drvdata(dev: PciDev, data: object | undefined): void {
+    dev.driver_data = data;
+  }
+  pci_get_drvdata(dev: PciDev): object | undefined {
+    return dev.driver_data;
+  }
+}
+
+/** '[mem 0xfebc4000-0xfebc4fff 64bit pref]' (Linux: vsprintf's %pR). */
+export function describeRange(r: { readonly start: number; readonly end: number; readonly flags: number }): string {
+  const io = (r.flags & IORESOURCE.IO) !== 0;
+  const hex = (n: number): string => n.toString(16).padStart(io ? 4 : 8, '0');
+  const suffix = ((r.flags & IORESOURCE.MEM_64) !== 0 ? ' 64bit' : '') + ((r.flags & IORESOURCE.PREFETCH) !== 0 ? ' pref' : '');
+  return `[${io ? 'io ' : 'mem'} 0x${hex(r.start)}-0x${hex(r.end)}${suffix}]`;
+}

@@ -1,0 +1,27 @@
+// PCI as built into the kernel: the bus is registered and scanned at boot.
+import { ops } from '../../base/ops.ts';
+import type { ModuleDef } from '../../kernel/module.ts';
+import { PciAccess } from './access.ts';
+import { PciMsi } from './msi.ts';
+import { PciCore } from './pci.ts';
+import { PCI_BUS_TYPE, PciBus } from './pci_driver.ts';
+import { PciProbe } from './probe.ts';
+import { PciSetup } from './setup.ts';
+
+export const PCI_MODULE: ModuleDef = ops<ModuleDef>({
+  name: 'pci',
+  path: '',
+  size: 0,
+  depends: [],
+  description: 'PCI subsystem',
+  license: 'GPL',
+  functions: [PciCore, PciAccess, PciMsi, PciBus, PciProbe, PciSetup],
+  init(kernel, module) {
+    const core = new PciCore(kernel);
+    module.state = core;
+    kernel.drivers.hotplug = core.probe;
+    kernel.drivers.bus_register(PCI_BUS_TYPE);
+    core.probe.pci_scan_root_bus();
+    return 0;
+  },
+});
