@@ -43,7 +43,8 @@ const lane = (from: NicPort, to: NicPort): Lane => ({ from, to, busyUntil: 0, fr
 
 /** `new Cable(sim, trace, spec, portA, portB)` plugs both ends and brings the link up. `unplug()` before it is thrown away. */
 export class Cable implements Wire, Actor {
-  readonly id: string;
+  /** Changes when a machine at one end is renamed. */
+  id: string;
   rate: number;
   delay: number;
   loss: number;

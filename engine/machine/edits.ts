@@ -77,9 +77,12 @@ export function applyEdit(world: World, edit: WorldEdit): WorldEdit | string {
     case 'cable.set': {
       const cable = world.cables.get(edit.cable);
       if (cable === undefined) return `there is no cable '${edit.cable}'`;
-      const p = cable.params;
-      const before = { rate: p.rate, delay: p.delay as number, loss: p.loss, up: p.up };
-      cable.set({ rate: edit.rate ?? p.rate, delay: (edit.delay ?? p.delay) as Duration, loss: edit.loss ?? p.loss, up: edit.up ?? p.up });
+      const { rate, delay, loss, up } = specOf(world, edit.cable);
+      const before = { rate, delay, loss, up };
+      cable.rate = (edit.rate ?? rate) === 0 ? Infinity : (edit.rate ?? rate);
+      cable.delay = edit.delay ?? delay;
+      cable.loss = edit.loss ?? loss;
+      cable.setUp(edit.up ?? up);
       return { op: 'cable.set', cable: edit.cable, ...before };
     }
     case 'batch': {
@@ -104,12 +107,18 @@ function addCable(world: World, spec: CableSpec): WorldEdit | string {
     const machine = world.machines.get(end.machine);
     if (machine === undefined) return missing(end.machine);
     if (!machine.nics.has(end.port)) return `${end.machine} has no NIC '${end.port}'`;
-    if (machine.nic(end.port).wire !== undefined) return `${end.machine}:${end.port} has a cable already: remove it first`;
+    if (isPlugged(world, end)) return `${end.machine}:${end.port} has a cable already: remove it first`;
   }
   if (spec.a.machine === spec.b.machine && spec.a.port === spec.b.port) return 'a cable needs two different ports';
   world.connect(spec);
   return { op: 'cable.remove', cable: cableId(spec) };
 }
+
+const isPlugged = (world: World, end: CableSpec['a']): boolean =>
+  [...world.cables.keys()].some((id) => {
+    const c = specOf(world, id);
+    return [c.a, c.b].some((e) => e.machine === end.machine && e.port === end.port);
+  });
 
 /** The spec of an existing cable, for saving the lab and for undo. */
 export function specOf(world: World, id: string): CableSpec {
@@ -119,8 +128,8 @@ export function specOf(world: World, id: string): CableSpec {
     const at = portName.indexOf(':');
     return { machine: portName.slice(0, at), port: portName.slice(at + 1) };
   };
-  const { rate, delay, loss, up } = cable.params;
-  return { a: end(cable.a.portName), b: end(cable.b.portName), rate, delay, loss, up };
+  const [lane] = cable.states();
+  return { a: end(lane.from), b: end(lane.to), rate: cable.rate === Infinity ? 0 : cable.rate, delay: cable.delay, loss: cable.loss, up: cable.up };
 }
 
 /** Takes the cables out of a machine (or of one port); answers the edits that put them back. */
@@ -156,7 +165,7 @@ function snapshot(world: World, machine: Machine): number {
   const copy = cloner.clone(machine);
   const events = world.sim.queued(owned).map((e) => cloner.clone(e));
   const id = world.attic.nextId++;
-  for (const nic of copy.nics.values()) nic.model.wire = undefined;
+  for (const nic of copy.nics.values()) nic.model.plug(undefined);
   world.attic.saved.set(id, { machine: copy, events, at: world.sim.now });
   return id;
 }

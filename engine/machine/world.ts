@@ -1,10 +1,11 @@
 // The world: clock, machines and cables, and everything that can change. Fork it, hash it, apply inputs to it; it refers to nothing outside.
-import type { Duration, Instant } from '../base/units.ts';
+import type { Instant } from '../base/units.ts';
 import { Cloner } from '../sim/clone.ts';
 import { hashOf } from '../sim/hash.ts';
 import { Sim } from '../sim/sim.ts';
 import { Trace, type TraceRecord } from '../trace/trace.ts';
-import { Cable, type CapturedFrame } from '../link/cable.ts';
+import { Cable } from '../link/cable.ts';
+import type { CapturedFrame } from '../link/capture.ts';
 import { applyEdit, type Attic } from './edits.ts';
 import { applyFs } from './files.ts';
 import type { Input, InputResult } from './inputs.ts';
@@ -21,6 +22,8 @@ export type ProcessEvent =
       readonly status: number;
       readonly exec: { readonly argv: readonly string[]; readonly netns: string } | undefined;
     };
+
+export type { CapturedFrame };
 
 export type { CapturedFrame };
 
@@ -86,7 +89,7 @@ export class World {
     const trace = this.trace.drain();
     const frames: CapturedFrame[] = [];
     const processes: ProcessEvent[] = [];
-    for (const c of this.cables.values()) if (c.out.length > 0) frames.push(...c.drain());
+    for (const c of this.cables.values()) if (c.capture.out.length > 0) frames.push(...c.capture.drain().frames);
     for (const m of this.machines.values()) {
       const d = m.kernel.procs.drainOutput();
       if (d === undefined) continue;
@@ -94,16 +97,23 @@ export class World {
       for (const e of d.exits) processes.push({ machine: m.spec.name, kind: 'exit', ...e });
     }
     if (trace.length === 0 && frames.length === 0 && processes.length === 0) return undefined;
-    if (frames.length > 1) frames.sort((a, b) => a.sent - b.sent || a.order - b.order);
+    if (frames.length > 1) frames.sort((a, b) => a.sent - b.sent);
     return { trace, frames, processes };
+  }
+
+  /** Whether cables keep copies of their frames for `drain`. */
+  capture(on: boolean): void {
+    this.trace.capturing = on;
+    for (const c of this.cables.values()) c.capture.enabled = on;
   }
 
   connect(spec: CableSpec): Cable {
     const id = cableId(spec);
     const a = this.machines.get(spec.a.machine)!.nic(spec.a.port);
     const b = this.machines.get(spec.b.machine)!.nic(spec.b.port);
-    const cable = new Cable(id, { rate: spec.rate, delay: spec.delay as Duration, loss: spec.loss, up: spec.up }, this.sim, this.trace);
-    cable.plug(a, b);
+    const cable = new Cable(this.sim, this.trace, { id, rate: spec.rate === 0 ? Infinity : spec.rate, delay: spec.delay, loss: spec.loss }, a, b);
+    cable.capture.enabled = this.trace.capturing;
+    if (!spec.up) cable.setUp(false);
     this.cables.set(id, cable);
     return cable;
   }

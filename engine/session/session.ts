@@ -36,6 +36,7 @@ export class Session {
   /** Highest event ever executed on this line of history. */
   lastEvent = 0;
   private observed: Observed;
+  private capturing = false;
   private listener: SessionListener | undefined;
   private readonly checkpoints: Checkpoints;
 
@@ -64,6 +65,12 @@ export class Session {
   observe(what: Observed): void {
     this.observed = what;
     this.world.trace.observe(what);
+  }
+
+  /** Whether frames on cables are handed to the listener. */
+  captureFrames(on: boolean): void {
+    this.capturing = on;
+    this.world.capture(on);
   }
 
   /**
@@ -124,6 +131,7 @@ export class Session {
     if (target < this.event) {
       this.world = this.checkpoints.before(target).fork();
       this.world.trace.observe(this.observed);
+      this.world.capture(this.capturing);
     }
     while (this.event < target && this.advance());
     this.discard();

@@ -114,6 +114,8 @@ export class TraceScope implements SelfHashing {
 export class Trace implements SelfCloning, SelfHashing {
   /** Records since the last drain. */
   out: TraceRecord[] = [];
+  /** Frames on cables are kept for the session. */
+  capturing = false;
   private observed: ReadonlySet<string> | 'all' | undefined;
   readonly scopes: TraceScope[] = [];
   constructor(private readonly counter: { readonly executed: number }) {}
@@ -160,7 +162,7 @@ export class Trace implements SelfCloning, SelfHashing {
 
   cloneInto(cloner: Cloner): Trace {
     const copy = cloner.register(this, Object.create(Trace.prototype) as Trace);
-    Object.assign(copy, { out: [], observed: undefined, counter: cloner.clone(this.counter), scopes: cloner.clone(this.scopes) });
+    Object.assign(copy, { out: [], observed: undefined, capturing: false, counter: cloner.clone(this.counter), scopes: cloner.clone(this.scopes) });
     copy.observe(undefined);
     return copy;
   }
