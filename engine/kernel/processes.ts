@@ -49,6 +49,9 @@ const OP_TIMER = 1;
 const OP_SIGNAL = 2;
 const OP_STDIN = 3;
 
+/** The shell that the host runs for a person: not a process here, but what it writes bears its name. */
+export const SHELL_COMM = 'bash';
+export const SHELL_PID = 299;
 /** First pid given to a program: what a booted system has used before. */
 const FIRST_PID = 300;
 const PID_MAX = 4_194_304;

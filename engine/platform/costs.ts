@@ -22,6 +22,7 @@ export const COST_TABLE = {
   neigh: [15, 'neighbour look-up'],
   veth: [60, 'veth_xmit and the backlog enqueue'],
   netlink: [3_000, 'one rtnetlink request'],
+  ftrace: [100, 'one traced function entry, while a function tracer is on'],
 } as const;
 
 export type CostName = keyof typeof COST_TABLE;

@@ -30,6 +30,8 @@ export class OpenFile {
   /** Whole content, taken at the first read of a generated file, so that a reader sees one consistent text. */
   snapshot: string | undefined;
   closed = false;
+  /** What the node keeps for this reader. */
+  priv: object | undefined;
   constructor(
     readonly node: FileNode,
     readonly path: string,

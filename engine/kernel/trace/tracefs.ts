@@ -1,9 +1,312 @@
 // tracefs: the files under /sys/kernel/tracing.
-import type { DirNode } from '../fs/node.ts';
-import { S_IFDIR, StaticDir } from '../fs/node.ts';
+import { Errno } from '../../base/errno.ts';
+import { ops } from '../../base/ops.ts';
+import { FileNode, GeneratedFile, S_IFDIR, S_IFREG, StaticDir, type DirNode, type FileOps, type FileWaiter, type OpenFile, type VfsContext } from '../fs/node.ts';
 import type { Kernel } from '../kernel.ts';
+import { comm, SHELL_COMM, SHELL_PID } from '../processes.ts';
+import { EventsDir, setEvents, setEventText } from './events_dir.ts';
+import type { FunctionFilter } from './filter.ts';
+import { withModule } from './filter.ts';
+import { TRACERS, UNEXPANDED_KB, type Ftrace } from './ftrace.ts';
+import { GraphState } from './function_graph.ts';
+import { isGraphOption, MODELLED_OPTIONS } from './options.ts';
+import { consumeText, traceText } from './output.ts';
+
+const RW = S_IFREG | 0o640;
+const RO = S_IFREG | 0o440;
+const WO = S_IFREG | 0o220;
+
+type TextOps = FileOps<undefined>;
 
 /** The root of tracefs. */
-export function makeTracefs(_kernel: Kernel): DirNode {
-  return new StaticDir(S_IFDIR | 0o700);
+export function makeTracefs(kernel: Kernel): DirNode {
+  const root = new StaticDir(S_IFDIR | 0o700);
+  const file = (name: string, mode: number, fileOps: TextOps): void => {
+    root.add(name, new GeneratedFile(kernel, mode, fileOps, undefined));
+  };
+  file('available_events', RO, AVAILABLE_EVENTS);
+  file('available_filter_functions', RO, AVAILABLE_FUNCTIONS);
+  file('available_tracers', RO, AVAILABLE_TRACERS);
+  file('buffer_size_kb', RW, BUFFER_SIZE);
+  file('buffer_total_size_kb', RO, BUFFER_TOTAL_SIZE);
+  file('current_tracer', RW, CURRENT_TRACER);
+  file('enabled_functions', RO, ENABLED_FUNCTIONS);
+  root.add('events', new EventsDir(kernel));
+  file('max_graph_depth', RW, MAX_GRAPH_DEPTH);
+  root.add('options', optionsDir(kernel));
+  root.add('per_cpu', perCpuDir(kernel));
+  file('saved_cmdlines', RO, SAVED_CMDLINES);
+  root.add('set_event', new SetEventFile(kernel));
+  root.add('set_event_pid', new PidFile(kernel, 'eventPids'));
+  root.add('set_ftrace_filter', new FilterFile(kernel, 'filter'));
+  root.add('set_ftrace_notrace', new FilterFile(kernel, 'notrace'));
+  root.add('set_ftrace_pid', new PidFile(kernel, 'pids'));
+  root.add('set_graph_function', new FilterFile(kernel, 'graphFunction'));
+  root.add('set_graph_notrace', new FilterFile(kernel, 'graphNotrace'));
+  root.add('trace', new TraceFile(kernel, undefined));
+  file('trace_clock', RW, TRACE_CLOCK);
+  root.add('trace_marker', new MarkerFile(kernel));
+  file('trace_options', RW, OPTIONS);
+  root.add('trace_pipe', new TracePipe(kernel, undefined));
+  file('tracing_cpumask', RW, CPUMASK);
+  file('tracing_on', RW, TRACING_ON);
+  return root;
+}
+
+const AVAILABLE_EVENTS: TextOps = ops({ read: (k) => k.trace.events().map((e) => `${e.name}\n`).join('') });
+const AVAILABLE_FUNCTIONS: TextOps = ops({
+  read: (k) => [...k.trace.availableFunctions()].map(([name, module]) => `${withModule(name, module)}\n`).join(''),
+});
+const AVAILABLE_TRACERS: TextOps = ops({ read: () => `${TRACERS.join(' ')}\n` });
+const CURRENT_TRACER: TextOps = ops({
+  read: (k) => `${k.trace.current_tracer}\n`,
+  write: (k, _ctx, _arg, data) => {
+    const name = TRACERS.find((t) => t === data.trim());
+    if (name === undefined) return -Errno.EINVAL;
+    if (name !== k.trace.current_tracer) k.trace.setTracer(name);
+    return 0;
+  },
+});
+const TRACING_ON: TextOps = ops({
+  read: (k) => (k.trace.tracing_on ? '1\n' : '0\n'),
+  write: (k, _ctx, _arg, data) => {
+    const n = parseNumber(data);
+    if (n === undefined) return -Errno.EINVAL;
+    k.trace.tracing_on = n !== 0;
+    return 0;
+  },
+});
+const BUFFER_SIZE: TextOps = ops({
+  read: (k) => (k.trace.expanded ? `${k.trace.bufferKb}\n` : `${UNEXPANDED_KB} (expanded: ${k.trace.bufferKb})\n`),
+  write: (k, _ctx, _arg, data) => {
+    const n = parseNumber(data);
+    if (n === undefined || n === 0) return -Errno.EINVAL;
+    k.trace.resize(n);
+    return 0;
+  },
+});
+const BUFFER_TOTAL_SIZE: TextOps = ops({
+  read: (k) => {
+    const { trace } = k;
+    const all = trace.bufferKb * trace.rings.length;
+    return trace.expanded ? `${all}\n` : `${UNEXPANDED_KB * trace.rings.length} (expanded: ${all})\n`;
+  },
+});
+const ENABLED_FUNCTIONS: TextOps = ops({
+  read: ({ trace }) => {
+    if (!trace.tracing) return '';
+    const hooked = [...trace.availableFunctions()].filter(([n]) => (!trace.filter.active || trace.filter.names.has(n)) && !trace.notrace.names.has(n));
+    return hooked.map(([name, module]) => `${withModule(name, module)} (1)    \n`).join('');
+  },
+});
+const MAX_GRAPH_DEPTH: TextOps = ops({
+  read: (k) => `${k.trace.maxGraphDepth}\n`,
+  write: (k, _ctx, _arg, data) => {
+    const n = parseNumber(data);
+    if (n === undefined) return -Errno.EINVAL;
+    k.trace.maxGraphDepth = n;
+    return 0;
+  },
+});
+const SAVED_CMDLINES: TextOps = ops({ read: (k) => [...k.trace.cmdlines].map(([pid, name]) => `${pid} ${name}\n`).join('') });
+const TRACE_CLOCK: TextOps = ops({
+  read: () => '[local] global counter uptime perf mono mono_raw boot tai x86-tsc\n',
+  write: (_k, _ctx, _arg, data) => (data.trim() === 'local' ? 0 : -Errno.EINVAL),
+});
+const CPUMASK: TextOps = ops({ read: (k) => `${(2 ** k.trace.rings.length - 1).toString(16)}\n`, write: () => -Errno.EINVAL });
+
+const shownOptions = (trace: Ftrace): string[] => [...trace.options.keys()].filter((name) => !isGraphOption(name) || trace.current_tracer === 'function_graph');
+
+function setOption(trace: Ftrace, name: string, on: boolean): number {
+  if (!MODELLED_OPTIONS.has(name) || !shownOptions(trace).includes(name)) return -Errno.EINVAL;
+  trace.options.set(name, on);
+  return 0;
+}
+
+const OPTIONS: TextOps = ops({
+  read: (k) => shownOptions(k.trace).map((name) => `${k.trace.option(name) ? '' : 'no'}${name}\n`).join(''),
+  write: (k, _ctx, _arg, data) => {
+    const word = data.trim();
+    return word.startsWith('no') ? setOption(k.trace, word.slice(2), false) : setOption(k.trace, word, true);
+  },
+});
+
+const ONE_OPTION: FileOps<string> = ops({
+  read: (k: Kernel, _ctx: VfsContext, name: string) => (k.trace.option(name) ? '1\n' : '0\n'),
+  write: (k: Kernel, _ctx: VfsContext, name: string, data: string) => {
+    const n = parseNumber(data);
+    return n === undefined || n > 1 ? -Errno.EINVAL : setOption(k.trace, name, n === 1);
+  },
+});
+
+function optionsDir(kernel: Kernel): StaticDir {
+  const dir = new StaticDir(S_IFDIR | 0o750);
+  for (const name of kernel.trace.options.keys()) dir.add(name, new GeneratedFile(kernel, RW, ONE_OPTION, name));
+  return dir;
+}
+
+const CPU_STATS: FileOps<number> = ops({
+  read: (k: Kernel, _ctx: VfsContext, cpu: number) => {
+    const r = k.trace.rings[cpu];
+    return `entries: ${r.count}\noverrun: ${r.overrun}\ncommit overrun: 0\nbytes: ${r.count * 32}\ndropped events: 0\nread events: ${r.written - r.count - r.overrun}\n`;
+  },
+});
+
+function perCpuDir(kernel: Kernel): StaticDir {
+  const dir = new StaticDir(S_IFDIR | 0o750);
+  for (const { cpu } of kernel.trace.rings) {
+    const one = new StaticDir(S_IFDIR | 0o750);
+    one.add('stats', new GeneratedFile(kernel, RO, CPU_STATS, cpu));
+    one.add('trace', new TraceFile(kernel, cpu));
+    one.add('trace_pipe', new TracePipe(kernel, cpu));
+    dir.add(`cpu${cpu}`, one);
+  }
+  return dir;
+}
+
+/** `trace`: opening it for writing with truncation empties the buffers. */
+class TraceFile extends FileNode {
+  readonly mode = RW;
+  constructor(
+    readonly kernel: Kernel,
+    private readonly cpu: number | undefined,
+  ) {
+    super();
+  }
+  read(_ctx: VfsContext): string {
+    return traceText(this.kernel.trace, this.cpu);
+  }
+  write(_ctx: VfsContext, _data: string): number {
+    return 0;
+  }
+  override truncate(_ctx: VfsContext): number {
+    this.kernel.trace.clear();
+    return 0;
+  }
+}
+
+/** `trace_pipe`: reading takes records out; a reader waits while there are none, and ends when tracing is off and it has read something. */
+class TracePipe extends FileNode {
+  readonly mode = RO;
+  constructor(
+    readonly kernel: Kernel,
+    private readonly cpu: number | undefined,
+  ) {
+    super();
+  }
+  override get stream(): boolean {
+    return true;
+  }
+  read(_ctx: VfsContext): number {
+    return -Errno.EAGAIN;
+  }
+  write(_ctx: VfsContext, _data: string): number {
+    return -Errno.EINVAL;
+  }
+  override readStream(file: OpenFile): string | undefined {
+    const { trace } = this.kernel;
+    const state = file.priv instanceof GraphState ? file.priv : new GraphState();
+    file.priv = state;
+    const text = consumeText(trace, state, this.cpu);
+    file.pos += text.length;
+    return text === '' && !trace.tracing_on && file.pos > 0 ? undefined : text;
+  }
+  override wait(waiter: FileWaiter): void {
+    this.kernel.trace.wait(waiter);
+  }
+}
+
+class MarkerFile extends FileNode {
+  readonly mode = WO;
+  constructor(readonly kernel: Kernel) {
+    super();
+  }
+  read(_ctx: VfsContext): number {
+    return -Errno.EINVAL;
+  }
+  write(ctx: VfsContext, data: string): number {
+    const process = this.kernel.procs.get(ctx.pid);
+    if (!this.kernel.trace.option('markers')) return -Errno.EBADF;
+    this.kernel.trace.mark(process?.pid ?? SHELL_PID, process === undefined ? SHELL_COMM : comm(process), data);
+    return 0;
+  }
+}
+
+/** A file over one of the four function filters. */
+class FilterFile extends FileNode {
+  readonly mode = RW;
+  constructor(
+    readonly kernel: Kernel,
+    private readonly which: 'filter' | 'notrace' | 'graphFunction' | 'graphNotrace',
+  ) {
+    super();
+  }
+  private get filter(): FunctionFilter {
+    return this.kernel.trace[this.which];
+  }
+  read(_ctx: VfsContext): string {
+    return this.filter.text(this.kernel.trace.availableFunctions());
+  }
+  write(_ctx: VfsContext, data: string): number {
+    return this.filter.write(data, this.kernel.trace.availableFunctions());
+  }
+  override truncate(_ctx: VfsContext): number {
+    this.filter.clear();
+    return 0;
+  }
+}
+
+class PidFile extends FileNode {
+  readonly mode = RW;
+  constructor(
+    readonly kernel: Kernel,
+    private readonly which: 'pids' | 'eventPids',
+  ) {
+    super();
+  }
+  read(_ctx: VfsContext): string {
+    const pids = this.kernel.trace[this.which];
+    if (pids.size === 0) return this.which === 'pids' ? 'no pid\n' : '';
+    return [...pids].sort((a, b) => a - b).map((p) => `${p}\n`).join('');
+  }
+  write(_ctx: VfsContext, data: string): number {
+    const numbers = data.split(/\s+/).filter((w) => w !== '').map(parseNumber);
+    for (const n of numbers) if (n === undefined) return -Errno.EINVAL;
+    for (const n of numbers) if (n !== undefined) this.kernel.trace[this.which].add(n);
+    return 0;
+  }
+  override truncate(_ctx: VfsContext): number {
+    this.kernel.trace[this.which].clear();
+    return 0;
+  }
+}
+
+class SetEventFile extends FileNode {
+  readonly mode = RW;
+  constructor(readonly kernel: Kernel) {
+    super();
+  }
+  read(_ctx: VfsContext): string {
+    return setEventText(this.kernel.trace);
+  }
+  write(_ctx: VfsContext, data: string): number {
+    for (const word of data.split(/[\s,]+/)) {
+      if (word === '') continue;
+      const negated = word.startsWith('!');
+      const err = setEvents(this.kernel.trace, negated ? word.slice(1) : word, !negated);
+      if (err < 0) return err;
+    }
+    return 0;
+  }
+  override truncate(_ctx: VfsContext): number {
+    return setEvents(this.kernel.trace, '*:*', false);
+  }
+}
+
+/** Decimal, hexadecimal or octal as kstrtoul reads them. */
+export function parseNumber(text: string): number | undefined {
+  const t = text.trim();
+  if (/^0[xX][0-9a-fA-F]+$/.test(t)) return parseInt(t, 16);
+  if (/^0[0-7]+$/.test(t)) return parseInt(t, 8);
+  return /^\+?\d+$/.test(t) ? Number(t) : undefined;
 }
