@@ -86,14 +86,16 @@ function chosenInside(state: StoreState, machine: string): string {
 }
 
 function Name({ machine }: { readonly machine: string }): ReactNode {
-  const renaming = useCanvas((s) => s.renaming === machine);
+  const renaming = useCanvas((s) => s.renaming?.machine === machine && s.renaming.place === 'canvas');
   const input = useRef<HTMLInputElement>(null);
   useEffect(() => {
-    if (renaming) input.current?.select();
+    if (!renaming) return;
+    input.current?.focus();
+    input.current?.select();
   }, [renaming]);
   if (!renaming) {
     return (
-      <span className="machine-name" onDoubleClick={() => canvas.setState({ renaming: machine })}>
+      <span className="machine-name" onDoubleClick={() => canvas.setState({ renaming: { machine, place: 'canvas' } })}>
         {machine}
       </span>
     );
@@ -105,11 +107,14 @@ function Name({ machine }: { readonly machine: string }): ReactNode {
       aria-label={`New name of ${machine}`}
       defaultValue={machine}
       spellCheck={false}
-      onBlur={(event) => rename(machine, event.target.value)}
+      onBlur={(event) => rename(machine, event.target.value, 'canvas')}
       onKeyDown={(event) => {
         event.stopPropagation();
-        if (event.key === 'Enter') rename(machine, event.currentTarget.value);
-        else if (event.key === 'Escape') canvas.setState({ renaming: undefined });
+        if (event.key === 'Enter') rename(machine, event.currentTarget.value, 'canvas');
+        else if (event.key === 'Escape') {
+          canvas.setState({ renaming: undefined });
+          canvas.getState().view?.focus(machine);
+        }
       }}
       data-testid={`machine-rename-${machine}`}
     />

@@ -9,13 +9,18 @@ export interface CanvasView {
   zoomBy(factor: number): void;
   /** Centre of what is seen, in canvas units. */
   centre(): Point;
-  /** Brings a machine into view and gives it the focus. */
+  /** Brings a machine into view. */
   reveal(machine: string): void;
+  /** Gives a machine's card the focus, as soon as it is there. */
+  focus(machine: string): void;
 }
+
+/** Where a person works on the topology. */
+export type Place = 'canvas' | 'tree';
 
 export interface CanvasState {
   readonly opened: ReadonlySet<string>;
-  readonly renaming: string | undefined;
+  readonly renaming: { readonly machine: string; readonly place: Place } | undefined;
   /** The port a cable is being drawn from by keyboard; a dialog asks for the other end. */
   readonly connecting: PortRef | undefined;
   readonly finding: boolean;

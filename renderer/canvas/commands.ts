@@ -3,7 +3,7 @@ import type { Edit, TopologyView } from '../../preload/contract.ts';
 import { openTerminal } from '../store/actions.ts';
 import { host } from '../store/host.ts';
 import { attempt, primarySelection, select, setTopology, showRing, store, toast, type Selection } from '../store/store.ts';
-import { canvas, toggleOpened } from './canvas_state.ts';
+import { canvas, toggleOpened, type Place } from './canvas_state.ts';
 import { cannotConnect, copied, freePorts, moves, nextName, pasted, removal, type PortRef } from './edits.ts';
 import { cardHeight, freeSpot, type Point } from './geometry.ts';
 
@@ -93,14 +93,15 @@ export function selectAll(): void {
   select(...(topology?.machines ?? []).map((machine): Selection => ({ kind: 'machine', machine: machine.name })));
 }
 
-export function rename(machine: string, to: string): void {
+export function rename(machine: string, to: string, place: Place): void {
   canvas.setState({ renaming: undefined });
   const name = to.trim();
   if (name === '' || name === machine) return;
-  const { opened } = canvas.getState();
+  const { opened, view } = canvas.getState();
   edit({ op: 'machine.rename', machine, to: name }, () => {
     if (opened.has(machine)) toggleOpened(name);
     select({ kind: 'machine', machine: name });
+    if (place === 'canvas') view?.focus(name);
   });
 }
 
@@ -141,11 +142,11 @@ export interface Entry {
 }
 
 /** The menu of a selection; `at` is where a new machine would go. */
-export function entriesFor(selection: readonly Selection[], at?: Point): readonly Entry[] {
+export function entriesFor(selection: readonly Selection[], place: Place, at?: Point): readonly Entry[] {
   if (selection.length === 0) return paneEntries(at);
   const item = selection[selection.length - 1];
   const machines = selection.filter((s) => s.kind === 'machine').length;
-  const own = selection.length > 1 ? [] : singleEntries(item);
+  const own = selection.length > 1 ? [] : singleEntries(item, place);
   const clip: Entry[] =
     machines === 0
       ? []
@@ -165,7 +166,7 @@ export function entriesFor(selection: readonly Selection[], at?: Point): readonl
   return [...own, ...clip, { id: 'delete', title: what, hint: 'Del', group: true, run: () => remove(selection) }];
 }
 
-function singleEntries(item: Selection): readonly Entry[] {
+function singleEntries(item: Selection, place: Place): readonly Entry[] {
   switch (item.kind) {
     case 'machine':
       return [
@@ -178,7 +179,7 @@ function singleEntries(item: Selection): readonly Entry[] {
         { id: 'terminal', title: 'Terminal', hint: 'T', run: () => terminal(item.machine) },
         { id: 'add-nic', title: 'Add a NIC', hint: 'N', group: true, run: () => addNic(item.machine) },
         { id: 'add-nic-4', title: 'Add a NIC with 4 queue pairs', run: () => addNic(item.machine, 4) },
-        { id: 'rename', title: 'Rename…', hint: 'F2', run: () => canvas.setState({ renaming: item.machine }) },
+        { id: 'rename', title: 'Rename…', hint: 'F2', run: () => canvas.setState({ renaming: { machine: item.machine, place } }) },
       ];
     case 'nic': {
       const nic = nicOf(item);
@@ -235,7 +236,7 @@ function nicOf(item: { readonly machine: string; readonly port: string }) {
 }
 
 /** Single keys on the focused or selected thing; true when the key meant something. Shared by canvas and tree. */
-export function pressKey(key: string, mod: boolean): boolean {
+export function pressKey(key: string, mod: boolean, place: Place): boolean {
   const { selection } = store.getState();
   const item = primarySelection(store.getState());
   if (mod) {
@@ -268,7 +269,7 @@ export function pressKey(key: string, mod: boolean): boolean {
     open(item);
     return true;
   }
-  const entry = singleEntries(item).find((candidate) => candidate.id === id || (id === 'connect' && candidate.id === 'disconnect'));
+  const entry = singleEntries(item, place).find((candidate) => candidate.id === id || (id === 'connect' && candidate.id === 'disconnect'));
   entry?.run();
   return entry !== undefined;
 }

@@ -1,0 +1,291 @@
+// The canvas: machines and cables to look at and to work on, by mouse and by keyboard. Every change is an Edit the world answers.
+import '@xyflow/react/dist/style.css';
+import {
+  applyNodeChanges,
+  Background,
+  BackgroundVariant,
+  ConnectionMode,
+  MiniMap,
+  Panel,
+  ReactFlow,
+  ReactFlowProvider,
+  useNodesInitialized,
+  useReactFlow,
+  useStore as useFlowStore,
+  type Connection,
+  type EdgeChange,
+  type FinalConnectionState,
+  type NodeChange,
+} from '@xyflow/react';
+import { useCallback, useEffect, useMemo, useRef, useState, type DragEvent, type MouseEvent, type ReactNode } from 'react';
+import { select, store, toast, useStore, type Selection } from '../store/store.ts';
+import { CableLine } from './CableEdge.tsx';
+import { canvas, useCanvas, type CanvasView } from './canvas_state.ts';
+import { CanvasMenu } from './CanvasMenu.tsx';
+import { CanvasTools } from './CanvasTools.tsx';
+import { onCanvasKey, onCanvasFocus, selectionOf } from './canvas_keys.ts';
+import { addMachine, addNic, connect, connectToMachine } from './commands.ts';
+import { ConnectDialog } from './ConnectDialog.tsx';
+import { cannotConnect } from './edits.ts';
+import { FindBar } from './FindBar.tsx';
+import { cableEdges, machineNodes, portOfHandle, type CableEdge, type MachineNode } from './flow_model.ts';
+import { GRID } from './geometry.ts';
+import { MachineCard } from './MachineNode.tsx';
+import { Overlay } from './Overlay.tsx';
+import { partById, PART_TYPE } from './PartsPalette.tsx';
+import { useMoves } from './use_moves.ts';
+import './canvas.css';
+
+const NODE_TYPES = { machine: MachineCard };
+const EDGE_TYPES = { cable: CableLine };
+const FIT = { padding: 0.12, maxZoom: 1.1, duration: 0 } as const;
+const SNAP_GRID: [number, number] = [GRID, GRID];
+const ADD_KEYS = ['Shift', 'Control', 'Meta'];
+/** Below this zoom the cards' small print is left out. */
+const FAR_ZOOM = 0.55;
+
+export function Canvas(): ReactNode {
+  return (
+    <ReactFlowProvider>
+      <CanvasFlow />
+      <ConnectDialog />
+    </ReactFlowProvider>
+  );
+}
+
+function CanvasFlow(): ReactNode {
+  const topology = useStore((s) => s.topology);
+  const selection = useStore((s) => s.selection);
+  const { opened, finding, minimap, snap } = useCanvas();
+  const flow = useReactFlow<MachineNode, CableEdge>();
+  const root = useRef<HTMLDivElement>(null);
+  const [nodes, setNodes] = useState<MachineNode[]>([]);
+  const [released, setReleased] = useState(0);
+  const moves = useMoves(() => setReleased((n) => n + 1));
+  const edgesBefore = useRef<CableEdge[]>([]);
+
+  useEffect(() => {
+    if (topology === undefined) return;
+    setNodes((before) => machineNodes(topology, selection, opened, moves.held, before));
+  }, [topology, selection, opened, moves.held, released]);
+  const edges = useMemo(() => cableEdges(topology?.cables ?? [], nodes, selection, edgesBefore.current), [topology, nodes, selection]);
+  useEffect(() => {
+    edgesBefore.current = edges;
+  }, [edges]);
+  useFirstFit(`${topology?.lab.path ?? ''} ${topology?.lab.name ?? ''}`);
+  usePublishedView(root);
+
+  const onNodesChange = useCallback(
+    (changes: NodeChange<MachineNode>[]) => {
+      for (const change of changes) if (change.type === 'position' && change.position !== undefined) moves.hold(change.id, change.position);
+      const shown = changes.filter((change) => change.type === 'position' || change.type === 'dimensions');
+      if (shown.length > 0) setNodes((before) => applyNodeChanges(shown, before));
+      followSelection(changes, (id) => ({ kind: 'machine', machine: id }));
+    },
+    [moves],
+  );
+  const onEdgesChange = useCallback(
+    (changes: EdgeChange<CableEdge>[]) => followSelection(changes, (id) => ({ kind: 'cable', cable: id })),
+    [],
+  );
+  const nudge = useCallback(
+    (dx: number, dy: number): boolean => {
+      const chosen = nodes.filter((node) => node.selected === true);
+      for (const node of chosen) moves.hold(node.id, { x: node.position.x + dx, y: node.position.y + dy });
+      if (chosen.length === 0) return false;
+      setReleased((n) => n + 1);
+      moves.commitSoon();
+      return true;
+    },
+    [nodes, moves],
+  );
+
+  if (topology === undefined) return <p className="empty">Waiting for the host…</p>;
+  return (
+    <CanvasMenu
+      place="canvas"
+      targetOf={selectionOf}
+      pointOf={(event: MouseEvent) => flow.screenToFlowPosition({ x: event.clientX, y: event.clientY })}
+    >
+      <div
+        ref={root}
+        className="canvas"
+        tabIndex={-1}
+        onKeyDown={(event) => onCanvasKey(event, nudge, root.current)}
+        onFocus={onCanvasFocus}
+        onDragOver={(event) => {
+          if (event.dataTransfer.types.includes(PART_TYPE)) event.preventDefault();
+        }}
+        onDrop={(event) => dropPart(event, flow.screenToFlowPosition({ x: event.clientX, y: event.clientY }))}
+        data-testid="canvas"
+      >
+        <ReactFlow<MachineNode, CableEdge>
+          nodes={nodes}
+          edges={edges}
+          nodeTypes={NODE_TYPES}
+          edgeTypes={EDGE_TYPES}
+          onNodesChange={onNodesChange}
+          onEdgesChange={onEdgesChange}
+          onNodeDragStop={moves.commit}
+          onSelectionDragStop={moves.commit}
+          onNodeDoubleClick={(event, node) => {
+            if (event.target instanceof Element && event.target.closest('.machine-name, button, input') === null)
+              canvas.setState({ opened: toggled(opened, node.id) });
+          }}
+          onPaneClick={() => select()}
+          onConnect={onConnect}
+          onConnectEnd={onConnectEnd}
+          isValidConnection={isValid}
+          connectionMode={ConnectionMode.Loose}
+          connectOnClick={false}
+          connectionRadius={24}
+          snapToGrid={snap}
+          snapGrid={SNAP_GRID}
+          minZoom={0.08}
+          maxZoom={2.5}
+          deleteKeyCode={null}
+          panActivationKeyCode={null}
+          multiSelectionKeyCode={ADD_KEYS}
+          zoomOnDoubleClick={false}
+          disableKeyboardA11y
+          elevateEdgesOnSelect={false}
+          proOptions={{ hideAttribution: true }}
+        >
+          <ZoomClass root={root} />
+          <Background variant={BackgroundVariant.Dots} gap={GRID * 3} size={1.4} color="var(--grid-dot)" />
+          <Overlay />
+          {minimap ? (
+            <MiniMap
+              pannable
+              zoomable
+              ariaLabel="Overview"
+              nodeColor="var(--card-line)"
+              maskColor="var(--scrim)"
+              bgColor="var(--surface-2)"
+            />
+          ) : undefined}
+          {finding ? (
+            <Panel position="top-right">
+              <FindBar />
+            </Panel>
+          ) : undefined}
+          <Panel position="bottom-left">
+            <CanvasTools />
+          </Panel>
+          {topology.machines.length === 0 ? (
+            <Panel position="top-center" className="canvas-hint">
+              An empty lab. Drag a machine here from Parts, press Enter on one, or right-click.
+            </Panel>
+          ) : undefined}
+        </ReactFlow>
+      </div>
+    </CanvasMenu>
+  );
+}
+
+function toggled(opened: ReadonlySet<string>, machine: string): ReadonlySet<string> {
+  const next = new Set(opened);
+  if (!next.delete(machine)) next.add(machine);
+  return next;
+}
+
+/** React Flow selects cards and cables; the store's selection follows, and forgets ports and interfaces meanwhile. */
+function followSelection(changes: readonly { readonly type: string }[], itemOf: (id: string) => Selection): void {
+  const selects = changes.filter((change): change is { type: 'select'; id: string; selected: boolean } => change.type === 'select');
+  if (selects.length === 0) return;
+  const key = (item: Selection): string =>
+    item.kind === 'machine' ? `machine ${item.machine}` : item.kind === 'cable' ? `cable ${item.cable}` : '';
+  const touched = new Set(selects.map((change) => key(itemOf(change.id))));
+  const kept = store.getState().selection.filter((item) => key(item) !== '' && !touched.has(key(item)));
+  select(...kept, ...selects.filter((change) => change.selected).map((change) => itemOf(change.id)));
+}
+
+function onConnect({ source, sourceHandle, target, targetHandle }: Connection): void {
+  const from = portOfHandle(sourceHandle);
+  const to = portOfHandle(targetHandle);
+  if (from !== undefined && to !== undefined) connect({ machine: source, port: from }, { machine: target, port: to });
+}
+
+/** A cable let go over a card, beside its plugs, goes to the first free port; over a used port, it is said why not. */
+function onConnectEnd(
+  event: globalThis.MouseEvent | TouchEvent,
+  { isValid, fromNode, fromHandle, toNode, toHandle }: FinalConnectionState,
+): void {
+  const port = portOfHandle(fromHandle?.id);
+  if (isValid === true || fromNode === null || port === undefined) return;
+  const from = { machine: fromNode.id, port };
+  const to = portOfHandle(toHandle?.id);
+  if (toNode !== null && to !== undefined) {
+    connect(from, { machine: toNode.id, port: to });
+    return;
+  }
+  const place = 'changedTouches' in event ? event.changedTouches[0] : event;
+  const card = document.elementFromPoint(place.clientX, place.clientY)?.closest<HTMLElement>('[data-machine]');
+  const machine = card?.dataset['machine'];
+  if (machine !== undefined && machine !== fromNode.id) connectToMachine(from, machine);
+}
+
+function isValid(connection: Connection | CableEdge): boolean {
+  const { topology } = store.getState();
+  const from = portOfHandle(connection.sourceHandle);
+  const to = portOfHandle(connection.targetHandle);
+  if (topology === undefined || from === undefined || to === undefined) return false;
+  return cannotConnect(topology, { machine: connection.source, port: from }, { machine: connection.target, port: to }) === undefined;
+}
+
+function dropPart(event: DragEvent, at: { readonly x: number; readonly y: number }): void {
+  const part = partById(event.dataTransfer.getData(PART_TYPE));
+  if (part === undefined) return;
+  event.preventDefault();
+  const machine = event.target instanceof Element ? event.target.closest<HTMLElement>('[data-machine]')?.dataset['machine'] : undefined;
+  if (part.kind === 'machine') addMachine(part.count, at);
+  else if (machine === undefined) toast('info', 'Drop the NIC on a machine.');
+  else addNic(machine, part.count);
+}
+
+/** Shows the whole lab once it is there. */
+function useFirstFit(lab: string): void {
+  const flow = useReactFlow();
+  const ready = useNodesInitialized();
+  const sized = useFlowStore((s) => s.width > 0 && s.height > 0);
+  const fitted = useRef<string>(undefined);
+  useEffect(() => {
+    if (!ready || !sized || fitted.current === lab) return;
+    fitted.current = lab;
+    void flow.fitView(FIT);
+  }, [flow, ready, sized, lab]);
+}
+
+/** Gives palette, tree and actions a hand on the view. */
+function usePublishedView(root: { readonly current: HTMLDivElement | null }): void {
+  const flow = useReactFlow<MachineNode, CableEdge>();
+  useEffect(() => {
+    const cardOf = (machine: string): HTMLElement | undefined =>
+      root.current?.querySelector<HTMLElement>(`.react-flow__node[data-id="${CSS.escape(machine)}"]`) ?? undefined;
+    const view: CanvasView = {
+      fit: () => void flow.fitView(FIT),
+      zoomBy: (factor) => void flow.zoomTo(flow.getZoom() * factor),
+      centre: () => {
+        const box = root.current?.getBoundingClientRect();
+        return box === undefined
+          ? { x: 0, y: 0 }
+          : flow.screenToFlowPosition({ x: box.x + box.width / 2 - 124, y: box.y + box.height / 2 - 60 });
+      },
+      reveal: (machine) => void flow.fitView({ ...FIT, nodes: [{ id: machine }], maxZoom: Math.max(flow.getZoom(), 0.8) }),
+      focus: (machine) => {
+        requestAnimationFrame(() => cardOf(machine)?.focus());
+      },
+    };
+    canvas.setState({ view });
+    return () => canvas.setState({ view: undefined });
+  }, [flow, root]);
+}
+
+/** Marks the root when cards are too small for their small print. */
+function ZoomClass({ root }: { readonly root: { readonly current: HTMLDivElement | null } }): ReactNode {
+  const far = useFlowStore((s) => s.transform[2] < FAR_ZOOM);
+  useEffect(() => {
+    if (root.current !== null) root.current.dataset['far'] = String(far);
+  }, [far, root]);
+  return undefined;
+}
