@@ -37,7 +37,7 @@ export function ShortcutList() {
   const groups = [...new Set(actions.map((action) => action.group))];
   return (
     <Modal title="Keyboard shortcuts" width={760} testId="shortcuts" onClose={() => setDialog(undefined)}>
-      <div className="shortcut-columns" tabIndex={0} role="region" aria-label="List of shortcuts">
+      <section className="shortcut-columns" tabIndex={0} aria-label="List of shortcuts">
         {groups.map((group) => (
           <section key={group}>
             <h3>{group}</h3>
@@ -74,7 +74,7 @@ export function ShortcutList() {
             </dl>
           </section>
         ))}
-      </div>
+      </section>
     </Modal>
   );
 }

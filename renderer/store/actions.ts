@@ -8,7 +8,7 @@
 //   lab-new lab-open-<id> lab-save lab-save-as lab-reload lab-text-open
 //   term-new term-new-<machine>[-<netns>] term-new-host term-tab-<n> term-close-<n> term-screen-<n> term-find term-find-input
 //   packets-filter packets-total packets-row-<index> packets-export packets-decode packets-hex packets-byte-<offset>
-//   trace-filter trace-row-<index> · timeline-canvas timeline-fit timeline-readout · problems-row-<n> · log-row-<n> log-copy-<n>
+//   trace-filter trace-row-<index> · timeline (focus, keys) timeline-canvas (data-from, -to, -spans, -playhead) timeline-fit timeline-readout · problems-row-<n> · log-row-<n> log-copy-<n>
 import type { PanelId, Preset, StoreState, Theme } from './store.ts';
 import { attempt, setDialog, setScreenReaderMode, setTheme, setTopology, store, toast } from './store.ts';
 import { host } from './host.ts';

@@ -32,19 +32,19 @@ export function openWebSocket(origin: string, token: string | undefined): Connec
   const open = (): void => {
     const next = new WebSocket(url);
     socket = next;
-    next.onopen = () => {
+    next.addEventListener('open', () => {
       retry = RETRY_FIRST_MS;
       setState('open');
-    };
-    next.onmessage = (event: MessageEvent<string>) => {
+    });
+    next.addEventListener('message', (event: MessageEvent<string>) => {
       const message = JSON.parse(event.data) as ToWindow;
       for (const listener of messageListeners) listener(message);
-    };
-    next.onclose = () => {
+    });
+    next.addEventListener('close', () => {
       setState('lost');
       setTimeout(open, retry);
       retry = Math.min(retry * 2, RETRY_MAX_MS);
-    };
+    });
   };
   open();
 

@@ -77,6 +77,7 @@ export function VirtualList(props: VirtualListProps) {
   const [top, setTop] = useState(0);
   const list: ListGeometry = { count, rowHeight, viewport };
   const shownTop = follow ? maxTop(list) : clampTop(top, list);
+  if (follow && top !== shownTop) setTop(shownTop); // where following ends, the list stays
   const { from, to } = rowsSeen(shownTop, list);
 
   const moveTo = useCallback(
@@ -110,10 +111,6 @@ export function VirtualList(props: VirtualListProps) {
   }, [shownTop, count, rowHeight, viewport]);
 
   useEffect(() => onSeen(from, to), [from, to, onSeen]);
-  // where following ends, the list stays
-  useEffect(() => {
-    if (follow) setTop(shownTop);
-  }, [follow, shownTop]);
 
   useEffect(() => {
     const element = scroller.current;

@@ -91,6 +91,6 @@ export class RowPager<T> {
   }
 
   private forgetFrom(length: number): void {
-    for (const page of [...this.pages.keys()]) if ((page + 1) * PAGE > length) this.pages.delete(page);
+    for (const page of this.pages.keys()) if ((page + 1) * PAGE > length) this.pages.delete(page);
   }
 }

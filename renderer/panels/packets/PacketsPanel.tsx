@@ -37,12 +37,10 @@ export function PacketsPanel() {
   const { pager, error } = useRowFeed('packets', fetchPackets, filter.trim());
   const chosen = selected === undefined ? undefined : pager.row(selected)?.index;
 
-  useEffect(() => setSelected(undefined), [filter]);
+  const shownPacket = packet?.row.index === chosen ? packet : undefined;
+
   useEffect(() => {
-    if (chosen === undefined) {
-      setPacket(undefined);
-      return undefined;
-    }
+    if (chosen === undefined) return undefined;
     let wanted = true;
     attempt(async () => {
       const view = await host.request('packets.get', { index: chosen });
@@ -90,7 +88,10 @@ export function PacketsPanel() {
           data-testid="packets-filter"
           spellCheck={false}
           value={filter}
-          onChange={(e) => setFilter(e.target.value)}
+          onChange={(e) => {
+            setFilter(e.target.value);
+            setSelected(undefined);
+          }}
         />
         {error !== undefined && (
           <span className="field-error" role="alert">
@@ -118,7 +119,7 @@ export function PacketsPanel() {
         name="packet details"
         initial={0.56}
         first={table}
-        second={packet && <PacketDetails packet={packet} onClose={() => setSelected(undefined)} />}
+        second={shownPacket && <PacketDetails packet={shownPacket} onClose={() => setSelected(undefined)} />}
       />
     </>
   );
@@ -126,7 +127,7 @@ export function PacketsPanel() {
 
 function PacketDetails({ packet, onClose }: { readonly packet: PacketView; readonly onClose: () => void }) {
   return (
-    <div className="packet-details" role="region" aria-label={`Packet ${packet.row.index}`}>
+    <section className="packet-details" aria-label={`Packet ${packet.row.index}`}>
       <div className="panel-head packet-title">
         <span className="grow">
           Packet {packet.row.index.toLocaleString('en')} · {packet.row.protocol} · {packet.row.length} B
@@ -143,6 +144,6 @@ function PacketDetails({ packet, onClose }: { readonly packet: PacketView; reado
       <div className="packet-bytes">
         <HexDecode bytes={packet.bytes} totalBytes={packet.row.length} decode={packet.decode} testId="packets" />
       </div>
-    </div>
+    </section>
   );
 }

@@ -57,16 +57,18 @@ export function TimelinePanel() {
           <Icon name="fit" /> Fit
         </button>
       </div>
-      <div className="timeline" ref={box}>
-        <canvas
-          ref={canvas}
-          tabIndex={0}
-          data-autofocus
-          role="application"
-          aria-label="Timeline of every CPU. W and S zoom, A and D move, arrow keys walk the spans, Enter goes to the marked one."
-          data-testid="timeline-canvas"
-          onKeyDown={onKeyDown}
-        />
+      {/* oxlint-disable-next-line jsx-a11y/no-noninteractive-element-interactions -- an application is operated by keys */}
+      <div
+        className="timeline"
+        ref={box}
+        tabIndex={0}
+        data-autofocus
+        role="application"
+        aria-label="Timeline of every CPU. W and S zoom, A and D move, arrow keys walk the spans, Enter goes to the marked one."
+        data-testid="timeline"
+        onKeyDown={onKeyDown}
+      >
+        <canvas ref={canvas} data-testid="timeline-canvas" />
         <div className="timeline-tip" ref={tip} hidden />
       </div>
     </>

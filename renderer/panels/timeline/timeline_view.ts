@@ -90,11 +90,11 @@ export function layOut(spans: readonly Span[], known: readonly string[]): Lanes 
   const tracks: TrackBox[] = [];
   const lanes: Lane[] = [];
   let top = 0;
-  for (const track of [...byTrack.keys()].sort((a, b) => a.localeCompare(b, 'en', { numeric: true }))) {
+  for (const track of [...byTrack.keys()].toSorted((a, b) => a.localeCompare(b, 'en', { numeric: true }))) {
     const start = top;
     const kinds = byTrack.get(track) ?? new Map<string, Span[]>();
-    for (const kind of [...kinds.keys()].sort((a, b) => kindRank(a) - kindRank(b))) {
-      lanes.push({ track, kind, top, height: LANE_HEIGHT, spans: (kinds.get(kind) ?? []).sort((a, b) => a.start - b.start) });
+    for (const kind of [...kinds.keys()].toSorted((a, b) => kindRank(a) - kindRank(b))) {
+      lanes.push({ track, kind, top, height: LANE_HEIGHT, spans: (kinds.get(kind) ?? []).toSorted((a, b) => a.start - b.start) });
       top += LANE_HEIGHT;
     }
     tracks.push({ track, top: start, height: top - start });
@@ -121,7 +121,7 @@ export function spanAt(lanes: readonly Lane[], y: number, time: Nanos, slack: Na
 
 /** The span after (1) or before (-1) a given one, in time over all tracks; from nothing, the first at or after `time`. */
 export function nextSpan(spans: readonly Span[], current: Span | undefined, step: 1 | -1, time: Nanos): Span | undefined {
-  const ordered = [...spans].sort((a, b) => a.start - b.start || a.track.localeCompare(b.track, 'en', { numeric: true }));
+  const ordered = spans.toSorted((a, b) => a.start - b.start || a.track.localeCompare(b.track, 'en', { numeric: true }));
   if (!current) return step === 1 ? ordered.find((span) => span.start >= time) : ordered.findLast((span) => span.start < time);
   const at = ordered.findIndex((span) => span.start === current.start && span.track === current.track && span.kind === current.kind);
   return ordered[at + step];
