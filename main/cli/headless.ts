@@ -1,0 +1,66 @@
+// A lab run without a window: setup scripts, captures, recording, then whatever the command is.
+import { writeSync } from 'node:fs';
+import { type LabSpec, Session } from '../../engine/index.ts';
+import { Runtime } from '../host/runtime.ts';
+import { runScript } from '../host/shell/run_script.ts';
+import type { Sink } from '../host/shell/streams.ts';
+import type { RunOptions } from './options.ts';
+import { startCaptures } from './captures.ts';
+
+/** A descriptor of this process as a sink; false once the reader has gone. */
+export function fdSink(fd: 1 | 2): Sink {
+  let open = true;
+  return {
+    write(text) {
+      const bytes = Buffer.from(text, 'utf8');
+      for (let at = 0; open && at < bytes.length; ) {
+        try {
+          at += writeSync(fd, bytes, at);
+        } catch (e) {
+          const { code } = e as NodeJS.ErrnoException;
+          if (code === 'EAGAIN') continue;
+          if (code !== 'EPIPE') throw e;
+          open = false;
+        }
+      }
+      return Promise.resolve(open);
+    },
+    close: () => undefined,
+  };
+}
+
+export interface Headless {
+  readonly runtime: Runtime;
+  /** Runs a script in a machine to its end or to the time limit; its status, 124 when the time was up. */
+  script(machine: string, netns: string, text: string): Promise<number>;
+  /** Writes what captures and recordings still hold. */
+  finish(): Promise<void>;
+}
+
+/** Makes the world, starts captures and recordings, runs the machines' setup scripts. */
+export async function startHeadless(lab: LabSpec, options: RunOptions): Promise<Headless> {
+  const runtime = new Runtime(new Session(lab));
+  const finish = await startCaptures(runtime, lab, options);
+  const out = fdSink(1);
+  const err = fdSink(2);
+  const script = async (machine: string, netns: string, text: string): Promise<number> => {
+    const shell = runScript(text, runtime.port(machine), { stdout: out, stderr: err, netns });
+    const interrupt = (): void => shell.signal(2);
+    process.on('SIGINT', interrupt);
+    try {
+      const why = await runtime.runUntil(shell.status, options.until);
+      if (why === 'done') return await shell.status;
+      if (why === 'time') return 124;
+      await err.write(`ringscope: nothing more can happen in this world, but the command still waits\n`);
+      return 125;
+    } finally {
+      process.off('SIGINT', interrupt);
+    }
+  };
+  for (const m of lab.machines) {
+    if (m.setup === '') continue;
+    const status = await script(m.name, '', m.setup);
+    if (status !== 0) await err.write(`ringscope: the setup of ${m.name} ended with status ${status}\n`);
+  }
+  return { runtime, script, finish };
+}

@@ -1,0 +1,236 @@
+// Lab files: YAML in, a validated LabSpec out, with file, line and column for every error; and back again.
+import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, stringify } from 'yaml';
+import { z } from 'zod';
+import { type CableSpec, cableId, DEFAULT_AUTOLOAD, DEFAULT_CABLE, DEFAULT_RAM_BYTES, DEFAULT_RING_SIZE, type LabSpec, type MachineSpec, type NicSpec } from '../../engine/index.ts';
+import { formatBytes, formatDuration, formatRate, parseBytes, parseDuration, parseRate } from './units.ts';
+
+/** One thing wrong with a lab file. */
+export interface LabError {
+  readonly file: string;
+  /** From 1. */
+  readonly line: number;
+  readonly column: number;
+  readonly message: string;
+}
+export const labErrorText = (e: LabError): string => `${e.file}:${e.line}:${e.column}: ${e.message}`;
+
+export class LabErrors extends Error {
+  constructor(readonly errors: readonly LabError[]) {
+    super(errors.map(labErrorText).join('\n'));
+  }
+}
+
+const NAME = /^[A-Za-z][A-Za-z0-9_-]{0,14}$/;
+const name = (what: string): z.ZodString => z.string().regex(NAME, `${what}: a letter, then letters, digits, '-' or '_', 15 at most`);
+const quantity = (what: string, parse: (text: string) => number | undefined, example: string): z.ZodType<number> =>
+  z.union([z.string(), z.number()]).transform((v, ctx) => {
+    const n = parse(String(v));
+    if (n === undefined) {
+      ctx.addIssue({ code: 'custom', message: `'${v}' is not ${what}: write a number with its unit, for example ${example}` });
+      return z.NEVER;
+    }
+    return n;
+  });
+const rate = quantity('a rate', parseRate, '10 Gbit/s');
+const duration = quantity('a duration', parseDuration, '5 us');
+const bytes = quantity('a size', parseBytes, '16 MiB');
+const MAC = /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/;
+
+const nicSchema = z.strictObject({
+  model: z.literal('virtio-net', "the NIC models are: 'virtio-net'").default('virtio-net'),
+  mac: z.string().regex(MAC, "a MAC address has the form '52:54:00:12:34:56', lower case").optional(),
+  queues: z.int('queues: a whole number').min(1, 'queues: 1 to 8').max(8, 'queues: 1 to 8').default(1),
+  ring: z.int().min(16, 'ring: 16 to 1024').max(1024, 'ring: 16 to 1024').refine((n) => (n & (n - 1)) === 0, 'ring: a power of two').default(DEFAULT_RING_SIZE),
+  slot: z.int().min(1, 'slot: 1 to 30').max(30, 'slot: 1 to 30').optional(),
+  vectors: z.int().min(1).max(64).optional(),
+});
+const machineSchema = z.strictObject({
+  cpus: z.int().min(1, 'cpus: 1 to 64').max(64, 'cpus: 1 to 64').default(2),
+  ram: bytes.refine((n) => n >= 4 << 20 && n <= 2 ** 30 && n % 4096 === 0, 'ram: 4 MiB to 1 GiB, whole pages').default(DEFAULT_RAM_BYTES),
+  at: z.tuple([z.number(), z.number()]).default([0, 0]),
+  nics: z.record(name('a port name'), nicSchema).default({}),
+  autoload: z.array(z.string()).default([...DEFAULT_AUTOLOAD]),
+  setup: z.string().default(''),
+  costs: z.record(z.string(), z.number().min(0, 'a cost is in nanoseconds, 0 or more')).default({}),
+});
+const cableSchema = z.strictObject({
+  between: z.tuple([z.string(), z.string()], "between: two ports, for example [h1:nic0, h2:nic0]"),
+  rate: rate.default(DEFAULT_CABLE.rate),
+  delay: duration.default(DEFAULT_CABLE.delay),
+  loss: z
+    .union([z.number(), z.string()])
+    .transform((v, ctx) => {
+      const n = typeof v === 'number' ? v : /^\d+(\.\d+)?\s*%$/.test(v) ? Number.parseFloat(v) / 100 : Number.NaN;
+      if (n >= 0 && n <= 1) return n;
+      ctx.addIssue({ code: 'custom', message: `'${v}' is not a loss: write 0.01 or '1 %'` });
+      return z.NEVER;
+    })
+    .default(DEFAULT_CABLE.loss),
+  up: z.boolean().default(true),
+});
+const labSchema = z.strictObject({
+  ringscope: z.literal(1, "the first key must be 'ringscope: 1', the version of the format"),
+  name: z.string().min(1),
+  notes: z.string().default(''),
+  seed: z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(1),
+  machines: z.record(name('a machine name'), machineSchema),
+  cables: z.array(cableSchema).default([]),
+  script: z.array(z.strictObject({ machine: z.string(), run: z.string() })).default([]),
+});
+type LabFile = z.infer<typeof labSchema>;
+
+/** Reads a lab. Throws LabErrors with every mistake found. `file` is only for messages. */
+export function parseLab(text: string, file: string): LabSpec {
+  const lines = new LineCounter();
+  const doc = parseDocument(text, { lineCounter: lines, uniqueKeys: true });
+  const at = (offset: number): { file: string; line: number; column: number } => {
+    const p = lines.linePos(offset);
+    return { file, line: p.line, column: p.col };
+  };
+  if (doc.errors.length > 0) throw new LabErrors(doc.errors.map((e) => ({ ...at(e.pos[0]), message: yamlMessage(e.code, e.message) })));
+  const place = (path: readonly PropertyKey[], key: boolean): ReturnType<typeof at> => at(offsetOf(doc.contents, path, key));
+  const parsed = labSchema.safeParse(doc.toJS() ?? {});
+  if (!parsed.success) {
+    throw new LabErrors(
+      parsed.error.issues.flatMap((issue) =>
+        issue.code === 'unrecognized_keys'
+          ? issue.keys.map((k) => ({ ...place([...issue.path, k], true), message: `'${k}' is not a key here` }))
+          : [{ ...place(issue.path, false), message: issueMessage(issue) }],
+      ),
+    );
+  }
+  const lab = toSpec(parsed.data);
+  const errors = crossCheck(lab, parsed.data).map(({ path, message }) => ({ ...place(path, false), message }));
+  if (errors.length > 0) throw new LabErrors(errors);
+  return lab;
+}
+
+const yamlMessage = (code: string, message: string): string => (code === 'DUPLICATE_KEY' ? 'this name is used twice: each machine and port needs its own' : message.split('\n')[0].replace(/ at line .*$/, ''));
+
+function issueMessage(issue: z.core.$ZodIssue): string {
+  const key = issue.path.at(-1);
+  if (issue.code === 'invalid_type' && issue.input === undefined && issue.message.includes('undefined')) return `'${String(key)}' is missing`;
+  return issue.message;
+}
+
+/** Offset of a value (or of its key), or of the nearest ancestor that exists. */
+function offsetOf(root: unknown, path: readonly PropertyKey[], key: boolean): number {
+  let node = root as Node | null;
+  let offset = node?.range?.[0] ?? 0;
+  for (const [i, p] of path.entries()) {
+    if (isMap(node)) {
+      const pair = node.items.find((it) => isScalar(it.key) && String(it.key.value) === String(p));
+      if (pair === undefined) return offset;
+      const k = pair.key as Node;
+      node = pair.value as Node | null;
+      offset = (key && i === path.length - 1) || node === null ? (k.range?.[0] ?? offset) : (node.range?.[0] ?? offset);
+    } else if (isSeq(node)) {
+      node = node.items[Number(p)] as Node | null;
+      offset = node?.range?.[0] ?? offset;
+    }
+  }
+  return offset;
+}
+
+/** 52:54:00:00:MM:NN for NICs without a MAC: machine number and port number, from 1. */
+const defaultMac = (machine: number, port: number): string => `52:54:00:00:${machine.toString(16).padStart(2, '0')}:${port.toString(16).padStart(2, '0')}`;
+
+function toSpec(f: LabFile): LabSpec {
+  const machines = Object.entries(f.machines).map(([machine, m], i): MachineSpec => ({
+    name: machine,
+    cpus: m.cpus,
+    ramBytes: m.ram,
+    x: m.at[0],
+    y: m.at[1],
+    nics: Object.entries(m.nics).map(([port, n], k): NicSpec => ({
+      port,
+      model: n.model,
+      mac: n.mac ?? defaultMac(i + 1, k + 1),
+      queuePairs: n.queues,
+      ringSize: n.ring,
+      slot: n.slot,
+      vectors: n.vectors,
+    })),
+    autoload: m.autoload,
+    setup: m.setup,
+    costs: m.costs,
+  }));
+  const cables = f.cables.map((c): CableSpec => {
+    const [a, b] = c.between.map((e) => {
+      const [machine, port = ''] = e.split(':');
+      return { machine, port };
+    });
+    return { a, b, rate: c.rate, delay: c.delay, loss: c.loss, up: c.up };
+  });
+  return { name: f.name, notes: f.notes, seed: f.seed, machines, cables, script: f.script };
+}
+
+/** What one value alone cannot show: ports that exist, each used once, MACs that differ. */
+function crossCheck(lab: LabSpec, f: LabFile): { path: PropertyKey[]; message: string }[] {
+  const out: { path: PropertyKey[]; message: string }[] = [];
+  const used = new Set<string>();
+  for (const [i, c] of lab.cables.entries()) {
+    for (const [k, end] of [c.a, c.b].entries()) {
+      const path = ['cables', i, 'between', k];
+      const machine = lab.machines.find((m) => m.name === end.machine);
+      const port = `${end.machine}:${end.port}`;
+      if (machine === undefined) out.push({ path, message: `there is no machine '${end.machine}': the machines are ${lab.machines.map((m) => m.name).join(', ')}` });
+      else if (!machine.nics.some((n) => n.port === end.port)) {
+        const ports = machine.nics.map((n) => n.port).join(', ') || 'none';
+        out.push({ path, message: `${end.machine} has no port '${end.port}': its ports are ${ports}` });
+      } else if (used.has(port)) out.push({ path, message: `${port} has a cable already: a port takes one` });
+      used.add(port);
+    }
+  }
+  const macs = new Map<string, string>();
+  for (const m of lab.machines) {
+    for (const n of m.nics) {
+      const first = macs.get(n.mac);
+      if (first !== undefined && f.machines[m.name]?.nics[n.port]?.mac !== undefined) out.push({ path: ['machines', m.name, 'nics', n.port, 'mac'], message: `${n.mac} is the MAC of ${first} too: give each NIC its own` });
+      macs.set(n.mac, `${m.name}:${n.port}`);
+    }
+  }
+  for (const [i, s] of f.script.entries()) if (!(s.machine in f.machines)) out.push({ path: ['script', i, 'machine'], message: `there is no machine '${s.machine}'` });
+  return out;
+}
+
+/** The lab file for a spec. Defaults are left out; parsing it gives the same spec. */
+export function formatLab(lab: LabSpec): string {
+  const machines = Object.fromEntries(
+    lab.machines.map((m) => [
+      m.name,
+      {
+        cpus: m.cpus,
+        ...(m.ramBytes === DEFAULT_RAM_BYTES ? {} : { ram: formatBytes(m.ramBytes) }),
+        at: [m.x, m.y],
+        nics: Object.fromEntries(
+          m.nics.map((n) => [
+            n.port,
+            {
+              model: n.model,
+              mac: n.mac,
+              queues: n.queuePairs,
+              ...(n.ringSize === DEFAULT_RING_SIZE ? {} : { ring: n.ringSize }),
+              ...(n.slot === undefined ? {} : { slot: n.slot }),
+              ...(n.vectors === undefined ? {} : { vectors: n.vectors }),
+            },
+          ]),
+        ),
+        ...(m.autoload.join() === DEFAULT_AUTOLOAD.join() ? {} : { autoload: m.autoload }),
+        ...(m.setup === '' ? {} : { setup: m.setup }),
+        ...(Object.keys(m.costs).length === 0 ? {} : { costs: m.costs }),
+      },
+    ]),
+  );
+  const cables = lab.cables.map((c) => ({
+    between: [`${c.a.machine}:${c.a.port}`, `${c.b.machine}:${c.b.port}`],
+    rate: formatRate(c.rate),
+    delay: formatDuration(c.delay),
+    ...(c.loss === 0 ? {} : { loss: c.loss }),
+    ...(c.up ? {} : { up: false }),
+  }));
+  const head = { ringscope: 1, name: lab.name, ...(lab.notes === '' ? {} : { notes: lab.notes }), seed: lab.seed };
+  return stringify({ ...head, machines, cables, ...(lab.script.length === 0 ? {} : { script: lab.script }) }, { flowCollectionPadding: true, lineWidth: 140 });
+}
+
+export { cableId };
