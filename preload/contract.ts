@@ -298,7 +298,7 @@ export interface Requests {
   'packets.export': [{ readonly path?: string }, { readonly path: string; readonly packets: number }];
   'trace.rows': [{ readonly from: number; readonly count: number; readonly filter?: string }, { readonly total: number; readonly matching: number; readonly rows: readonly TraceRow[] }];
   'trace.spans': [{ readonly from: Nanos; readonly to: Nanos; readonly limit: number }, readonly Span[]];
-  'inspect.get': [{ readonly machine: string; readonly port?: string; readonly ifname?: string } | { readonly cable: string }, readonly InspectorSection[]];
+  'inspect.get': [{ readonly machine: string; readonly port?: string; readonly ifname?: string; readonly netns?: string } | { readonly cable: string }, readonly InspectorSection[]];
   'record.start': [{ readonly path?: string }, { readonly path: string }];
   'record.stop': [Record<string, never>, { readonly path: string; readonly bytes: number }];
   'log.list': [Record<string, never>, readonly ActionLogEntry[]];

@@ -10,7 +10,7 @@ export function inspectParams(selection: Selection): Requests['inspect.get'][0] 
     case 'nic':
       return { machine: selection.machine, port: selection.port };
     case 'interface':
-      return { machine: selection.machine, ifname: selection.ifname };
+      return { machine: selection.machine, ifname: selection.ifname, netns: selection.netns };
     case 'cable':
       return { cable: selection.cable };
   }
