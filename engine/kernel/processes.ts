@@ -80,6 +80,11 @@ export class Processes implements Actor {
     return { out, exits };
   }
 
+  /** The pid given last. */
+  get lastPid(): number {
+    return this.nextPid - 1;
+  }
+
   get(pid: number): Process | undefined {
     return this.table.get(pid);
   }

@@ -1,8 +1,149 @@
 // /proc: the tree of generated files.
-import type { Kernel } from '../kernel.ts';
-import { StaticDir, type DirNode } from './node.ts';
+import { Errno } from '../../base/errno.ts';
+import { ops } from '../../base/ops.ts';
+import { UTS_RELEASE, type Kernel } from '../kernel.ts';
+import { comm } from '../processes.ts';
+import type { Resource } from '../resource.ts';
+import { NR_SOFTIRQS } from '../softirq.ts';
+import { BOOT_EPOCH_SECONDS } from '../wall_clock.ts';
+import { DirNode, GeneratedFile, LinkNode, S_IFDIR, S_IFREG, StaticDir, StaticLink, type FileOps, type VfsContext, type VNode } from './node.ts';
+import { INTERRUPTS, IrqRootDir, SOFTIRQS } from './proc_irq.ts';
+import { PROC_NET } from './proc_net.ts';
+import { SysDir } from './proc_sys.ts';
+
+/** uname -v, as Debian 12 names its builds. */
+export const UTS_VERSION = '#1 SMP PREEMPT_DYNAMIC Debian 6.1.164-1 (2026-03-09)';
+const BUILD = '(debian-kernel@lists.debian.org) (gcc-12 (Debian 12.2.0-14+deb12u1) 12.2.0, GNU ld (GNU Binutils for Debian) 2.40)';
+const CMDLINE = 'console=ttyS0 net.ifnames=0';
+const RO = S_IFREG | 0o444;
+
+type Text = (kernel: Kernel, ctx: VfsContext) => string;
+const file = (read: Text): FileOps<undefined> => ops({ read: (kernel: Kernel, ctx: VfsContext) => read(kernel, ctx) });
+
+const centiseconds = (nanoseconds: number): string => (Math.floor(nanoseconds / 1e7) / 100).toFixed(2);
+
+function uptime(kernel: Kernel): string {
+  const now = kernel.now();
+  return `${centiseconds(now)} ${centiseconds(now * kernel.platform.cpus.list.length)}\n`;
+}
+
+/** Linux: kernel/module/procfs.c. Addresses are hidden, as from an unprivileged reader. */
+function modules(kernel: Kernel): string {
+  return kernel.modules.loaded
+    .map((m) => `${m.name} ${m.def.size} ${m.refcnt} ${m.users.length === 0 ? '-' : m.users.map((u) => `${u.name},`).join('')} Live 0x0000000000000000\n`)
+    .join('');
+}
+
+function mounts(kernel: Kernel): string {
+  return kernel.vfs.mounts.map((m) => `${m.source} ${m.path} ${m.fstype} ${m.options} 0 0\n`).join('');
+}
+
+function meminfo(kernel: Kernel): string {
+  const kb = (bytes: number): string => `${String(Math.floor(bytes / 1024)).padStart(8)} kB`;
+  const { ram, pages } = kernel.platform;
+  const free = pages.freePages * 4096;
+  return `MemTotal:       ${kb(ram.size)}\nMemFree:        ${kb(free)}\nMemAvailable:   ${kb(free)}\n`;
+}
+
+/** Linux: fs/proc/stat.c. Idle time is what is left: work charges its own CPU's clock, which is not split by kind. */
+function stat(kernel: Kernel): string {
+  const cpus = kernel.platform.cpus.list;
+  const ticks = Math.floor(kernel.now() / 1e7);
+  const zeros = ' 0 0 0 0 0 0';
+  let out = `cpu  0 0 0 ${ticks * cpus.length}${zeros}\n`;
+  for (const c of cpus) out += `cpu${c.id} 0 0 0 ${ticks}${zeros}\n`;
+  const irqs = kernel.irq.list().map((d) => d.counts.reduce((a, b) => a + b, 0));
+  out += `intr ${irqs.reduce((a, b) => a + b, 0)} ${irqs.join(' ')}\n`;
+  out += `ctxt 0\nbtime ${BOOT_EPOCH_SECONDS}\nprocesses ${kernel.procs.forks}\nprocs_running 1\nprocs_blocked 0\n`;
+  const soft = Array.from({ length: NR_SOFTIRQS }, (_, nr) => cpus.reduce((sum, c) => sum + kernel.softirqs.counts[c.id * NR_SOFTIRQS + nr], 0));
+  return `${out}softirq ${soft.reduce((a, b) => a + b, 0)} ${soft.join(' ')}\n`;
+}
+
+/** A tree of resources, two spaces per level. */
+export function resourceText(root: Resource, digits: number): string {
+  const lines: string[] = [];
+  const walk = (r: Resource, depth: number): void => {
+    const hex = (n: number): string => n.toString(16).padStart(digits, '0');
+    lines.push(`${'  '.repeat(depth)}${hex(r.start)}-${hex(r.end)} : ${r.name}\n`);
+    for (const c of r.children) walk(c, depth + 1);
+  };
+  for (const c of root.children) walk(c, 0);
+  return lines.join('');
+}
+
+const FILES: readonly (readonly [string, FileOps<undefined>])[] = [
+  ['cmdline', file(() => `${CMDLINE}\n`)],
+  ['filesystems', file(() => ['sysfs', 'tmpfs', 'proc', 'tracefs', 'debugfs', 'nsfs'].map((n) => `nodev\t${n}\n`).join(''))],
+  ['interrupts', INTERRUPTS],
+  ['loadavg', file((k) => `0.00 0.00 0.00 1/${k.procs.table.size + 1} ${k.procs.lastPid}\n`)],
+  ['meminfo', file(meminfo)],
+  ['modules', file(modules)],
+  ['mounts', file(mounts)],
+  ['softirqs', SOFTIRQS],
+  ['stat', file(stat)],
+  ['uptime', file(uptime)],
+  ['version', file(() => `Linux version ${UTS_RELEASE} ${BUILD} ${UTS_VERSION}\n`)],
+];
 
 /** The root of procfs. */
-export function makeProcfs(_kernel: Kernel): DirNode {
-  return new StaticDir();
+export function makeProcfs(kernel: Kernel): DirNode {
+  return new ProcRoot(kernel);
+}
+
+class ProcRoot extends DirNode {
+  readonly mode = S_IFDIR | 0o555;
+  private readonly fixed = new StaticDir();
+  constructor(readonly kernel: Kernel) {
+    super();
+    for (const [name, fileOps] of FILES) this.fixed.add(name, new GeneratedFile(kernel, RO, fileOps, undefined));
+    const net = new StaticDir();
+    for (const [name, fileOps] of PROC_NET) net.add(name, new GeneratedFile(kernel, RO, fileOps, undefined));
+    this.fixed.add('irq', new IrqRootDir(kernel)).add('net', net).add('self', new SelfLink()).add('sys', new SysDir(kernel, ''));
+  }
+  list(ctx: VfsContext): readonly string[] {
+    return [...[...this.kernel.procs.table.keys()].map(String), ...this.fixed.list(ctx)];
+  }
+  lookup(ctx: VfsContext, name: string): VNode | undefined {
+    if (/^\d+$/.test(name)) return this.kernel.procs.get(Number(name)) === undefined ? undefined : new PidDir(this.kernel, Number(name));
+    return this.fixed.lookup(ctx, name);
+  }
+}
+
+class SelfLink extends LinkNode {
+  readlink(ctx: VfsContext): string {
+    return String(ctx.pid);
+  }
+}
+
+const ofProcess = (text: (k: Kernel, pid: number) => string): FileOps<number> =>
+  ops({ read: (k: Kernel, _ctx: VfsContext, pid: number) => (k.procs.get(pid) === undefined ? -Errno.ESRCH : text(k, pid)) });
+const PID_FILES: readonly (readonly [string, FileOps<number>])[] = [
+  ['cmdline', ofProcess((k, pid) => `${k.procs.get(pid)?.argv.join('\0') ?? ''}\0`)],
+  ['comm', ofProcess((k, pid) => `${nameOf(k, pid)}\n`)],
+  ['status', ofProcess((k, pid) => `Name:\t${nameOf(k, pid)}\nState:\tS (sleeping)\nTgid:\t${pid}\nPid:\t${pid}\nPPid:\t0\n`)],
+];
+function nameOf(kernel: Kernel, pid: number): string {
+  const process = kernel.procs.get(pid);
+  return process === undefined ? '' : comm(process);
+}
+
+class PidDir extends DirNode {
+  readonly mode = S_IFDIR | 0o555;
+  constructor(
+    readonly kernel: Kernel,
+    private readonly pid: number,
+  ) {
+    super();
+  }
+  list(_ctx: VfsContext): readonly string[] {
+    return [...PID_FILES.map(([name]) => name), 'net', 'ns'];
+  }
+  lookup(_ctx: VfsContext, name: string): VNode | undefined {
+    const found = PID_FILES.find(([n]) => n === name);
+    if (found !== undefined) return new GeneratedFile(this.kernel, RO, found[1], this.pid);
+    if (name === 'net') return new StaticLink('../net');
+    if (name !== 'ns') return undefined;
+    const inum = this.kernel.procs.get(this.pid)?.net.inum ?? 0;
+    return new StaticDir().add('net', new StaticLink(`net:[${inum}]`));
+  }
 }

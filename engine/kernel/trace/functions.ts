@@ -76,8 +76,10 @@ function collectClass(prototype: object, module: string, sites: FunctionSite[], 
   for (let p: object | null = prototype; p !== null && p !== Object.prototype; p = Object.getPrototypeOf(p) as object | null) {
     if (seen.has(p)) return;
     seen.add(p);
+    // a class lists its methods that are inline functions in Linux
+    const { inlined = [] } = p.constructor as { readonly inlined?: readonly string[] };
     for (const name of Object.getOwnPropertyNames(p)) {
-      if (!LINUX_NAME.test(name) || NOT_IN_THE_IMAGE.has(name)) continue;
+      if (!LINUX_NAME.test(name) || NOT_IN_THE_IMAGE.has(name) || inlined.includes(name)) continue;
       if (typeof Object.getOwnPropertyDescriptor(p, name)?.value === 'function') sites.push({ name, module, prototype: p });
     }
   }
