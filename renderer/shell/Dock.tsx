@@ -42,7 +42,7 @@ function framed(id: PanelId): FunctionComponent<IDockviewPanelProps> {
   const Content = PANELS[id];
   return function Framed() {
     return (
-      <div className="panel" data-panel={id} data-testid={`panel-${id}`}>
+      <div className="panel" tabIndex={-1} data-panel={id} data-testid={`panel-${id}`}>
         <Content />
       </div>
     );
@@ -87,7 +87,7 @@ function build(api: DockviewApi, preset: Preset): void {
     if (wide !== undefined) api.getPanel(panel)?.api.setSize({ width: Math.round(wide * width) });
     if (high !== undefined) api.getPanel(panel)?.api.setSize({ height: Math.round(high * height) });
   }
-  api.getPanel('canvas')?.api.setActive();
+  api.getPanel(PRESETS[preset][0].panel)?.api.setActive();
 }
 
 function openPanel(api: DockviewApi, id: PanelId): void {
@@ -107,15 +107,25 @@ function openPanel(api: DockviewApi, id: PanelId): void {
   requestAnimationFrame(() => focusPanel(id));
 }
 
-/** The first thing in the panel that takes the focus, unless the focus is there already. */
+const FOCUS_ORDER: readonly string[] = [
+  '[data-autofocus]',
+  '.xterm-helper-textarea',
+  '[role="grid"], [role="tree"]',
+  '[tabindex="0"], input:not([disabled]), button:not([disabled]), select',
+];
+
+/** The first thing in the panel that takes the focus, or else the panel itself; nothing if the focus is there already. */
 function focusPanel(id: string): void {
   const panel = document.querySelector<HTMLElement>(`[data-panel="${id}"]`);
   if (!panel || panel.contains(document.activeElement)) return;
-  const candidates = panel.querySelectorAll<HTMLElement>(
-    '[data-autofocus], textarea, [role="grid"], [tabindex="0"], input:not([disabled]), button:not([disabled]), select',
-  );
-  const preferred = panel.querySelector<HTMLElement>('[data-autofocus]');
-  (preferred ?? [...candidates].find((element) => element.offsetParent !== null))?.focus();
+  for (const wanted of FOCUS_ORDER) {
+    const found = [...panel.querySelectorAll<HTMLElement>(wanted)].find((element) => element.offsetParent !== null);
+    if (found) {
+      found.focus();
+      return;
+    }
+  }
+  panel.focus();
 }
 
 function commands(api: DockviewApi): DockCommands {
@@ -129,7 +139,8 @@ function commands(api: DockviewApi): DockCommands {
     },
     focusNext: (step) => {
       const { groups } = api;
-      const here = groups.findIndex((group) => group.element.contains(document.activeElement) || group.activePanel?.api.isActive);
+      const focused = document.activeElement?.closest<HTMLElement>('[data-panel]')?.dataset['panel'] ?? api.activePanel?.id;
+      const here = groups.findIndex((group) => group.activePanel?.id === focused);
       const next = groups[(here + step + groups.length) % groups.length];
       next?.activePanel?.api.setActive();
       const id = next?.activePanel?.id;

@@ -51,6 +51,8 @@ interface VirtualListProps {
   readonly handle?: Ref<VirtualListHandle>;
 }
 
+const HEAD_HEIGHT = 24; // as in the css
+
 export function VirtualList(props: VirtualListProps) {
   const {
     label,
@@ -72,7 +74,6 @@ export function VirtualList(props: VirtualListProps) {
     handle,
   } = props;
   const scroller = useRef<HTMLDivElement>(null);
-  const head = useRef<HTMLDivElement>(null);
   const [viewport, setViewport] = useState(200);
   const [top, setTop] = useState(0);
   const list: ListGeometry = { count, rowHeight, viewport };
@@ -99,7 +100,7 @@ export function VirtualList(props: VirtualListProps) {
   useLayoutEffect(() => {
     const element = scroller.current;
     if (!element) return undefined;
-    const observer = new ResizeObserver(() => setViewport(element.clientHeight));
+    const observer = new ResizeObserver(() => setViewport(element.clientHeight - HEAD_HEIGHT));
     observer.observe(element);
     return () => observer.disconnect();
   }, []);
@@ -128,7 +129,6 @@ export function VirtualList(props: VirtualListProps) {
   const onScroll = (): void => {
     const element = scroller.current;
     if (!element) return;
-    if (head.current) head.current.scrollLeft = element.scrollLeft;
     const wanted = scrollOfTop(shownTop, list);
     if (Math.abs(element.scrollTop - wanted) > 1.5) moveTo(topOfScroll(element.scrollTop, list));
   };
@@ -172,10 +172,12 @@ export function VirtualList(props: VirtualListProps) {
       aria-colcount={columns.length}
       aria-activedescendant={selected !== undefined && selected >= from && selected < to ? rowId(selected) : undefined}
       tabIndex={0}
+      ref={scroller}
+      onScroll={onScroll}
       onKeyDown={onKeyDown}
       style={{ '--columns': template, '--row-height': `${rowHeight}px`, '--least-width': `${leastWidth(columns)}px` }}
     >
-      <div className="vlist-head" role="rowgroup" ref={head}>
+      <div className="vlist-head" role="rowgroup">
         <div role="row" aria-rowindex={1}>
           {columns.map((column) => (
             <span key={column.id} role="columnheader" className={column.align === 'end' ? 'end' : undefined}>
@@ -184,39 +186,37 @@ export function VirtualList(props: VirtualListProps) {
           ))}
         </div>
       </div>
-      <div className="vlist-scroller" ref={scroller} onScroll={onScroll} role="rowgroup" tabIndex={-1}>
-        <div className="vlist-height" role="presentation" style={{ height: scrollHeight(list) }}>
-          <div className="vlist-rows" role="presentation" style={{ transform: `translateY(${-(shownTop - from) * rowHeight}px)` }}>
-            {indices.map((index) => {
-              const content = cells(index);
-              return (
-                // eslint-disable-next-line jsx-a11y/click-events-have-key-events -- the grid handles keys for its rows
-                <div
-                  key={index}
-                  id={rowId(index)}
-                  data-testid={rowId(index)}
-                  role="row"
-                  aria-rowindex={index + 2}
-                  aria-selected={index === selected}
-                  className={`vlist-row ${rowClass?.(index) ?? ''}`}
-                  onClick={() => {
-                    onSelect(index);
-                    if (clickOpens) onOpen?.(index);
-                  }}
-                  onDoubleClick={() => onOpen?.(index)}
-                >
-                  {columns.map((column, i) => (
-                    <span key={column.id} role="gridcell" className={column.align === 'end' ? 'end' : undefined}>
-                      {content?.[i] ?? (i === 0 && !content ? '…' : '')}
-                    </span>
-                  ))}
-                </div>
-              );
-            })}
-          </div>
+      <div className="vlist-height" role="rowgroup" style={{ height: scrollHeight(list) }}>
+        <div className="vlist-rows" role="presentation" style={{ transform: `translateY(${-(shownTop - from) * rowHeight}px)` }}>
+          {indices.map((index) => {
+            const content = cells(index);
+            return (
+              // eslint-disable-next-line jsx-a11y/click-events-have-key-events -- the grid handles keys for its rows
+              <div
+                key={index}
+                id={rowId(index)}
+                data-testid={rowId(index)}
+                role="row"
+                aria-rowindex={index + 2}
+                aria-selected={index === selected}
+                className={`vlist-row ${rowClass?.(index) ?? ''}`}
+                onClick={() => {
+                  onSelect(index);
+                  if (clickOpens) onOpen?.(index);
+                }}
+                onDoubleClick={() => onOpen?.(index)}
+              >
+                {columns.map((column, i) => (
+                  <span key={column.id} role="gridcell" className={column.align === 'end' ? 'end' : undefined}>
+                    {content?.[i] ?? (i === 0 && !content ? '…' : '')}
+                  </span>
+                ))}
+              </div>
+            );
+          })}
         </div>
-        {count === 0 && <div className="vlist-empty empty">{empty}</div>}
       </div>
+      {count === 0 && <div className="vlist-empty empty">{empty}</div>}
     </div>
   );
 }

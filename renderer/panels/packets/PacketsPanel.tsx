@@ -24,6 +24,11 @@ const COLUMNS: readonly Column[] = [
   { id: 'info', title: 'Info', width: 'minmax(160px, 2fr)' },
 ];
 
+function emptyText(filter: string, failed: boolean): string {
+  if (failed) return '';
+  return filter === '' ? 'No packets yet. Run the world and send something: ping 10.0.0.2' : 'No packet fits the filter.';
+}
+
 function fetchPackets(from: number, count: number, filter: string): Promise<RowAnswer<PacketRow>> {
   return host.request('packets.rows', filter === '' ? { from, count } : { from, count, filter });
 }
@@ -72,7 +77,7 @@ export function PacketsPanel() {
       follow={follow}
       onFollow={setFollow}
       handle={list}
-      empty={filter === '' ? 'No packets yet. Run the world and send something: ping 10.0.0.2' : 'No packet fits the filter.'}
+      empty={emptyText(filter, error !== undefined)}
     />
   );
 
@@ -98,9 +103,11 @@ export function PacketsPanel() {
             {error}
           </span>
         )}
-        <span className="muted" data-testid="packets-total">
-          {countText(pager.matching, pager.total)}
-        </span>
+        {error === undefined && (
+          <span className="muted" data-testid="packets-total">
+            {countText(pager.matching, pager.total)}
+          </span>
+        )}
         <span className="grow" />
         <button
           className="btn btn-small btn-quiet"

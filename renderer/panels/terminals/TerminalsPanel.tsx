@@ -142,6 +142,12 @@ function TerminalTab({ session, active, state, title, onKeyDown }: TabProps) {
   );
 }
 
+/** Where the focus goes when the menu closes: to the terminal it opened. */
+function focusTerminal(event: Event): void {
+  event.preventDefault();
+  activeSession()?.focus();
+}
+
 function NewTerminalMenu() {
   const machines = useStore((s) => s.topology?.machines);
   const hostShell = useStore((s) => s.hostShell);
@@ -151,7 +157,7 @@ function NewTerminalMenu() {
         <Icon name="plus" />
       </DropdownMenu.Trigger>
       <DropdownMenu.Portal>
-        <DropdownMenu.Content className="menu" align="start" sideOffset={4} onCloseAutoFocus={(event) => event.preventDefault()}>
+        <DropdownMenu.Content className="menu" align="start" sideOffset={4} onCloseAutoFocus={focusTerminal}>
           {machines?.map((machine) => (
             <DropdownMenu.Group key={machine.name}>
               <DropdownMenu.Item
