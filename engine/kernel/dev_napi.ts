@@ -1,56 +1,161 @@
 // NAPI: polling instead of interrupts (Linux: net/core/dev.c).
 import { InvariantError } from '../base/ops.ts';
 import type { Cpu } from '../platform/cpu.ts';
+import type { TracePoint } from '../trace/trace.ts';
 import type { Kernel } from './kernel.ts';
-import type { Napi, NapiPoller } from './napi.ts';
+import { Napi, type NapiPoller } from './napi.ts';
 import type { NetDevice } from './net_device.ts';
+import { NET_RX_SOFTIRQ } from './softirq.ts';
+import { NapiPoll } from './tracepoints.ts';
+
+/** net.core.netdev_budget and netdev_budget_usecs (two ticks of CONFIG_HZ=250) */
+export const NETDEV_BUDGET = 300;
+export const NETDEV_BUDGET_USECS = 8000;
+
+/** What one CPU polls, and how often it could not finish. */
+class PollList {
+  readonly list: Napi[] = [];
+  time_squeeze = 0;
+}
 
 export class NapiCore {
+  /** Inline in Linux. */
+  static readonly inlined: readonly string[] = Object.freeze(['napi_schedule', 'netif_napi_del']);
+  private readonly cpus: PollList[];
+  private nextId: number;
+  private readonly tpPoll: TracePoint;
 
-  constructor(readonly kernel: Kernel) {}
+  constructor(readonly kernel: Kernel) {
+    this.cpus = kernel.platform.cpus.list.map(() => new PollList());
+    // Linux: MIN_NAPI_ID, above all CPU numbers
+    this.nextId = kernel.platform.cpus.list.length + 1;
+    this.tpPoll = kernel.platform.scope.point(NapiPoll);
+  }
+
+  time_squeeze(cpu: number): number {
+    return this.cpus[cpu].time_squeeze;
+  }
+
   /** Adds a disabled NAPI context; `queue` is the driver's queue number or -1. */
-  netif_napi_add(dev: NetDevice, poller: NapiPoller, weight: number, queue: number): Napi;
-  netif_napi_add(): Napi {
-    throw new InvariantError('not yet');
+  netif_napi_add(dev: NetDevice, poller: NapiPoller, weight: number, queue: number): Napi {
+    const napi = new Napi(this.nextId++, dev, poller, weight, queue);
+    napi.sched = true;
+    dev.napis.unshift(napi);
+    return napi;
   }
-  netif_napi_del(napi: Napi): void;
-  netif_napi_del(): void {
-    return;
+  netif_napi_del(napi: Napi): void {
+    this.__netif_napi_del(napi);
   }
-  napi_enable(napi: Napi): void;
-  napi_enable(): void {
-    return;
+  __netif_napi_del(napi: Napi): void {
+    const { napis } = napi.dev;
+    const i = napis.indexOf(napi);
+    if (i < 0) return;
+    napis.splice(i, 1);
+    this.unlist(napi);
+    for (const skb of napi.rx_list) this.kernel.skb.kfree_skb(skb);
+    napi.rx_list.length = 0;
   }
-  napi_disable(napi: Napi): void;
-  napi_disable(): void {
-    return;
+
+  napi_enable(napi: Napi): void {
+    if (!napi.disabled) throw new InvariantError(`napi_enable: ${napi.dev.name} is enabled`);
+    napi.disabled = false;
+    napi.sched = false;
+    napi.missed = false;
   }
+
+  /** Afterwards nobody polls it and nobody can schedule it. */
+  napi_disable(napi: Napi): void {
+    if (napi.disabled) throw new InvariantError(`napi_disable: ${napi.dev.name} is disabled`);
+    this.unlist(napi);
+    this.kernel.gro.napi_gro_flush(napi);
+    this.kernel.gro.gro_normal_list(napi);
+    napi.sched = true;
+    napi.disabled = true;
+  }
+
   /** True when the caller must now call __napi_schedule. */
-  napi_schedule_prep(napi: Napi): boolean;
-  napi_schedule_prep(): boolean {
+  napi_schedule_prep(napi: Napi): boolean {
+    if (napi.disabled) return false;
+    if (!napi.sched) return (napi.sched = true);
+    napi.missed = true;
     return false;
   }
+
   /** Puts it on the running CPU's poll list and raises NET_RX. */
-  __napi_schedule(napi: Napi): void;
-  __napi_schedule(): void {
-    return;
+  __napi_schedule(napi: Napi): void {
+    this.____napi_schedule(napi, this.kernel.smp_processor_id());
   }
-  /** Both of the above. */
-  napi_schedule(napi: Napi): void;
-  napi_schedule(): void {
-    return;
+  __napi_schedule_irqoff(napi: Napi): void {
+    this.____napi_schedule(napi, this.kernel.smp_processor_id());
   }
-  /** Ends polling; false when it was scheduled again meanwhile (interrupts stay off). */
-  napi_complete_done(napi: Napi, work_done: number): boolean;
-  napi_complete_done(): boolean {
-    return false;
+  napi_schedule(napi: Napi): void {
+    if (this.napi_schedule_prep(napi)) this.__napi_schedule(napi);
   }
-  net_rx_action(cpu: Cpu): void;
-  net_rx_action(): void {
-    return;
+
+  ____napi_schedule(napi: Napi, cpu: number): void {
+    napi.cpu = cpu;
+    napi.onList = true;
+    this.cpus[cpu].list.push(napi);
+    this.kernel.softirqs.raiseOn(this.kernel.platform.cpus.list[cpu], NET_RX_SOFTIRQ);
   }
-  __napi_poll(napi: Napi): number;
-  __napi_poll(): number {
-    return 0;
+
+  /** Ends polling; false when it was scheduled again meanwhile (the driver leaves its interrupt off). */
+  napi_complete_done(napi: Napi, _work_done: number): boolean {
+    const { gro } = this.kernel;
+    if (napi.gro_list.length > 0) gro.napi_gro_flush(napi);
+    if (napi.rx_count > 0) gro.gro_normal_list(napi);
+    napi.onList = false;
+    napi.cpu = -1;
+    if (napi.disabled) return true;
+    if (napi.missed) {
+      // Linux: MISSED keeps SCHED set and polls once more
+      napi.missed = false;
+      this.__napi_schedule(napi);
+      return false;
+    }
+    napi.sched = false;
+    return true;
+  }
+
+  net_rx_action(cpu: Cpu): void {
+    const { kernel } = this;
+    const sd = this.cpus[cpu.id];
+    const limit = cpu.now + NETDEV_BUDGET_USECS * 1000;
+    let budget = NETDEV_BUDGET;
+    let repoll: Napi[] | undefined;
+    while (sd.list.length > 0) {
+      const napi = sd.list.shift() as Napi;
+      const work = this.__napi_poll(napi);
+      budget -= work;
+      // a full share, and still ours: again later
+      if (work >= napi.weight && napi.onList && napi.cpu === cpu.id && !sd.list.includes(napi)) (repoll ??= []).push(napi);
+      if (budget <= 0 || cpu.now >= limit) {
+        sd.time_squeeze++;
+        break;
+      }
+    }
+    if (repoll !== undefined) for (const napi of repoll) sd.list.push(napi);
+    if (sd.list.length > 0) kernel.softirqs.raiseOn(cpu, NET_RX_SOFTIRQ);
+  }
+
+  /** One poll; returns the work done. */
+  __napi_poll(napi: Napi): number {
+    const { weight } = napi;
+    const work = napi.poller.poll(napi, weight);
+    napi.polls++;
+    if (this.tpPoll.enabled) this.tpPoll.emit(napi.id, napi.dev.name, work, weight);
+    if (work > weight) this.kernel.printk.pr_err(`NAPI poll function of ${napi.dev.name} returned ${work}, exceeding its budget of ${weight}.`);
+    if (work < weight) return work;
+    this.kernel.gro.gro_normal_list(napi);
+    return work;
+  }
+
+  private unlist(napi: Napi): void {
+    if (!napi.onList || napi.cpu < 0) return;
+    const { list } = this.cpus[napi.cpu];
+    const i = list.indexOf(napi);
+    if (i >= 0) list.splice(i, 1);
+    napi.onList = false;
+    napi.cpu = -1;
   }
 }

@@ -1,31 +1,96 @@
 // Ethernet: building and reading its header (Linux: net/ethernet/eth.c).
+import { Errno } from '../base/errno.ts';
+import { ETH_HLEN, ETH_P, EthHdr } from '../wire/headers.ts';
 import type { Kernel } from './kernel.ts';
-import type { NetDevice } from './net_device.ts';
-import type { SkBuff } from './skbuff.ts';
+import { ARPHRD, IFF, type NetDevice } from './net_device.ts';
+import { __skb_push, skb_reset_mac_header } from './skb_inline.ts';
+import { PACKET_BROADCAST, PACKET_MULTICAST, PACKET_OTHERHOST, type SkBuff } from './skbuff.ts';
+
+export const is_zero_ether_addr = (a: Uint8Array): boolean => (a[0] | a[1] | a[2] | a[3] | a[4] | a[5]) === 0;
+export const is_multicast_ether_addr = (a: Uint8Array): boolean => (a[0] & 1) !== 0;
+export const is_valid_ether_addr = (a: Uint8Array): boolean => !is_multicast_ether_addr(a) && !is_zero_ether_addr(a);
+
+/** Type-specific fields of an Ethernet device (Linux: ether_setup()). */
+export function ether_setup(dev: NetDevice): void {
+  dev.type = ARPHRD.ETHER;
+  dev.hard_header_len = ETH_HLEN;
+  dev.min_header_len = ETH_HLEN;
+  dev.mtu = 1500;
+  dev.min_mtu = 68;
+  dev.max_mtu = 1500;
+  dev.addr_len = 6;
+  dev.tx_queue_len = 1000;
+  dev.flags = IFF.BROADCAST | IFF.MULTICAST;
+  dev.priv_flags.add('IFF_TX_SKB_SHARING');
+  dev.broadcast.fill(0xff);
+}
 
 export class Eth {
-
   constructor(readonly kernel: Kernel) {}
-  /** Sets protocol and pkt_type, pulls the header, sets skb.dev; returns the EtherType. */
-  eth_type_trans(skb: SkBuff, dev: NetDevice): number;
-  eth_type_trans(): number {
-    return 0;
+
+  /** Sets protocol, pkt_type and dev, pulls the header; returns the EtherType. */
+  eth_type_trans(skb: SkBuff, dev: NetDevice): number {
+    const { bytes, view } = this.kernel.platform.ram;
+    const at = skb.data;
+    skb.dev = dev;
+    skb_reset_mac_header(skb);
+    skb.data = (at + ETH_HLEN) as SkBuff['data'];
+    skb.len -= ETH_HLEN;
+    const own = dev.dev_addr;
+    if ((bytes[at] & 1) !== 0) {
+      const broadcast = view.getUint32(at) === 0xffffffff && view.getUint16(at + 4) === 0xffff;
+      skb.pkt_type = broadcast ? PACKET_BROADCAST : PACKET_MULTICAST;
+    } else if (
+      bytes[at + 5] !== own[5] || bytes[at + 4] !== own[4] || bytes[at + 3] !== own[3] || bytes[at + 2] !== own[2] || bytes[at + 1] !== own[1] || bytes[at] !== own[0]
+    ) {
+      skb.pkt_type = PACKET_OTHERHOST;
+    }
+    const proto = view.getUint16(at + 12);
+    // IEEE 802.3 §3.2.6: below 1536 it is a length, and what follows is LLC
+    skb.protocol = proto >= 0x600 ? proto : ETH_P_802_2;
+    return skb.protocol;
   }
-  /** Pushes a header; `saddr` undefined is the device's own, `daddr` undefined leaves it open (then -14). Else 14. */
-  eth_header(skb: SkBuff, dev: NetDevice, type: number, daddr: Uint8Array | undefined, saddr: Uint8Array | undefined, len: number): number;
-  eth_header(): number {
-    return 0;
+
+  /** Pushes a header. `saddr` undefined is the device's own; `daddr` undefined leaves it open (then -14 is returned). Else 14. */
+  eth_header(skb: SkBuff, dev: NetDevice, type: number, daddr: Uint8Array | undefined, saddr: Uint8Array | undefined, len: number): number {
+    const { ram } = this.kernel.platform;
+    const at = __skb_push(skb, ETH_HLEN);
+    EthHdr.h_proto.set(ram, at, type !== ETH_P_802_3 && type !== ETH_P_802_2 ? type : len);
+    ram.write(at + 6, saddr ?? dev.dev_addr, 0, 6);
+    if (daddr !== undefined) {
+      ram.write(at, daddr, 0, 6);
+      return ETH_HLEN;
+    }
+    if ((dev.flags & (IFF.LOOPBACK | IFF.NOARP)) !== 0) {
+      ram.setU32(at, 0);
+      ram.setU16(at + 4, 0);
+      return ETH_HLEN;
+    }
+    return -ETH_HLEN;
   }
-  eth_validate_addr(dev: NetDevice): number;
-  eth_validate_addr(): number {
-    return 0;
+
+  eth_validate_addr(dev: NetDevice): number {
+    return is_valid_ether_addr(dev.dev_addr) ? 0 : -Errno.EADDRNOTAVAIL;
   }
-  eth_mac_addr(dev: NetDevice, addr: Uint8Array): number;
-  eth_mac_addr(): number {
-    return 0;
+
+  /** -EBUSY while up, unless the device allows it. */
+  eth_prepare_mac_addr_change(dev: NetDevice, addr: Uint8Array): number {
+    if (!dev.priv_flags.has('IFF_LIVE_ADDR_CHANGE') && dev.started) return -Errno.EBUSY;
+    return is_valid_ether_addr(addr) ? 0 : -Errno.EADDRNOTAVAIL;
   }
-  eth_prepare_mac_addr_change(dev: NetDevice, addr: Uint8Array): number;
-  eth_prepare_mac_addr_change(): number {
-    return 0;
+  eth_commit_mac_addr_change(dev: NetDevice, addr: Uint8Array): void {
+    dev.dev_addr = addr.slice(0, 6);
+  }
+  eth_mac_addr(dev: NetDevice, addr: Uint8Array): number {
+    const err = this.eth_prepare_mac_addr_change(dev, addr);
+    if (err === 0) this.eth_commit_mac_addr_change(dev, addr);
+    return err;
   }
 }
+
+const ETH_P_802_3 = 0x0001;
+const ETH_P_802_2 = 0x0004;
+/** Frames without a receiver for LLC go by this number. */
+export const ETH_P_LLC = ETH_P_802_2;
+/** Linux: ETH_P_ALL, what taps ask for */
+export const ETH_P_ALL = ETH_P.ALL;

@@ -6,6 +6,7 @@ import type { Napi } from './napi.ts';
 import type { Net } from './net_namespace.ts';
 import type { Qdisc } from './sched/qdisc.ts';
 import type { SkBuff } from './skbuff.ts';
+import type { TimerList } from './timer.ts';
 
 /** Linux: include/uapi/linux/if.h */
 export const IFF = {
@@ -54,6 +55,8 @@ export const zeroLinkStats = (): LinkStats => Object.fromEntries(LINK_STATS.map(
 /** Transmit queue (Linux: struct netdev_queue). */
 export class NetdevQueue {
   qdisc!: Qdisc;
+  /** What is attached also while the device is down. */
+  qdisc_sleeping!: Qdisc;
   /** __QUEUE_STATE_DRV_XOFF: the driver stopped it; STACK_XOFF is BQL's. */
   drvXoff = false;
   stackXoff = false;
@@ -171,6 +174,7 @@ export class NetDevice {
   peer: NetDevice | undefined;
   master: NetDevice | undefined;
   watchdog_timeo = 5_000_000_000;
+  watchdog_timer: TimerList | undefined;
   /** Random per-device value used by kernel hashes. */
   ifalias = '';
   rx_scratch = 0 as Gpa;

@@ -1,195 +1,481 @@
-// sk_buffs: allocation, sharing, copying, freeing (Linux: net/core/skbuff.c). Inline parts of the API are in skb_inline.ts.
+// sk_buffs: allocation, sharing, freeing, and the edges of their data (Linux: net/core/skbuff.c). Inline parts of the API are in skb_inline.ts.
+import { Errno } from '../base/errno.ts';
+import { InvariantError, invariant } from '../base/ops.ts';
 import type { Gpa } from '../base/units.ts';
+import type { TracePoint } from '../trace/trace.ts';
 import type { SkbDropReason } from './drop_reason.ts';
 import type { Kernel } from './kernel.ts';
 import type { Napi } from './napi.ts';
 import type { NetDevice } from './net_device.ts';
-import { PageFrags } from './page_frag.ts';
-import { SkBuff } from './skbuff.ts';
-import type { Ram } from '../platform/ram.ts';
+import { PageFragCache, PageFrags } from './page_frag.ts';
+import { SkbBits } from './skb_bits.ts';
+import { __skb_push, __skb_put, skb_headlen, skb_headroom, skb_is_nonlinear, skb_reserve, skb_shared, skb_tailroom } from './skb_inline.ts';
+import { CHECKSUM_COMPLETE, CHECKSUM_NONE, HEAD_FRAG, HEAD_KMALLOC, NET_SKB_PAD, PACKET_HOST, SHARED_INFO_SIZE, SkBuff, SkbSharedInfo } from './skbuff.ts';
+import { ConsumeSkb, KfreeSkb } from './tracepoints.ts';
 
-export class SkbCore {
-  readonly ram: Ram;
+const PAGE_SIZE = 4096;
+/** Linux: SKB_DATA_ALIGN, SMP_CACHE_BYTES 64 */
+export const SKB_DATA_ALIGN = (size: number): number => (size + 63) & ~63;
+/** Linux: SKB_WITH_OVERHEAD(1024): below this a packet's head comes from the slab. */
+const SMALL_HEAD = 1024 - SKB_DATA_ALIGN(SHARED_INFO_SIZE);
+/** sizeof(struct sk_buff), for truesize */
+const SKB_TRUESIZE_OVERHEAD = 256;
+/** Recycled descriptors kept. */
+const MAX_FREE = 4096;
+
+export class SkbCore extends SkbBits {
+  /** Inline in Linux: no tracer may list them. */
+  static readonly inlined: readonly string[] = Object.freeze([
+    'alloc_skb', 'netdev_alloc_skb', 'napi_alloc_skb', 'pskb_may_pull', 'kfree_skb', 'skb_get', 'skb_share_check', 'skb_orphan', 'skb_cow', 'skb_cow_head',
+    'skb_put_padto', 'skb_linearize', 'pskb_trim', 'pskb_trim_rcsum', 'nr_frags', 'frag_page', 'frag_size', 'gso_size', 'gso_segs', 'gso_type',
+  ]);
   readonly frags: PageFrags;
   /** skbs alive: allocated, cloned or copied, and not yet freed. 0 when nothing leaks and nothing is in flight. */
   live = 0;
+  /** Fails the Nth next allocation when > 0 (fault injection); counts down. */
+  failAfter = 0;
+  private readonly free: SkBuff[] = [];
+  private readonly caches: PageFragCache[];
+  private readonly tpKfree: TracePoint;
+  private readonly tpConsume: TracePoint;
 
-  constructor(readonly kernel: Kernel) {
-    this.ram = kernel.platform.ram;
+  constructor(kernel: Kernel) {
+    super(kernel);
     this.frags = new PageFrags(kernel);
+    this.caches = kernel.platform.cpus.list.map(() => new PageFragCache());
+    this.tpKfree = kernel.platform.scope.point(KfreeSkb);
+    this.tpConsume = kernel.platform.scope.point(ConsumeSkb);
   }
 
-  /** `size` bytes from head to end, undefined when memory is out. */
+  /** Room for at least `size` bytes from head to end, data at head; undefined when memory is out. */
   __alloc_skb(size: number): SkBuff | undefined {
-    void size;
-    return undefined;
+    const { slab } = this.kernel.platform;
+    const head = this.refused() ? (0 as Gpa) : slab.kmalloc(SKB_DATA_ALIGN(size) + SKB_DATA_ALIGN(SHARED_INFO_SIZE));
+    if (head === 0) return undefined;
+    return this.init(head, slab.ksize(head), HEAD_KMALLOC);
   }
-  /** Without headroom. */
   alloc_skb(size: number): SkBuff | undefined {
     return this.__alloc_skb(size);
   }
-  /** With NET_SKB_PAD of headroom, from page fragments. */
-  netdev_alloc_skb(dev: NetDevice | undefined, length: number): SkBuff | undefined;
-  netdev_alloc_skb(): SkBuff | undefined {
-    return undefined;
+
+  /** With NET_SKB_PAD of headroom, for a driver's receive buffer outside NAPI. */
+  netdev_alloc_skb(dev: NetDevice | undefined, length: number): SkBuff | undefined {
+    return this.__netdev_alloc_skb(dev, length);
   }
-  /** With NET_SKB_PAD + NET_IP_ALIGN (0) of headroom. */
-  napi_alloc_skb(napi: Napi, length: number): SkBuff | undefined;
-  napi_alloc_skb(): SkBuff | undefined {
-    return undefined;
+  __netdev_alloc_skb(dev: NetDevice | undefined, length: number): SkBuff | undefined {
+    const skb = this.allocRx(length);
+    if (skb !== undefined) skb.dev = dev;
+    return skb;
   }
-  /** An skb around a page fragment of `frag_size` bytes, of which the last SHARED_INFO_SIZE hold skb_shared_info. Takes over the reference. */
-  build_skb(data: Gpa, frag_size: number): SkBuff | undefined;
-  build_skb(): SkBuff | undefined {
-    return undefined;
+  /** With NET_SKB_PAD of headroom (NET_IP_ALIGN is 0 on x86), in a NAPI poll. */
+  napi_alloc_skb(napi: Napi, length: number): SkBuff | undefined {
+    return this.__napi_alloc_skb(napi, length);
   }
-  skb_put(skb: SkBuff, length: number): Gpa;
-  skb_put(): Gpa {
-    return 0 as Gpa;
+  __napi_alloc_skb(napi: Napi, length: number): SkBuff | undefined {
+    const skb = this.allocRx(length);
+    if (skb !== undefined) skb.dev = napi.dev;
+    return skb;
   }
-  skb_push(skb: SkBuff, length: number): Gpa;
-  skb_push(): Gpa {
-    return 0 as Gpa;
+
+  /** A piece of a page for a receive buffer; 0 when memory is out. Free with put_page, or hand it to build_skb. */
+  napi_alloc_frag(size: number): Gpa {
+    if (this.refused()) return 0 as Gpa;
+    return this.frags.page_frag_alloc(this.caches[this.kernel.smp_processor_id()], SKB_DATA_ALIGN(size));
   }
-  /** The new data, 0 when the packet is shorter. */
-  skb_pull(skb: SkBuff, length: number): Gpa;
-  skb_pull(): Gpa {
-    return 0 as Gpa;
+
+  /** An skb around a page fragment of `frag_size` bytes, of which the last SKB_DATA_ALIGN(SHARED_INFO_SIZE) hold skb_shared_info. Takes over the reference. */
+  build_skb(data: Gpa, frag_size: number): SkBuff | undefined {
+    return this.refused() ? undefined : this.init(data, frag_size, HEAD_FRAG);
   }
-  skb_trim(skb: SkBuff, length: number): void;
-  skb_trim(): void {
-    return;
+
+  skb_put(skb: SkBuff, length: number): Gpa {
+    if (skb_is_nonlinear(skb) || skb.tail + length > skb.end) throw new InvariantError(`skb_over_panic: len:${skb.len} put:${length}`);
+    return __skb_put(skb, length);
   }
-  /** Cuts to `length`, fragments too; 0 or -ENOMEM. */
-  pskb_trim(skb: SkBuff, length: number): number;
-  pskb_trim(): number {
+  skb_push(skb: SkBuff, length: number): Gpa {
+    if (skb.data - length < skb.head) throw new InvariantError(`skb_under_panic: len:${skb.len} put:${length}`);
+    return __skb_push(skb, length);
+  }
+  /** The new data; 0 when the linear part is shorter. */
+  skb_pull(skb: SkBuff, length: number): Gpa {
+    if (length > skb.len || length > skb_headlen(skb)) return 0 as Gpa;
+    skb.len -= length;
+    skb.data = (skb.data + length) as Gpa;
+    return skb.data;
+  }
+  skb_trim(skb: SkBuff, length: number): void {
+    if (skb.len > length) this.___pskb_trim(skb, length);
+  }
+  pskb_trim(skb: SkBuff, length: number): number {
+    return length < skb.len ? this.___pskb_trim(skb, length) : 0;
+  }
+  /** Keeps CHECKSUM_COMPLETE honest: the sum no longer covers what was cut. */
+  pskb_trim_rcsum(skb: SkBuff, length: number): number {
+    if (length >= skb.len) return 0;
+    if (skb.ip_summed === CHECKSUM_COMPLETE) skb.ip_summed = CHECKSUM_NONE;
+    return this.___pskb_trim(skb, length);
+  }
+  /** Cuts to `length` bytes; 0 or -ENOMEM. */
+  ___pskb_trim(skb: SkBuff, length: number): number {
+    const linear = skb_headlen(skb);
+    if (skb.data_len !== 0) {
+      if (skb.cloned && this.pskb_expand_head(skb, 0, 0) !== 0) return -Errno.ENOMEM;
+      let at = linear;
+      const n = this.nr_frags(skb);
+      let keep = 0;
+      for (let i = 0; i < n; i++) {
+        const size = this.frag_size(skb, i);
+        if (at >= length) this.frags.put_page(this.frag_page(skb, i));
+        else {
+          this.setFrag(skb, i, this.frag_page(skb, i), Math.min(size, length - at));
+          keep = i + 1;
+        }
+        at += size;
+      }
+      SkbSharedInfo.nr_frags.set(this.ram, skb.end, keep);
+    }
+    skb.len = length;
+    skb.data_len = Math.max(0, length - linear);
+    if (length < linear) skb.tail = (skb.data + length) as Gpa;
     return 0;
   }
-  pskb_trim_rcsum(skb: SkBuff, length: number): number;
-  pskb_trim_rcsum(): number {
+
+  /** Ethernet's padding: zero bytes up to `length`; -ENOMEM after freeing the skb. */
+  skb_put_padto(skb: SkBuff, length: number): number {
+    if (skb.len >= length) return 0;
+    const pad = length - skb.len;
+    if (skb_tailroom(skb) < pad && this.pskb_expand_head(skb, 0, pad) !== 0) {
+      this.kfree_skb(skb);
+      return -Errno.ENOMEM;
+    }
+    this.ram.fill(__skb_put(skb, pad), 0, pad);
     return 0;
   }
-  /** Ethernet's padding: zero-fills up to `length`; frees the skb and answers -ENOMEM on failure. */
-  skb_put_padto(skb: SkBuff, length: number): number;
-  skb_put_padto(): number {
-    return 0;
-  }
+
   /** The first `length` bytes are (made) linear; false when the packet is shorter. */
-  pskb_may_pull(skb: SkBuff, length: number): boolean;
-  pskb_may_pull(): boolean {
-    return false;
+  pskb_may_pull(skb: SkBuff, length: number): boolean {
+    if (length <= skb_headlen(skb)) return true;
+    return length <= skb.len && this.__pskb_pull_tail(skb, length - skb_headlen(skb)) !== 0;
   }
-  /** Moves `delta` bytes from the fragments to the linear part; the tail, or 0. */
-  __pskb_pull_tail(skb: SkBuff, delta: number): Gpa;
-  __pskb_pull_tail(): Gpa {
-    return 0 as Gpa;
+
+  /** Moves `delta` bytes from the fragments to the linear part; the new tail, or 0. */
+  __pskb_pull_tail(skb: SkBuff, delta: number): Gpa {
+    if ((skb.cloned || skb.tail + delta > skb.end) && this.pskb_expand_head(skb, 0, Math.max(0, skb.tail + delta - skb.end) + 128) !== 0) return 0 as Gpa;
+    if (this.skb_copy_bits(skb, skb_headlen(skb), skb.tail, delta) !== 0) return 0 as Gpa;
+    let left = delta;
+    const n = this.nr_frags(skb);
+    let keep = 0;
+    for (let i = 0; i < n; i++) {
+      const page = this.frag_page(skb, i);
+      const size = this.frag_size(skb, i);
+      if (left >= size) this.frags.put_page(page);
+      else this.setFrag(skb, keep++, page + left, size - left);
+      left = Math.max(0, left - size);
+    }
+    SkbSharedInfo.nr_frags.set(this.ram, skb.end, keep);
+    for (let list = skb.frag_list; left > 0 && list !== undefined; list = skb.frag_list) {
+      if (left < list.len) {
+        this.eat(list, left);
+        break;
+      }
+      left -= list.len;
+      skb.frag_list = list.next;
+      this.consume_skb(list);
+    }
+    skb.tail = (skb.tail + delta) as Gpa;
+    skb.data_len -= delta;
+    return skb.tail;
   }
-  skb_linearize(skb: SkBuff): number;
-  skb_linearize(): number {
+
+  skb_linearize(skb: SkBuff): number {
+    return skb.data_len === 0 || this.__pskb_pull_tail(skb, skb.data_len) !== 0 ? 0 : -Errno.ENOMEM;
+  }
+  /** A header of one's own with `headroom` bytes before data; 0 or -ENOMEM. */
+  skb_cow_head(skb: SkBuff, headroom: number): number {
+    return skb.cloned || skb_headroom(skb) < headroom ? this.pskb_expand_head(skb, Math.max(0, headroom - skb_headroom(skb)), 0) : 0;
+  }
+  skb_cow(skb: SkBuff, headroom: number): number {
+    return this.skb_cow_head(skb, headroom);
+  }
+
+  /** A new data area with more room at either end; private afterwards. 0 or -ENOMEM. */
+  pskb_expand_head(skb: SkBuff, nhead: number, ntail: number): number {
+    invariant(!skb_shared(skb), 'pskb_expand_head: shared skb');
+    const { slab } = this.kernel.platform;
+    const room = SKB_DATA_ALIGN(skb.end - skb.head + nhead + ntail);
+    const head = this.refused() ? (0 as Gpa) : slab.kmalloc(room + SKB_DATA_ALIGN(SHARED_INFO_SIZE));
+    if (head === 0) return -Errno.ENOMEM;
+    const end = (head + slab.ksize(head) - SKB_DATA_ALIGN(SHARED_INFO_SIZE)) as Gpa;
+    this.ram.copy((head + nhead) as Gpa, skb.head, skb.tail - skb.head);
+    this.ram.copy(end, skb.end, SHARED_INFO_SIZE);
+    if (skb.cloned) {
+      const n = this.nr_frags(skb);
+      for (let i = 0; i < n; i++) this.frags.get_page(this.frag_page(skb, i));
+      const fragList = skb.frag_list;
+      for (let list = fragList; list !== undefined; list = list.next) list.users++;
+      this.skb_release_data(skb);
+      skb.frag_list = fragList;
+    } else this.skb_free_head(skb);
+    SkbSharedInfo.dataref.set(this.ram, end, 1);
+    const move = head + nhead - skb.head;
+    skb.headKind = HEAD_KMALLOC;
+    skb.cloned = false;
+    skb.head = head;
+    skb.data = (skb.data + move) as Gpa;
+    skb.tail = (skb.tail + move) as Gpa;
+    skb.end = end;
+    if (skb.mac_header >= 0) skb.mac_header += nhead;
+    if (skb.network_header >= 0) skb.network_header += nhead;
+    if (skb.transport_header >= 0) skb.transport_header += nhead;
+    skb.csum_start += nhead;
     return 0;
   }
-  /** Headroom of at least `headroom` and a private header; 0 or -ENOMEM. */
-  skb_cow_head(skb: SkBuff, headroom: number): number;
-  skb_cow_head(): number {
-    return 0;
-  }
-  skb_cow(skb: SkBuff, headroom: number): number;
-  skb_cow(): number {
-    return 0;
-  }
-  pskb_expand_head(skb: SkBuff, nhead: number, ntail: number): number;
-  pskb_expand_head(): number {
-    return 0;
-  }
+
   /** Adds a page fragment, taking over the caller's reference on its page. */
-  skb_add_rx_frag(skb: SkBuff, i: number, page: Gpa, size: number, truesize: number): void;
-  skb_add_rx_frag(): void {
-    return;
+  skb_add_rx_frag(skb: SkBuff, i: number, page: Gpa, size: number, truesize: number): void {
+    this.setFrag(skb, i, page, size);
+    SkbSharedInfo.nr_frags.set(this.ram, skb.end, i + 1);
+    skb.len += size;
+    skb.data_len += size;
+    skb.truesize += truesize;
   }
-  /** Fragments of skb_shared_info. */
-  nr_frags(skb: SkBuff): number;
-  nr_frags(): number {
-    return 0;
+
+  /** A second descriptor on the same data; undefined when memory is out. */
+  skb_clone(skb: SkBuff): SkBuff | undefined {
+    if (this.refused()) return undefined;
+    const n = this.descriptor();
+    this.copyFields(n, skb);
+    n.cloned = skb.cloned = true;
+    n.headKind = skb.headKind;
+    n.head = skb.head;
+    n.data = skb.data;
+    n.tail = skb.tail;
+    n.end = skb.end;
+    n.data_len = skb.data_len;
+    n.truesize = skb.truesize;
+    n.mac_header = skb.mac_header;
+    n.network_header = skb.network_header;
+    n.transport_header = skb.transport_header;
+    n.csum_start = skb.csum_start;
+    n.frag_list = skb.frag_list;
+    SkbSharedInfo.dataref.set(this.ram, skb.end, SkbSharedInfo.dataref.get(this.ram, skb.end) + 1);
+    this.kernel.charge(this.kernel.platform.costs.skb_alloc);
+    return n;
   }
-  frag_page(skb: SkBuff, i: number): Gpa;
-  frag_page(): Gpa {
-    return 0 as Gpa;
+
+  /** A private, linear copy; undefined when memory is out. */
+  skb_copy(skb: SkBuff): SkBuff | undefined {
+    const headroom = skb_headroom(skb);
+    const n = this.__alloc_skb(skb.end - skb.head + skb.data_len);
+    if (n === undefined) return undefined;
+    skb_reserve(n, headroom);
+    this.copyFields(n, skb);
+    n.len = 0;
+    const at = __skb_put(n, skb.len);
+    this.skb_copy_bits(skb, 0, at, skb.len);
+    this.ram.copy(n.head, skb.head, headroom);
+    n.mac_header = skb.mac_header;
+    n.network_header = skb.network_header;
+    n.transport_header = skb.transport_header;
+    n.csum_start = skb.csum_start;
+    this.setGso(n, this.gso_type(skb), this.gso_size(skb), this.gso_segs(skb));
+    this.kernel.charge((skb.len >> 4) * this.kernel.platform.costs.copy_per_16_bytes);
+    return n;
   }
-  frag_size(skb: SkBuff, i: number): number;
-  frag_size(): number {
-    return 0;
-  }
-  /** A second descriptor on the same data. */
-  skb_clone(skb: SkBuff): SkBuff | undefined;
-  skb_clone(): SkBuff | undefined {
-    return undefined;
-  }
-  /** A private, linear copy. */
-  skb_copy(skb: SkBuff): SkBuff | undefined;
-  skb_copy(): SkBuff | undefined {
-    return undefined;
-  }
+
   /** One more reference. */
   skb_get(skb: SkBuff): SkBuff {
     skb.users++;
     return skb;
   }
-  /** skb, or a clone when it is shared (then the original loses the caller's reference). */
-  skb_share_check(skb: SkBuff): SkBuff | undefined;
-  skb_share_check(): SkBuff | undefined {
-    return undefined;
+  /** skb, or a clone when it is shared (the original loses the caller's reference). */
+  skb_share_check(skb: SkBuff): SkBuff | undefined {
+    if (!skb_shared(skb)) return skb;
+    const n = this.skb_clone(skb);
+    if (n !== undefined) this.consume_skb(skb);
+    else this.kfree_skb(skb);
+    return n;
   }
+
   /** Frees a packet that was dropped. */
-  kfree_skb_reason(skb: SkBuff, reason: SkbDropReason): void;
-  kfree_skb_reason(): void {
-    return;
+  kfree_skb_reason(skb: SkBuff, reason: SkbDropReason): void {
+    if (skb.users > 1) {
+      skb.users--;
+      return;
+    }
+    if (this.tpKfree.enabled) this.tpKfree.emit(skb.id, '(null)', skb.protocol, reason);
+    this.__kfree_skb(skb);
   }
   kfree_skb(skb: SkBuff): void {
     this.kfree_skb_reason(skb, 'NOT_SPECIFIED');
   }
   /** Frees a packet that served its purpose. */
-  consume_skb(skb: SkBuff): void;
-  consume_skb(): void {
-    return;
+  consume_skb(skb: SkBuff): void {
+    if (skb.users > 1) {
+      skb.users--;
+      return;
+    }
+    if (this.tpConsume.enabled) this.tpConsume.emit(skb.id);
+    this.__kfree_skb(skb);
   }
-  /** As consume_skb, from a NAPI poll with its budget. */
-  napi_consume_skb(skb: SkBuff, budget: number): void;
-  napi_consume_skb(): void {
-    return;
+  /** As consume_skb, from a NAPI poll with its budget (0: from elsewhere). */
+  napi_consume_skb(skb: SkBuff, _budget: number): void {
+    this.consume_skb(skb);
   }
+
+  __kfree_skb(skb: SkBuff): void {
+    this.kernel.charge(this.kernel.platform.costs.skb_free);
+    if (skb.sk !== undefined) this.skb_orphan(skb);
+    this.skb_release_data(skb);
+    this.live--;
+    skb.users = 0;
+    skb.dev = undefined;
+    skb.next = undefined;
+    skb.dst = undefined;
+    if (this.free.length < MAX_FREE) this.free.push(skb);
+  }
+
+  /** Drops this descriptor's reference on the data area, and frees the area with the last one. */
+  skb_release_data(skb: SkBuff): void {
+    const { ram } = this;
+    if (skb.cloned) {
+      const dataref = SkbSharedInfo.dataref.get(ram, skb.end) - 1;
+      SkbSharedInfo.dataref.set(ram, skb.end, dataref);
+      if (dataref > 0) {
+        skb.frag_list = undefined;
+        return;
+      }
+    }
+    if (skb.data_len !== 0) {
+      const n = SkbSharedInfo.nr_frags.get(ram, skb.end);
+      for (let i = 0; i < n; i++) this.frags.put_page(this.frag_page(skb, i));
+    }
+    for (let list = skb.frag_list; list !== undefined; ) {
+      const next: SkBuff | undefined = list.next;
+      this.consume_skb(list);
+      list = next;
+    }
+    skb.frag_list = undefined;
+    this.skb_free_head(skb);
+  }
+
+  skb_free_head(skb: SkBuff): void {
+    if (skb.headKind === HEAD_FRAG) this.frags.put_page(skb.head);
+    else this.kernel.platform.slab.kfree(skb.head);
+  }
+
   /** Detaches the owner: its write memory is released now. */
-  skb_orphan(skb: SkBuff): void;
-  skb_orphan(): void {
-    return;
+  skb_orphan(skb: SkBuff): void {
+    const owner = skb.sk;
+    if (owner === undefined) return;
+    skb.sk = undefined;
+    owner.sock_wfree(skb);
   }
-  /** Forgets what belongs to one namespace or one receive path (veth, namespace crossing). */
-  skb_scrub_packet(skb: SkBuff, xnet: boolean): void;
-  skb_scrub_packet(): void {
-    return;
+
+  /** Forgets what belongs to one receive path; with `xnet`, what belongs to one namespace too. */
+  skb_scrub_packet(skb: SkBuff, xnet: boolean): void {
+    skb.pkt_type = PACKET_HOST;
+    skb.skb_iif = 0;
+    skb.dst = undefined;
+    if (!xnet) return;
+    skb.mark = 0;
+    skb.tstamp = 0;
   }
-  /** Partial sum (wire/checksum.ts) of `length` bytes from `offset` after data. */
-  skb_checksum(skb: SkBuff, offset: number, length: number, sum: number): number;
-  skb_checksum(): number {
-    return 0;
+
+  /** Linux: __netdev_alloc_skb() and __napi_alloc_skb(): a slab object when small or large, else a page fragment. */
+  private allocRx(length: number): SkBuff | undefined {
+    const size = length + NET_SKB_PAD;
+    let skb: SkBuff | undefined;
+    if (size <= SMALL_HEAD || size > PAGE_SIZE - SKB_DATA_ALIGN(SHARED_INFO_SIZE)) skb = this.__alloc_skb(size);
+    else {
+      const bytes = SKB_DATA_ALIGN(size) + SKB_DATA_ALIGN(SHARED_INFO_SIZE);
+      const data = this.napi_alloc_frag(bytes);
+      if (data !== 0) skb = this.init(data, bytes, HEAD_FRAG);
+    }
+    if (skb !== undefined) skb_reserve(skb, NET_SKB_PAD);
+    return skb;
   }
-  /** Completes CHECKSUM_PARTIAL in software; 0 or a negative errno. */
-  skb_checksum_help(skb: SkBuff): number;
-  skb_checksum_help(): number {
-    return 0;
+
+  private refused(): boolean {
+    return this.failAfter > 0 && --this.failAfter === 0;
   }
-  /** Copies `length` bytes from `offset` after data out to RAM at `to`; 0 or -EFAULT. */
-  skb_copy_bits(skb: SkBuff, offset: number, to: Gpa, length: number): number;
-  skb_copy_bits(): number {
-    return 0;
+
+  /** A descriptor over a data area of `size` bytes, skb_shared_info included. */
+  private init(head: Gpa, size: number, kind: number): SkBuff {
+    const skb = this.descriptor();
+    const end = head + size - SKB_DATA_ALIGN(SHARED_INFO_SIZE);
+    skb.head = skb.data = skb.tail = head;
+    skb.end = end as Gpa;
+    skb.headKind = kind;
+    skb.truesize = size + SKB_TRUESIZE_OVERHEAD;
+    const { view } = this.ram;
+    // nr_frags, tx_flags, gso_size; gso_segs; gso_type; dataref = 1
+    view.setUint32(end, 0);
+    view.setUint32(end + 4, 0);
+    view.setUint32(end + 8, 0);
+    view.setUint32(end + 12, 1, true);
+    this.kernel.charge(this.kernel.platform.costs.skb_alloc);
+    return skb;
   }
-  /** The same out to an array: what a socket's reader gets. */
-  copyToArray(skb: SkBuff, offset: number, into: Uint8Array, intoOffset: number, length: number): number;
-  copyToArray(): number {
-    return 0;
+
+  private descriptor(): SkBuff {
+    this.live++;
+    const skb = this.free.pop() ?? new SkBuff();
+    skb.id = this.kernel.platform.sim.newId();
+    skb.parent = 0;
+    skb.len = 0;
+    skb.data_len = 0;
+    skb.users = 1;
+    skb.cloned = false;
+    skb.mac_header = -1;
+    skb.network_header = -1;
+    skb.transport_header = -1;
+    skb.protocol = 0;
+    skb.pkt_type = PACKET_HOST;
+    skb.ip_summed = CHECKSUM_NONE;
+    skb.csum_start = 0;
+    skb.csum_offset = 0;
+    skb.csum = 0;
+    skb.queue_mapping = 0;
+    skb.priority = 0;
+    skb.mark = 0;
+    skb.hash = 0;
+    skb.skb_iif = 0;
+    skb.tstamp = 0;
+    skb.cb0 = 0;
+    skb.cb1 = 0;
+    skb.cb2 = 0;
+    skb.cb3 = 0;
+    return skb;
   }
-  /** Writes `length` bytes of `from` at `offset` after data; 0 or -EFAULT. */
-  skb_store_bits(skb: SkBuff, offset: number, from: Uint8Array, length: number): number;
-  skb_store_bits(): number {
-    return 0;
+
+  private copyFields(n: SkBuff, skb: SkBuff): void {
+    n.parent = skb.id;
+    n.len = skb.len;
+    n.protocol = skb.protocol;
+    n.pkt_type = skb.pkt_type;
+    n.ip_summed = skb.ip_summed;
+    n.csum_offset = skb.csum_offset;
+    n.csum = skb.csum;
+    n.queue_mapping = skb.queue_mapping;
+    n.priority = skb.priority;
+    n.mark = skb.mark;
+    n.hash = skb.hash;
+    n.skb_iif = skb.skb_iif;
+    n.tstamp = skb.tstamp;
+    n.dev = skb.dev;
+    n.dst = skb.dst;
+    n.cb0 = skb.cb0;
+    n.cb1 = skb.cb1;
+    n.cb2 = skb.cb2;
+    n.cb3 = skb.cb3;
+  }
+
+  /** Drops `length` bytes from the front of a fragment-list member. */
+  private eat(skb: SkBuff, length: number): void {
+    if (length <= skb_headlen(skb)) {
+      skb.data = (skb.data + length) as Gpa;
+      skb.len -= length;
+    } else if (this.__pskb_pull_tail(skb, length - skb_headlen(skb)) !== 0) this.eat(skb, length);
   }
 }

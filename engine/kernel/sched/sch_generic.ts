@@ -1,50 +1,238 @@
-// Qdiscs attached to devices, and the loop that empties them (Linux: net/sched/sch_generic.c, sch_api.c).
+// Qdiscs attached to devices, the loop that empties them, and the transmit watchdog (Linux: net/sched/sch_generic.c).
+import type { Actor } from '../../sim/sim.ts';
+import type { TracePoint } from '../../trace/trace.ts';
+import { dev_xmit_complete } from '../dev_xmit.ts';
 import type { Kernel } from '../kernel.ts';
-import type { NetDevice, NetdevQueue } from '../net_device.ts';
+import { NETDEV_TX_BUSY, type NetDevice, type NetdevQueue } from '../net_device.ts';
 import type { SkBuff } from '../skbuff.ts';
+import { TimerList } from '../timer.ts';
+import { NetDevXmitTimeout, QdiscDequeue, QdiscEnqueue } from '../tracepoints.ts';
 import type { Qdisc, QdiscInfo } from './qdisc.ts';
+import { FqCodel } from './sch_fq_codel.ts';
+import { Mq } from './sch_mq.ts';
+import { NoopQdisc, NoqueueQdisc } from './sch_noqueue.ts';
+import { PfifoFast } from './sch_pfifo_fast.ts';
 
-export class SchedCore {
+/** net.core.dev_weight: packets of one run of a qdisc */
+const DEV_TX_WEIGHT = 64;
+export type QdiscKind = 'fq_codel' | 'pfifo_fast' | 'mq' | 'noqueue' | 'noop';
+const OP_WATCHDOG = 0;
 
-  constructor(readonly kernel: Kernel) {}
-  /** Dequeues and transmits until empty, stopped or over quota. */
-  __qdisc_run(q: Qdisc): void;
-  __qdisc_run(): void {
-    return;
+export class SchedCore implements Actor {
+  /** Inline in Linux. */
+  static readonly inlined: readonly string[] = Object.freeze(['qdisc_run', 'dequeue_skb', 'qdisc_restart', 'dev_requeue_skb', 'attach_default_qdiscs', 'transition_one_qdisc']);
+  private readonly tpEnqueue: TracePoint;
+  private readonly tpDequeue: TracePoint;
+  private readonly tpTimeout: TracePoint;
+  private watchdogWarned = false;
+
+  constructor(readonly kernel: Kernel) {
+    const { scope } = kernel.platform;
+    this.tpEnqueue = scope.point(QdiscEnqueue);
+    this.tpDequeue = scope.point(QdiscDequeue);
+    this.tpTimeout = scope.point(NetDevXmitTimeout);
   }
-  sch_direct_xmit(skb: SkBuff, q: Qdisc, dev: NetDevice, txq: NetdevQueue): boolean;
-  sch_direct_xmit(): boolean {
+
+  /** net.core.default_qdisc */
+  get default_qdisc(): QdiscKind {
+    return this.kernel.init_net.sysctl.get('net.core.default_qdisc') === 'pfifo_fast' ? 'pfifo_fast' : 'fq_codel';
+  }
+
+  /** An initialised qdisc of that kind for a transmit queue. */
+  qdisc_create_dflt(txq: NetdevQueue, kind: QdiscKind): Qdisc {
+    const q = this.make(txq, kind);
+    q.init();
+    return q;
+  }
+
+  qdisc_run(q: Qdisc): void {
+    q.running = true;
+    this.__qdisc_run(q);
+    q.running = false;
+  }
+
+  /** Dequeues and transmits until it is empty, the queue is stopped, or the share is used up. */
+  __qdisc_run(q: Qdisc): void {
+    for (let quota = DEV_TX_WEIGHT; this.qdisc_restart(q); ) {
+      if (--quota > 0) continue;
+      this.kernel.net.xmit.__netif_schedule(q);
+      return;
+    }
+  }
+
+  qdisc_restart(q: Qdisc): boolean {
+    const skb = this.dequeue_skb(q);
+    return skb !== undefined && this.sch_direct_xmit(skb, q, q.dev, q.dev_queue as NetdevQueue);
+  }
+
+  /** What the driver refused goes first; nothing while the queue is stopped. */
+  dequeue_skb(q: Qdisc): SkBuff | undefined {
+    const txq = q.dev_queue;
+    if (txq === undefined || txq.drvXoff || txq.stackXoff) return undefined;
+    let skb = q.gso_skb.shift();
+    if (skb !== undefined) {
+      q.qlen--;
+      q.backlog -= skb.len;
+    } else {
+      if (q.qlen === 0) return undefined;
+      skb = q.dequeue();
+    }
+    if (skb !== undefined && this.tpDequeue.enabled) this.tpDequeue.emit(0, q.dev.ifindex, q.handle, q.parent, 1, skb.id, 0);
+    return skb;
+  }
+
+  /** True when more may be sent. A packet the driver will not take now is kept for the next run. */
+  sch_direct_xmit(skb: SkBuff, q: Qdisc, dev: NetDevice, txq: NetdevQueue): boolean {
+    const { xmit } = this.kernel.net;
+    const ready = xmit.validate_xmit_skb(skb, dev);
+    if (ready === undefined) return true;
+    const rc = txq.drvXoff || txq.stackXoff ? NETDEV_TX_BUSY : xmit.dev_hard_start_xmit(ready, dev, txq);
+    if (dev_xmit_complete(rc)) return true;
+    if (rc !== NETDEV_TX_BUSY) this.kernel.printk.pr_warn(`BUG ${dev.name} code ${rc} qlen ${q.qlen}`);
+    this.dev_requeue_skb(ready, q);
     return false;
   }
-  dev_init_scheduler(dev: NetDevice): void;
-  dev_init_scheduler(): void {
-    return;
+
+  dev_requeue_skb(skb: SkBuff, q: Qdisc): void {
+    q.gso_skb.push(skb);
+    q.requeues++;
+    q.backlog += skb.len;
+    q.qlen++;
+    this.kernel.net.xmit.__netif_schedule(q);
   }
-  dev_activate(dev: NetDevice): void;
-  dev_activate(): void {
-    return;
+
+  traceEnqueue(q: Qdisc, skb: SkBuff): void {
+    if (this.tpEnqueue.enabled) this.tpEnqueue.emit(0, q.dev.name, q.dev.ifindex, q.handle, q.parent, q.dev_queue?.index ?? 0, skb.id);
   }
-  dev_deactivate(dev: NetDevice): void;
-  dev_deactivate(): void {
-    return;
+
+  dev_init_scheduler(dev: NetDevice): void {
+    const noop = new NoopQdisc(this.kernel, dev);
+    dev.qdisc = noop;
+    for (const txq of dev.queues) txq.qdisc = txq.qdisc_sleeping = noop;
+    dev.watchdog_timer = new TimerList(this, OP_WATCHDOG, dev);
   }
-  dev_shutdown(dev: NetDevice): void;
-  dev_shutdown(): void {
-    return;
+
+  /** The device came up: default qdiscs the first time; they work once there is carrier. */
+  dev_activate(dev: NetDevice): void {
+    if (dev.qdisc.kind === 'noop') this.attach_default_qdiscs(dev);
+    if (dev.nocarrier) return;
+    for (const txq of dev.queues) this.transition_one_qdisc(txq);
+    this.__netdev_watchdog_up(dev);
   }
-  /** The watchdog of transmit queues runs while the device is up with carrier. */
-  __netdev_watchdog_up(dev: NetDevice): void;
-  __netdev_watchdog_up(): void {
-    return;
+
+  attach_default_qdiscs(dev: NetDevice): void {
+    const noqueue = dev.priv_flags.has('IFF_NO_QUEUE');
+    if (dev.num_tx_queues > 1 && !noqueue) {
+      const mq = this.qdisc_create_dflt(dev.queues[0], 'mq');
+      for (const txq of dev.queues) txq.qdisc_sleeping = mq.child(txq.index) ?? mq;
+      dev.qdisc = mq;
+      return;
+    }
+    for (const txq of dev.queues) txq.qdisc_sleeping = this.qdisc_create_dflt(txq, noqueue ? 'noqueue' : this.default_qdisc);
+    dev.qdisc = dev.queues[0].qdisc_sleeping;
+    dev.qdisc.refcnt++;
   }
-  /** The real number of queues changed: qdiscs of queues that went are reset. */
-  qdisc_reset_all_tx_gt(dev: NetDevice, txq: number): void;
-  qdisc_reset_all_tx_gt(): void {
-    return;
+
+  transition_one_qdisc(txq: NetdevQueue): void {
+    const q = txq.qdisc_sleeping;
+    q.deactivated = false;
+    txq.qdisc = q;
+    txq.trans_start = this.kernel.now();
   }
-  /** What tc qdisc show lists, in order. */
-  tc_dump_qdisc(dev: NetDevice): QdiscInfo[];
-  tc_dump_qdisc(): QdiscInfo[] {
-    return [];
+
+  /** Down or no carrier: what waits is freed, and what comes is dropped. */
+  dev_deactivate(dev: NetDevice): void {
+    const noop = dev.queues.length > 0 && dev.queues[0].qdisc.kind === 'noop';
+    if (noop) return;
+    const idle = new NoopQdisc(this.kernel, dev);
+    for (const txq of dev.queues) {
+      const q = txq.qdisc_sleeping;
+      if (q.holdsPackets) q.deactivated = true;
+      txq.qdisc = idle;
+      this.qdisc_reset(q);
+    }
+    if (dev.watchdog_timer !== undefined) this.kernel.timers.del_timer(dev.watchdog_timer);
+  }
+
+  qdisc_reset(q: Qdisc): void {
+    q.reset();
+    for (let skb = q.gso_skb.shift(); skb !== undefined; skb = q.gso_skb.shift()) this.kernel.skb.kfree_skb_reason(skb, 'QDISC_DROP');
+    q.qlen = 0;
+    q.backlog = 0;
+  }
+
+  /** The device is going for good. */
+  dev_shutdown(dev: NetDevice): void {
+    for (const txq of dev.queues) this.qdisc_reset(txq.qdisc_sleeping);
+    this.dev_init_scheduler(dev);
+  }
+
+  /** Fewer transmit queues than before: what waits in the others is freed. */
+  qdisc_reset_all_tx_gt(dev: NetDevice, txq: number): void {
+    for (let i = txq; i < dev.num_tx_queues; i++) this.qdisc_reset(dev.queues[i].qdisc_sleeping);
+  }
+
+  /** Looks after stopped queues, while the device is up and has carrier. */
+  __netdev_watchdog_up(dev: NetDevice): void {
+    if (dev.netdev_ops.ndo_tx_timeout === undefined || dev.watchdog_timer === undefined) return;
+    if (dev.queues.some((q) => q.drvXoff)) this.kernel.timers.startIn(dev.watchdog_timer, dev.watchdog_timeo);
+  }
+  /** A driver stopped a queue: from now on it is watched. */
+  queueStopped(txq: NetdevQueue): void {
+    const { dev } = txq;
+    const timer = dev.watchdog_timer;
+    if (timer === undefined || dev.netdev_ops.ndo_tx_timeout === undefined || dev.nocarrier || !dev.started) return;
+    if (!this.kernel.timers.timer_pending(timer)) this.kernel.timers.startIn(timer, dev.watchdog_timeo);
+  }
+
+  onEvent(_op: number, arg: unknown): void {
+    this.dev_watchdog(arg as NetDevice);
+  }
+  dev_watchdog(dev: NetDevice): void {
+    if (!dev.present || !dev.started || dev.nocarrier) return;
+    const late = dev.queues.find((q) => q.drvXoff && this.kernel.now() > q.trans_start + dev.watchdog_timeo);
+    if (late !== undefined) {
+      late.trans_timeout++;
+      const driver = dev.parent?.driver?.name ?? dev.kind ?? '';
+      if (this.tpTimeout.enabled) this.tpTimeout.emit(dev.name, driver, late.index);
+      if (!this.watchdogWarned) {
+        this.watchdogWarned = true;
+        this.kernel.printk.pr_warn('------------[ cut here ]------------');
+        this.kernel.printk.pr_warn(`NETDEV WATCHDOG: ${dev.name} (${driver}): transmit queue ${late.index} timed out`);
+      }
+      dev.netdev_ops.ndo_tx_timeout?.(dev, late.index);
+    }
+    this.__netdev_watchdog_up(dev);
+  }
+
+  /** What `tc qdisc show dev` lists, in order. */
+  tc_dump_qdisc(dev: NetDevice): QdiscInfo[] {
+    const root = dev.qdisc;
+    if (root.builtin) return [];
+    const out = [this.tc_fill_qdisc(root)];
+    for (let i = dev.real_num_tx_queues - 1; i >= 0; i--) {
+      const child = root.child(i);
+      if (child !== undefined) out.push(this.tc_fill_qdisc(child));
+    }
+    return out;
+  }
+  tc_fill_qdisc(q: Qdisc): QdiscInfo {
+    return { kind: q.kind, handle: q.handle, parent: q.parent, refcnt: q.refcnt, options: q.dumpOptions(), stats: q.dumpStats(), xstats: q.dumpXstats() };
+  }
+
+  private make(txq: NetdevQueue, kind: QdiscKind): Qdisc {
+    switch (kind) {
+      case 'fq_codel':
+        return new FqCodel(this.kernel, kind, txq.dev, txq);
+      case 'pfifo_fast':
+        return new PfifoFast(this.kernel, kind, txq.dev, txq);
+      case 'mq':
+        return new Mq(this.kernel, kind, txq.dev, undefined);
+      case 'noqueue':
+        return new NoqueueQdisc(this.kernel, txq.dev);
+      case 'noop':
+        return new NoopQdisc(this.kernel, txq.dev);
+    }
   }
 }
+

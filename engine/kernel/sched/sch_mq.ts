@@ -1,0 +1,51 @@
+// mq: a default qdisc under each transmit queue (Linux: net/sched/sch_mq.c).
+import type { SkBuff } from '../skbuff.ts';
+import { NET_XMIT_CN } from '../net_device.ts';
+import { Qdisc, type QdiscStats } from './qdisc.ts';
+
+export class Mq extends Qdisc {
+  readonly children: Qdisc[] = [];
+
+  override init(): number {
+    const { sched } = this.kernel;
+    for (const txq of this.dev.queues) {
+      const q = sched.qdisc_create_dflt(txq, sched.default_qdisc);
+      q.parent = (this.handle | (txq.index + 1)) >>> 0;
+      this.children.push(q);
+    }
+    return 0;
+  }
+
+  /** Never asked: packets enter a queue's own qdisc. */
+  enqueue(skb: SkBuff): number {
+    this.kernel.skb.kfree_skb_reason(skb, 'QDISC_DROP');
+    return NET_XMIT_CN;
+  }
+  dequeue(): undefined {
+    return undefined;
+  }
+  peek(): undefined {
+    return undefined;
+  }
+  reset(): void {
+    for (const q of this.children) q.reset();
+  }
+  override child(queue: number): Qdisc | undefined {
+    return this.children[queue];
+  }
+
+  override dumpStats(): QdiscStats {
+    const sum: QdiscStats = { bytes: 0, packets: 0, drops: 0, overlimits: 0, requeues: 0, qlen: 0, backlog: 0 };
+    for (const q of this.children) {
+      const s = q.dumpStats();
+      sum.bytes += s.bytes;
+      sum.packets += s.packets;
+      sum.drops += s.drops;
+      sum.overlimits += s.overlimits;
+      sum.requeues += s.requeues;
+      sum.qlen += s.qlen;
+      sum.backlog += s.backlog;
+    }
+    return sum;
+  }
+}
