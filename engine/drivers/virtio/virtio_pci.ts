@@ -1,0 +1,111 @@
+// The virtio-pci driver and its modules (Linux: drivers/virtio/virtio_pci_common.c): any Qumranet function becomes a virtio device.
+import { ops } from '../../base/ops.ts';
+import type { Kernel } from '../../kernel/kernel.ts';
+import type { ModuleDef } from '../../kernel/module.ts';
+import { PCI_ANY_ID, PCI_VENDOR_ID } from '../../pci/ids.ts';
+import type { PciCore } from '../pci/pci.ts';
+import { PCI_DEVICE, type PciDev, type PciDeviceId, type PciDriver } from '../pci/pci_dev.ts';
+import type { VirtioBus } from './virtio.ts';
+import { VirtioPciDevice } from './virtio_pci_device.ts';
+import { VpModernDevice } from './virtio_pci_modern_dev.ts';
+import { Virtqueue } from './virtio_ring.ts';
+
+const ID_TABLE: readonly PciDeviceId[] = Object.freeze([Object.freeze(PCI_DEVICE(PCI_VENDOR_ID.REDHAT_QUMRANET, PCI_ANY_ID))]);
+
+export class VirtioPciDriver implements PciDriver {
+  readonly name = 'virtio-pci';
+  readonly idTable = ID_TABLE;
+  constructor(readonly kernel: Kernel) {}
+
+  onProbe(dev: PciDev): number {
+    return this.virtio_pci_probe(dev);
+  }
+  onRemove(dev: PciDev): void {
+    this.virtio_pci_remove(dev);
+  }
+
+  virtio_pci_probe(pci_dev: PciDev): number {
+    const { core } = pci_dev;
+    const bus = this.kernel.modules.state('virtio') as VirtioBus;
+    const vp = new VirtioPciDevice(this.kernel, pci_dev, bus);
+    core.pci_set_drvdata(pci_dev, vp);
+    let err = core.pci_enable_device(pci_dev);
+    if (err < 0) return err;
+    err = vp.virtio_pci_modern_probe();
+    if (err < 0) {
+      core.pci_disable_device(pci_dev);
+      return err;
+    }
+    core.pci_set_master(pci_dev);
+    bus.register_virtio_device(vp.mdev.id, vp, pci_dev, (vdev) => (vp.vdev = vdev));
+    return 0;
+  }
+
+  virtio_pci_remove(pci_dev: PciDev): void {
+    const vp = pci_dev.core.pci_get_drvdata(pci_dev) as VirtioPciDevice;
+    const bus = this.kernel.modules.state('virtio') as VirtioBus;
+    bus.unregister_virtio_device(vp.vdev);
+    vp.virtio_pci_modern_remove();
+    pci_dev.core.pci_disable_device(pci_dev);
+    pci_dev.core.pci_set_drvdata(pci_dev, undefined);
+  }
+}
+
+const pci = (kernel: Kernel): PciCore => kernel.modules.state('pci') as PciCore;
+
+/** In the order in which modprobe virtio_pci inserts them; the virtio module itself is in virtio.ts. */
+export const VIRTIO_RING_MODULE: ModuleDef = ops<ModuleDef>({
+  name: 'virtio_ring',
+  path: 'kernel/drivers/virtio/virtio_ring.ko',
+  size: 49152,
+  depends: [],
+  description: '',
+  license: 'GPL',
+  functions: [Virtqueue],
+});
+
+export const VIRTIO_PCI_MODERN_DEV_MODULE: ModuleDef = ops<ModuleDef>({
+  name: 'virtio_pci_modern_dev',
+  path: 'kernel/drivers/virtio/virtio_pci_modern_dev.ko',
+  size: 20480,
+  depends: [],
+  version: '0.1',
+  description: 'Modern Virtio PCI Device',
+  author: 'Jason Wang <jasowang@redhat.com>',
+  license: 'GPL',
+  functions: [VpModernDevice],
+});
+
+export const VIRTIO_PCI_LEGACY_DEV_MODULE: ModuleDef = ops<ModuleDef>({
+  name: 'virtio_pci_legacy_dev',
+  path: 'kernel/drivers/virtio/virtio_pci_legacy_dev.ko',
+  size: 16384,
+  depends: [],
+  version: '0.1',
+  description: 'Legacy Virtio PCI Device',
+  author: 'Wu Zongyong <wuzongyong@linux.alibaba.com>',
+  license: 'GPL',
+});
+
+export const VIRTIO_PCI_MODULE: ModuleDef = ops<ModuleDef>({
+  name: 'virtio_pci',
+  path: 'kernel/drivers/virtio/virtio_pci.ko',
+  size: 24576,
+  depends: ['virtio_ring', 'virtio_pci_modern_dev', 'virtio_pci_legacy_dev', 'virtio'],
+  insertOrder: ['virtio_ring', 'virtio', 'virtio_pci_modern_dev', 'virtio_pci_legacy_dev'],
+  version: '1',
+  description: 'virtio-pci',
+  author: 'Anthony Liguori <aliguori@us.ibm.com>',
+  license: 'GPL',
+  aliases: ['pci:v00001AF4d*sv*sd*bc*sc*i*'],
+  params: [{ name: 'force_legacy', type: 'bool', value: 'N', mode: 0o444, description: 'Force legacy mode for transitional virtio 1 devices' }],
+  functions: [VirtioPciDevice, VirtioPciDriver],
+  init(kernel, module) {
+    const driver = new VirtioPciDriver(kernel);
+    module.state = driver;
+    return pci(kernel).bus.__pci_register_driver(driver, 'virtio_pci');
+  },
+  exit(kernel, module) {
+    pci(kernel).bus.pci_unregister_driver(module.state as VirtioPciDriver);
+  },
+});
