@@ -16,13 +16,13 @@ export const VirtioFault = event('virtio_device:fault', { dev: 'str', queue: 'i3
 export const VirtioStatus = event('virtio_device:status', { dev: 'str', status: 'u8', names: 'str' }, (e) => `${e.dev} ${hex(e.status)} ${e.names}`);
 
 /** A packet left a transmit chain as wire frame `frame`; a segmented packet gives several records with the same head. */
-export const NicTx = event('virtio_net_device:tx', { dev: 'str', queue: 'u32', head: 'u32', addr: 'addr', frame: 'u32', len: 'u32' }, (e) =>
+export const NicTx = event('virtio_net_device:tx', { dev: 'str', queue: 'u32', head: 'u32', addr: 'addr', frame: 'u64', len: 'u32' }, (e) =>
   `${e.dev} q${e.queue} head=${e.head} frame=${e.frame} len=${e.len}`);
 /** A wire frame was written to a receive chain; addr is where its first byte (after the header) went. */
-export const NicRx = event('virtio_net_device:rx', { dev: 'str', queue: 'u32', head: 'u32', addr: 'addr', from: 'str', frame: 'u32', len: 'u32', buffers: 'u16' }, (e) =>
-  `${e.dev} q${e.queue} head=${e.head} frame=${e.from}#${e.frame} len=${e.len} buffers=${e.buffers}`);
+export const NicRx = event('virtio_net_device:rx', { dev: 'str', queue: 'u32', head: 'u32', addr: 'addr', frame: 'u64', len: 'u32', buffers: 'u16' }, (e) =>
+  `${e.dev} q${e.queue} head=${e.head} frame=${e.frame} len=${e.len} buffers=${e.buffers}`);
 /** A frame ended in the device. */
-export const NicDrop = event('virtio_net_device:drop', { dev: 'str', queue: 'i32', frame: 'u32', len: 'u32', reason: 'str' }, (e) =>
+export const NicDrop = event('virtio_net_device:drop', { dev: 'str', queue: 'i32', frame: 'u64', len: 'u32', reason: 'str' }, (e) =>
   `${e.dev} q${e.queue} frame=${e.frame} len=${e.len} reason=${e.reason}`);
 
 export const PciCfgRead = event('pci:cfg_read', { dev: 'str', reg: 'u16', size: 'u8', value: 'u32' }, (e) => `${e.dev} @${hex(e.reg)} -> ${hex(e.value)}`);

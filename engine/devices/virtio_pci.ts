@@ -109,7 +109,7 @@ export class VirtioPci implements VirtioTransport, MmioTarget, PciFunctionHooks 
     if (value === 0) return this.reset();
     let next = value | (this.status & S.NEEDS_RESET);
     if ((next & S.FEATURES_OK) !== 0 && (this.status & S.FEATURES_OK) === 0) {
-      if (this.acceptable()) this.acceptFeatures();
+      if (this.acceptable()) this.model.negotiated(this.driverFeatures);
       else next &= ~S.FEATURES_OK;
     }
     const starts = (next & S.DRIVER_OK) !== 0 && (this.status & S.DRIVER_OK) === 0;
@@ -198,10 +198,6 @@ export class VirtioPci implements VirtioTransport, MmioTarget, PciFunctionHooks 
     return (
       (this.driverFeatures & ~this.offered) === 0n && (this.driverFeatures & F.VIRTIO_F_VERSION_1) !== 0n && missingPrerequisites(this.driverFeatures).length === 0
     );
-  }
-
-  private acceptFeatures(): void {
-    this.model.negotiated(this.driverFeatures);
   }
 
   private start(): void {

@@ -192,7 +192,7 @@ export class Virtqueue {
 
   /** Whether the driver should ring for new buffers (virtio-v1.2 §2.7.10). After switching on, look for work once more: the bell may have been missed. */
   setNotifications(on: boolean): void {
-    if (this.fault !== undefined || !this.enabled) return;
+    if (this.fault !== undefined || !this.enabled || (!on && !this.notificationsOn)) return;
     this.notificationsOn = on;
     if (!this.eventIdx) VirtqUsed.flags.set(this.mem, this.device, on ? 0 : VIRTQ_USED_F_NO_NOTIFY);
     else if (on) this.mem.setU16(availEventAt(this.device, this.size), VirtqAvail.idx.get(this.mem, this.driver));

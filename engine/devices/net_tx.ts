@@ -1,0 +1,185 @@
+// Transmit side of virtio-net: drains the transmit queues in turn, completes offloads, puts frames on the wire.
+import { ByteMem } from '../base/memory.ts';
+import { ops } from '../base/ops.ts';
+import type { Instant } from '../base/units.ts';
+import type { DmaPort } from '../platform/bus.ts';
+import type { Actor } from '../sim/sim.ts';
+import type { TracePoint, TraceScope } from '../trace/trace.ts';
+import { txQueue, VIRTIO_NET_HDR_F, VIRTIO_NET_HDR_GSO, VirtioNetHdr } from '../virtio/net.ts';
+import type { NicContext } from './net_context.ts';
+import { flowHash, FrameLayout, parseFrame } from './net_flow.ts';
+import { completeChecksum, MIN_PACKET, OffloadRequest, segment } from './net_offload.ts';
+import { NicDrop, NicTx } from './trace.ts';
+import { breakQueue } from './virtio_device.ts';
+import { VirtqChain, type Virtqueue } from './virtqueue.ts';
+
+const HDR = VirtioNetHdr.$size;
+/** Scratch of one event: filled and used up within it, so no part of the world. */
+const scratch = ops({ chain: new VirtqChain(), hdr: new ByteMem(new Uint8Array(HDR)), layout: new FrameLayout(), request: new OffloadRequest() });
+
+/**
+ * One engine serves all queues round robin, a packet per event, and is busy until the wire took it. While a queue is being served its
+ * notifications are off; it sleeps only after it found the queue empty with notifications on (virtio-v1.2 §2.7.10).
+ */
+export class NetTx implements Actor {
+  /** One bit per queue pair that is being served. */
+  private active = 0;
+  private last = 0;
+  private scheduled = false;
+  private busyUntil = 0;
+  private readonly tpTx: TracePoint;
+  private readonly tpDrop: TracePoint;
+
+  constructor(
+    private readonly nic: NicContext,
+    private readonly mem: DmaPort,
+    scope: TraceScope,
+  ) {
+    this.tpTx = scope.point(NicTx);
+    this.tpDrop = scope.point(NicDrop);
+  }
+
+  /** The driver rang a transmit queue's bell at `time` (its CPU's clock). */
+  notify(pair: number, time: Instant): void {
+    if ((this.active & (1 << pair)) !== 0) return;
+    this.active |= 1 << pair;
+    this.nic.transport.queues[txQueue(pair)].setNotifications(false);
+    if (!this.scheduled) this.schedule(Math.max(time + this.nic.timing.doorbell, this.busyUntil));
+  }
+
+  /** The queue was reset: nothing of it is left to serve. */
+  stop(pair: number): void {
+    this.active &= ~(1 << pair);
+  }
+
+  reset(): void {
+    this.active = 0;
+  }
+
+  onEvent(): void {
+    this.scheduled = false;
+    const { transport } = this.nic;
+    if (!transport.running) this.active = 0;
+    if (this.active === 0) return;
+    const pair = this.nextActive();
+    const q = transport.queues[txQueue(pair)];
+    if (q.pop(scratch.chain)) this.busyUntil = Math.max(this.send(q, pair), this.nic.sim.now);
+    else if (q.fault !== undefined) return transport.faulted(q);
+    else {
+      q.setNotifications(true);
+      if (q.hasWork()) q.setNotifications(false);
+      else this.active &= ~(1 << pair);
+    }
+    if (this.active !== 0 && transport.running) this.schedule(this.busyUntil);
+  }
+
+  private schedule(time: number): void {
+    this.scheduled = true;
+    const { sim } = this.nic;
+    sim.at(Math.ceil(Math.max(time, sim.now)) as Instant, this, 0);
+  }
+
+  private nextActive(): number {
+    let pair = this.last;
+    do pair = (pair + 1) & 31;
+    while ((this.active & (1 << pair)) === 0);
+    this.last = pair;
+    return pair;
+  }
+
+  /** Sends the popped packet; returns when the engine is free again. */
+  private send(q: Virtqueue, pair: number): number {
+    const c = scratch.chain;
+    const { nic } = this;
+    if (c.outBytes < HDR) {
+      breakQueue(nic.transport, q, 'no header', c.head, `${c.outBytes} bytes`);
+      return nic.sim.now;
+    }
+    const length = c.outBytes - HDR;
+    const bytes = new Uint8Array(length);
+    gather(this.mem, c, 0, scratch.hdr.bytes, HDR);
+    gather(this.mem, c, HDR, bytes, length);
+    const free = this.put(bytes, pair, c);
+    q.push(c.head, 0);
+    nic.transport.flush(q);
+    return Math.max(free, nic.sim.now + nic.timing.frame + length / nic.timing.bytesPerNs);
+  }
+
+  private put(bytes: Uint8Array, pair: number, c: VirtqChain): number {
+    const { nic } = this;
+    const { counters } = nic;
+    const r = this.readRequest();
+    const tooShort = bytes.length < MIN_PACKET ? 'shorter than an Ethernet header' : '';
+    if (nic.pairs > 1 && tooShort === '') this.learn(bytes, pair);
+    let frames: Uint8Array[] | string;
+    if (tooShort !== '') frames = tooShort;
+    else if (r.gsoType !== VIRTIO_NET_HDR_GSO.NONE) {
+      frames = segment(bytes, r);
+      counters.tx_gso++;
+    } else if (r.needsCsum) {
+      frames = completeChecksum(bytes, r.csumStart, r.csumOffset) ? [bytes] : 'checksum field outside the packet';
+      counters.tx_csum++;
+    } else frames = [bytes];
+    if (typeof frames === 'string') {
+      counters.tx_bad++;
+      return this.drop(pair, bytes.length, frames);
+    }
+    if (!nic.linkUp || nic.wire === undefined) {
+      counters.tx_link_down++;
+      return this.drop(pair, bytes.length, 'link_down');
+    }
+    counters.tx_packets++;
+    counters.tx_bytes += bytes.length;
+    let free = 0;
+    for (const frame of frames) {
+      const id = nic.sim.newId();
+      counters.tx_frames++;
+      if (this.tpTx.enabled) this.tpTx.emit(nic.name, txQueue(pair), c.head, packetAddress(c), id, frame.length);
+      free = nic.wire.transmit(nic.port, { bytes: frame, id, skb: 0 });
+    }
+    return free;
+  }
+
+  private readRequest(): OffloadRequest {
+    const r = scratch.request;
+    const h = scratch.hdr;
+    const gso = VirtioNetHdr.gso_type.get(h, 0);
+    r.needsCsum = (VirtioNetHdr.flags.get(h, 0) & VIRTIO_NET_HDR_F.NEEDS_CSUM) !== 0;
+    r.csumStart = VirtioNetHdr.csum_start.get(h, 0);
+    r.csumOffset = VirtioNetHdr.csum_offset.get(h, 0);
+    r.gsoType = gso & ~VIRTIO_NET_HDR_GSO.ECN;
+    r.ecn = (gso & VIRTIO_NET_HDR_GSO.ECN) !== 0;
+    r.gsoSize = VirtioNetHdr.gso_size.get(h, 0);
+    return r;
+  }
+
+  private learn(bytes: Uint8Array, pair: number): void {
+    parseFrame(bytes, scratch.layout);
+    this.nic.flows.learn(flowHash(bytes, scratch.layout), pair, this.nic.sim.now);
+  }
+
+  private drop(pair: number, length: number, reason: string): number {
+    if (this.tpDrop.enabled) this.tpDrop.emit(this.nic.name, txQueue(pair), 0, length, reason);
+    return this.nic.sim.now;
+  }
+}
+
+/** Copies `length` readable bytes of the chain, from `offset` on. */
+export function gather(mem: DmaPort, c: VirtqChain, offset: number, into: Uint8Array, length: number): void {
+  let skip = offset;
+  let done = 0;
+  for (let i = 0; done < length; i++) {
+    const len = c.len[i];
+    if (skip >= len) {
+      skip -= len;
+      continue;
+    }
+    const n = Math.min(len - skip, length - done);
+    mem.read(c.addr[i] + skip, into, done, n);
+    done += n;
+    skip = 0;
+  }
+}
+
+/** Where the packet itself starts: behind the header, which usually lies in front of it in one buffer. */
+const packetAddress = (c: VirtqChain): number => (c.len[0] > HDR || c.out === 1 ? c.addr[0] + HDR : c.addr[1]);

@@ -1,0 +1,251 @@
+// The virtio-net device (virtio-v1.2 §5.1): queue pairs, control queue, offloads, link; and the factory that puts it on PCI.
+import { ByteMem } from '../base/memory.ts';
+import { invariant } from '../base/ops.ts';
+import type { Sim } from '../sim/sim.ts';
+import type { Frame, NicPort, Wire } from '../link/port.ts';
+import { PCI_DEVICE_ID } from '../pci/ids.ts';
+import type { Platform } from '../platform/platform.ts';
+import { F, featureWord } from '../virtio/features.ts';
+import { ctrlQueue, VIRTIO_NET_S, VirtioNetConfig } from '../virtio/net.ts';
+import { VIRTIO_ID } from '../virtio/status.ts';
+import { type CtrlTarget, GUEST_OFFLOADS, serveControl } from './net_ctrl.ts';
+import { NIC_TIMING, type NicContext, type NicCounters, type NicTiming, zeroCounters } from './net_context.ts';
+import { RxFilter } from './net_filter.ts';
+import { FlowTable } from './net_flow.ts';
+import { NetRx } from './net_rx.ts';
+import { NetTx } from './net_tx.ts';
+import { VirtioPci } from './virtio_pci.ts';
+import type { VirtioDevice, VirtioTransport } from './virtio_device.ts';
+import { VIRTQUEUE_MAX } from './virtqueue.ts';
+
+/** What a lab file says about a virtio NIC. */
+export interface VirtioNetSpec {
+  /** 'h1:nic0' */
+  readonly portName: string;
+  /** '00:01.0', for traces. */
+  readonly slot: string;
+  readonly mac: Uint8Array;
+  /** 1 … 8; MQ is offered from 2 on. */
+  readonly queuePairs: number;
+  /** Entries per receive and transmit queue, a power of two up to 1024; QEMU's default is 256. */
+  readonly ringSize?: number;
+  /** QEMU's disable-legacy=off; default true. */
+  readonly transitional?: boolean;
+  /** MSI-X vectors; default 2 per pair, one for the control queue, one for the configuration. */
+  readonly vectors?: number;
+  /** Features not to offer, as QEMU's property=off. */
+  readonly disable?: bigint;
+  readonly timing?: Partial<NicTiming>;
+}
+
+/** QEMU: the control queue always has 64 entries. */
+const CTRL_QUEUE_SIZE = 64;
+const CLASS_ETHERNET = 0x020000;
+export const MAX_QUEUE_PAIRS = 8;
+
+/** What QEMU 7.2 offers to a modern driver with a vnet-hdr capable tap behind it; MQ is added with the second queue pair. */
+const NET_FEATURES = featureWord(
+  'VIRTIO_NET_F_CSUM',
+  'VIRTIO_NET_F_GUEST_CSUM',
+  'VIRTIO_NET_F_CTRL_GUEST_OFFLOADS',
+  'VIRTIO_NET_F_MAC',
+  'VIRTIO_NET_F_GUEST_TSO4',
+  'VIRTIO_NET_F_GUEST_TSO6',
+  'VIRTIO_NET_F_GUEST_ECN',
+  'VIRTIO_NET_F_GUEST_UFO',
+  'VIRTIO_NET_F_HOST_TSO4',
+  'VIRTIO_NET_F_HOST_TSO6',
+  'VIRTIO_NET_F_HOST_ECN',
+  'VIRTIO_NET_F_HOST_UFO',
+  'VIRTIO_NET_F_MRG_RXBUF',
+  'VIRTIO_NET_F_STATUS',
+  'VIRTIO_NET_F_CTRL_VQ',
+  'VIRTIO_NET_F_CTRL_RX',
+  'VIRTIO_NET_F_CTRL_VLAN',
+  'VIRTIO_NET_F_CTRL_RX_EXTRA',
+  'VIRTIO_NET_F_GUEST_ANNOUNCE',
+  'VIRTIO_NET_F_CTRL_MAC_ADDR',
+);
+
+export class VirtioNet implements VirtioDevice, NicPort, NicContext, CtrlTarget {
+  readonly deviceId = VIRTIO_ID.NET;
+  readonly name: string;
+  readonly portName: string;
+  readonly features: bigint;
+  readonly config = new ByteMem(new Uint8Array(VirtioNetConfig.$size));
+  readonly queueSizes: readonly number[];
+  readonly maxPairs: number;
+  readonly sim: Sim;
+  readonly timing: NicTiming;
+  readonly counters: NicCounters = zeroCounters();
+  readonly filter = new RxFilter();
+  readonly flows = new FlowTable();
+  wire: Wire | undefined;
+  pairs = 1;
+  negotiatedFeatures = 0n;
+  mergeable = false;
+  guestCsum = false;
+  private attached: VirtioPci | undefined;
+  private cableUp = false;
+  private adminUp = true;
+  private tx: NetTx | undefined;
+  private rx: NetRx | undefined;
+
+  constructor(
+    private readonly platform: Platform,
+    private readonly spec: VirtioNetSpec,
+  ) {
+    const ring = spec.ringSize ?? 256;
+    invariant(spec.queuePairs >= 1 && spec.queuePairs <= MAX_QUEUE_PAIRS, `${spec.portName}: 1 to ${MAX_QUEUE_PAIRS} queue pairs`);
+    invariant(ring >= 64 && ring <= VIRTQUEUE_MAX && (ring & (ring - 1)) === 0, `${spec.portName}: the ring size is a power of two from 64 to ${VIRTQUEUE_MAX}`);
+    this.sim = platform.sim;
+    this.portName = spec.portName;
+    this.name = `virtio-net-pci ${spec.slot}`;
+    this.maxPairs = spec.queuePairs;
+    this.timing = { ...NIC_TIMING, ...spec.timing };
+    this.features = (NET_FEATURES | (spec.queuePairs > 1 ? F.VIRTIO_NET_F_MQ : 0n)) & ~(spec.disable ?? 0n);
+    this.queueSizes = [...new Array<number>(2 * spec.queuePairs).fill(ring), CTRL_QUEUE_SIZE];
+    VirtioNetConfig.max_virtqueue_pairs.set(this.config, 0, spec.queuePairs);
+    this.reset();
+  }
+
+  get transport(): VirtioPci {
+    invariant(this.attached !== undefined, `${this.name}: no transport`);
+    return this.attached;
+  }
+
+  get port(): NicPort {
+    return this;
+  }
+
+  /** The link as the driver sees it: a cable that is up, and not switched off from outside. */
+  get linkUp(): boolean {
+    return this.cableUp && this.adminUp;
+  }
+
+  attach(transport: VirtioTransport): void {
+    invariant(transport instanceof VirtioPci, 'virtio-net sits on PCI');
+    this.attached = transport;
+    this.tx = new NetTx(this, transport.port, this.platform.scope);
+    this.rx = new NetRx(this, transport.port, this.platform.scope);
+  }
+
+  negotiated(features: bigint): void {
+    this.negotiatedFeatures = features;
+    this.mergeable = (features & F.VIRTIO_NET_F_MRG_RXBUF) !== 0n;
+    this.setGuestOffloads(features & GUEST_OFFLOADS);
+    if ((features & F.VIRTIO_NET_F_CTRL_VLAN) !== 0n) this.filter.filterVlans();
+  }
+
+  /** Doorbells that came before DRIVER_OK were not heard: look at every queue (virtio-v1.2 §3.1.1 lets the driver fill them earlier). */
+  driverOk(): void {
+    for (const q of this.transport.queues) if (q.hasWork()) this.queueNotify(q.index);
+  }
+
+  queueNotify(queue: number): void {
+    // virtio-v1.2 §5.1.2: without MQ the control queue follows the first pair
+    const control = (this.negotiatedFeatures & F.VIRTIO_NET_F_MQ) !== 0n ? ctrlQueue(this.maxPairs) : ctrlQueue(1);
+    const { queues, port } = this.transport;
+    if (queue === control) serveControl(this.transport, queues[queue], port, this);
+    else if ((queue & 1) === 1) this.tx?.notify(queue >> 1, this.platform.cpus.now());
+    // a receive queue's bell needs no answer: frames that found no buffer are gone, and the next one looks at the ring
+  }
+
+  queueReset(queue: number): void {
+    if ((queue & 1) === 1) this.tx?.stop(queue >> 1);
+  }
+
+  reset(): void {
+    this.negotiatedFeatures = 0n;
+    this.mergeable = this.guestCsum = false;
+    this.pairs = 1;
+    this.filter.reset(this.spec.mac);
+    this.config.write(VirtioNetConfig.mac.offset, this.spec.mac, 0, 6);
+    this.writeStatus(this.linkUp ? VIRTIO_NET_S.LINK_UP : 0);
+    this.flows.reset();
+    this.tx?.reset();
+    this.rx?.reset();
+  }
+
+  // NicPort
+
+  plug(wire: Wire | undefined): void {
+    this.wire = wire;
+  }
+
+  receiveFrame(frame: Frame): void {
+    if (this.linkUp) this.rx?.receive(frame);
+  }
+
+  linkChanged(up: boolean): void {
+    this.cableUp = up;
+    this.updateLink();
+  }
+
+  /** QMP set_link: the link as if pulled, whatever the cable. */
+  setLink(up: boolean): void {
+    this.adminUp = up;
+    this.updateLink();
+  }
+
+  /** Asks the driver to announce itself, as after a migration (virtio-v1.2 §5.1.6.5.4). */
+  announce(): void {
+    if ((this.negotiatedFeatures & F.VIRTIO_NET_F_GUEST_ANNOUNCE) === 0n || (this.negotiatedFeatures & F.VIRTIO_NET_F_CTRL_VQ) === 0n) return;
+    this.writeStatus(VirtioNetConfig.status.get(this.config, 0) | VIRTIO_NET_S.ANNOUNCE);
+    this.transport.configChanged();
+  }
+
+  // CtrlTarget
+
+  setPairs(pairs: number): void {
+    this.pairs = pairs;
+  }
+
+  setGuestOffloads(offloads: bigint): void {
+    this.guestCsum = (offloads & F.VIRTIO_NET_F_GUEST_CSUM) !== 0n;
+  }
+
+  acknowledgeAnnounce(): boolean {
+    const status = VirtioNetConfig.status.get(this.config, 0);
+    this.writeStatus(status & ~VIRTIO_NET_S.ANNOUNCE);
+    return (status & VIRTIO_NET_S.ANNOUNCE) !== 0;
+  }
+
+  macChanged(): void {
+    this.config.write(VirtioNetConfig.mac.offset, this.filter.mac, 0, 6);
+  }
+
+  private updateLink(): void {
+    const old = VirtioNetConfig.status.get(this.config, 0);
+    const status = this.linkUp ? old | VIRTIO_NET_S.LINK_UP : old & ~VIRTIO_NET_S.LINK_UP;
+    if (status === old) return;
+    this.writeStatus(status);
+    this.transport.configChanged();
+  }
+
+  private writeStatus(status: number): void {
+    VirtioNetConfig.status.set(this.config, 0, status);
+  }
+}
+
+/** The device on PCI, ready for `host.addFunction(devfn, nic.pci.fn)` and `new Cable(…, nic.net, …)`. */
+export interface VirtioNetPci {
+  readonly pci: VirtioPci;
+  readonly net: VirtioNet;
+}
+
+export function virtioNetPci(platform: Platform, spec: VirtioNetSpec): VirtioNetPci {
+  const net = new VirtioNet(platform, spec);
+  const pci = new VirtioPci(
+    platform,
+    {
+      name: net.name,
+      transitional: spec.transitional ?? true,
+      transitionalId: PCI_DEVICE_ID.VIRTIO_NET_TRANSITIONAL,
+      classCode: CLASS_ETHERNET,
+      msixVectors: spec.vectors ?? 2 * spec.queuePairs + 2,
+    },
+    net,
+  );
+  return { pci, net };
+}
