@@ -4,6 +4,8 @@ import type { SelfHashing } from '../sim/hash.ts';
 import type { Frame } from './port.ts';
 
 export interface CapturedFrame {
+  /** World event during which it was sent. */
+  readonly event: number;
   /** First bit on the wire, and last bit at the other end; ns. */
   readonly sent: number;
   readonly arrives: number;

@@ -2,8 +2,8 @@
 import { parseMac } from '../wire/addresses.ts';
 import { invariant } from '../base/ops.ts';
 import { PciHost } from '../devices/pci_host.ts';
-import { type VirtioNetFunction, virtioNetPci } from '../devices/virtio_net_pci.ts';
-import type { VirtioNet } from '../devices/virtio_net.ts';
+import { type VirtioNet, virtioNetPci } from '../devices/virtio_net.ts';
+import type { VirtioPci } from '../devices/virtio_pci.ts';
 import { Kernel } from '../kernel/kernel.ts';
 import { PCI_DEVFN } from '../pci/config_space.ts';
 import { defaultCosts } from '../platform/costs.ts';
@@ -18,7 +18,7 @@ import { MODULES } from './modules.ts';
 export interface Nic {
   spec: NicSpec;
   readonly devfn: number;
-  readonly fn: VirtioNetFunction;
+  readonly pci: VirtioPci;
   readonly model: VirtioNet;
 }
 
@@ -89,16 +89,16 @@ export class Machine {
     const mac = parseMac(spec.mac);
     invariant(mac !== undefined, `bad MAC ${spec.mac}`);
     const slot = spec.slot ?? this.pci.freeSlot();
-    const fn = virtioNetPci(this.platform, {
+    const { pci, net } = virtioNetPci(this.platform, {
       portName: `${this.spec.name}:${spec.port}`,
-      slot,
+      slot: `00:${slot.toString(16).padStart(2, '0')}.0`,
       mac,
       queuePairs: spec.queuePairs,
       ringSize: spec.ringSize,
-      vectors: spec.vectors,
+      ...(spec.vectors === undefined ? {} : { vectors: spec.vectors }),
     });
-    const nic: Nic = { spec, devfn: PCI_DEVFN(slot, 0), fn, model: fn.model };
-    this.pci.addFunction(nic.devfn, fn.fn);
+    const nic: Nic = { spec, devfn: PCI_DEVFN(slot, 0), pci, model: net };
+    this.pci.addFunction(nic.devfn, pci.fn);
     this.nics.set(spec.port, nic);
     return nic;
   }

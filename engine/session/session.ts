@@ -2,7 +2,8 @@
 import { hashOf } from '../sim/hash.ts';
 import { instant, type Instant } from '../base/units.ts';
 import type { TraceRecord } from '../trace/trace.ts';
-import type { Input, InputResult } from '../machine/inputs.ts';
+import { applyFs } from '../machine/files.ts';
+import type { FsCall, FsResult, Input, InputResult } from '../machine/inputs.ts';
 import type { LabSpec } from '../machine/lab.ts';
 import { type CapturedFrame, type ProcessEvent, World } from '../machine/world.ts';
 import { Checkpoints } from './checkpoints.ts';
@@ -26,6 +27,8 @@ export type Observed = ReadonlySet<string> | 'all' | undefined;
 export interface SessionListener {
   /** New output; called between events. */
   drained(d: Drained): void;
+  /** An input was applied. */
+  logged(entry: LoggedInput): void;
   /** History after `event` is no longer true (an input after a rewind). */
   truncated(event: number): void;
 }
@@ -84,11 +87,20 @@ export class Session {
     let time = at ?? sim.now;
     if (time < sim.now) time = sim.now;
     if (next !== undefined && time > next) time = next;
-    this.log.push({ event: sim.executed + 1, time, input });
+    const entry = { event: sim.executed + 1, time, input };
+    this.log.push(entry);
+    this.listener?.logged(entry);
     const result = this.world.apply(input, time);
     this.lastEvent = this.event;
     this.flush();
     return result;
+  }
+
+  /** Looks at a machine's files without touching the world; undefined for calls that could change it. */
+  query(machine: string, netns: string, cwd: string, call: FsCall): FsResult | undefined {
+    const pure = call.call === 'stat' || call.call === 'readdir' || (call.call === 'read' && !call.path.endsWith('/trace_pipe'));
+    const m = this.world.machines.get(machine);
+    return pure && m !== undefined ? applyFs(m.kernel, netns, cwd, call) : undefined;
   }
 
   /** Executes one event or due logged input. False when nothing is left. */

@@ -40,7 +40,7 @@ const nicSchema = z.strictObject({
   model: z.literal('virtio-net', "the NIC models are: 'virtio-net'").default('virtio-net'),
   mac: z.string().regex(MAC, "a MAC address has the form '52:54:00:12:34:56', lower case").optional(),
   queues: z.int('queues: a whole number').min(1, 'queues: 1 to 8').max(8, 'queues: 1 to 8').default(1),
-  ring: z.int().min(16, 'ring: 16 to 1024').max(1024, 'ring: 16 to 1024').refine((n) => (n & (n - 1)) === 0, 'ring: a power of two').default(DEFAULT_RING_SIZE),
+  ring: z.int().min(64, 'ring: 64 to 1024').max(1024, 'ring: 64 to 1024').refine((n) => (n & (n - 1)) === 0, 'ring: a power of two').default(DEFAULT_RING_SIZE),
   slot: z.int().min(1, 'slot: 1 to 30').max(30, 'slot: 1 to 30').optional(),
   vectors: z.int().min(1).max(64).optional(),
 });

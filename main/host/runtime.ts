@@ -1,9 +1,10 @@
 // A session joined to shells: routes process output, applies the shells' inputs, and lets simulated time go on when all shells wait.
-import { type Drained, instant, type Input, type InputResult, type Session } from '../../engine/index.ts';
+import { type Drained, instant, type Input, type InputResult, type LoggedInput, type Session } from '../../engine/index.ts';
 import type { ProcessWatcher, SpawnRequest, WorldPort } from './shell/world_port.ts';
 
 export interface RuntimeListener {
   drained?(d: Drained): void;
+  logged?(entry: LoggedInput): void;
   truncated?(event: number): void;
 }
 
@@ -25,6 +26,9 @@ export class Runtime {
       drained: (d) => {
         this.undelivered.push(...d.processes);
         for (const l of this.listeners) l.drained?.(d);
+      },
+      logged: (entry) => {
+        for (const l of this.listeners) l.logged?.(entry);
       },
       truncated: (event) => {
         for (const l of this.listeners) l.truncated?.(event);
@@ -114,6 +118,8 @@ export class Runtime {
       },
       signal: (pid, signal) => kernel().procs.get(pid) !== undefined && this.apply({ kind: 'signal', machine, pid, signal }).kind === 'done',
       fs: (netns, cwd, fs) => {
+        const seen = this.session.query(machine, netns, cwd, fs);
+        if (seen !== undefined) return seen;
         const r = this.apply({ kind: 'fs', machine, netns, cwd, fs });
         return r.kind === 'fs' ? r.result : { ok: false, errno: 5 };
       },

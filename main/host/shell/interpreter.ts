@@ -31,6 +31,20 @@ export class Interpreter {
     return state.status;
   }
 
+  /** One interactive command line: as `runText`, but answers the Flow that ended it (an `exit`). */
+  async runInteractive(text: string, state: ShellState, io: Io): Promise<Flow | undefined> {
+    for (const part of completeCommands(text)) {
+      if ('error' in part) {
+        await io.stderr.write(`bash: ${part.error}\n`);
+        state.status = 2;
+        return undefined;
+      }
+      const flow = await this.statements(part.statements, state, io);
+      if (flow !== undefined) return flow;
+    }
+    return undefined;
+  }
+
   /** A list of statements; a Flow when something leaves it early. */
   async statements(list: readonly StatementNode[], state: ShellState, io: Io, guarded = false): Promise<Flow | undefined> {
     for (const s of list) {

@@ -115,6 +115,30 @@ export class ShellState {
   child(job: Job = this.job): ShellState {
     return new ShellState(this.shared, job, this);
   }
+  /** The same shell, its commands in another job (a new foreground command). */
+  inJob(job: Job): ShellState {
+    return new ShellState(this.shared, job, this);
+  }
+  /** Takes over what a foreground command changed. */
+  adopt(from: ShellState): void {
+    for (const [mine, theirs] of [
+      [this.vars, from.vars],
+      [this.functions, from.functions],
+    ] as [Map<string, unknown>, Map<string, unknown>][]) {
+      mine.clear();
+      for (const [k, v] of theirs) mine.set(k, v);
+    }
+    this.exported.clear();
+    for (const n of from.exported) this.exported.add(n);
+    this.positional = from.positional;
+    this.cwd = from.cwd;
+    this.netns = from.netns;
+    this.status = from.status;
+    this.lastBackground = from.lastBackground;
+    this.errexit = from.errexit;
+    this.nounset = from.nounset;
+    this.xtrace = from.xtrace;
+  }
   env(): Record<string, string> {
     const out: Record<string, string> = {};
     for (const name of this.exported) {
