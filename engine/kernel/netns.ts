@@ -1,6 +1,8 @@
 // Network namespaces: creation, names, ids, destruction (Linux: net/core/net_namespace.c).
+import { Errno } from '../base/errno.ts';
 import type { Kernel } from './kernel.ts';
 import { Net } from './net_namespace.ts';
+import type { NlResult } from './rtnetlink.ts';
 
 /** A subsystem with state per namespace (Linux: struct pernet_operations). */
 export interface PernetOperations {
@@ -64,5 +66,19 @@ export class NetNamespaces {
   cleanup_net(net: Net): void;
   cleanup_net(): void {
     return;
+  }
+  /** `ip netns attach`: one more name for a living namespace. */
+  attachName(name: string, net: Net): void;
+  attachName(name: string, net?: Net): void {
+    net?.names.add(name);
+  }
+  /** RTM_NEWNSID: gives `peer` an id as seen from `net`; -1 is any. */
+  rtnl_net_newid(net: Net, peer: Net, id: number): NlResult {
+    if ((net.nsids.get(peer) ?? -1) >= 0) return { errno: -Errno.EEXIST, extack: 'Peer netns already has a nsid assigned' };
+    if (id >= 0 && [...net.nsids.values()].includes(id)) return { errno: -Errno.EEXIST, extack: 'The specified nsid is already used' };
+    let free = 0;
+    while ([...net.nsids.values()].includes(free)) free++;
+    net.nsids.set(peer, id >= 0 ? id : free);
+    return { errno: 0 };
   }
 }

@@ -63,6 +63,13 @@ export type RtmType =
   | 'RTM_NEWLINK' | 'RTM_DELLINK' | 'RTM_NEWADDR' | 'RTM_DELADDR' | 'RTM_NEWROUTE' | 'RTM_DELROUTE' | 'RTM_NEWNEIGH' | 'RTM_DELNEIGH'
   | 'RTM_NEWRULE' | 'RTM_DELRULE' | 'RTM_NEWNETCONF' | 'RTM_DELNETCONF' | 'RTM_NEWNSID' | 'RTM_DELNSID';
 
+/** RTM_NEWNSID, RTM_DELNSID */
+export interface NsidInfo {
+  readonly nsid: number;
+  /** Whose id it is. */
+  readonly peer: Net | undefined;
+}
+
 /** A notification; `info` is the record of its kind: LinkInfo, and those of ipv4/ and ipv6/. */
 export interface RtnlMessage {
   readonly type: RtmType;
