@@ -70,7 +70,8 @@ const NET_FEATURES = featureWord(
 export class VirtioNet implements VirtioDevice, NicPort, NicContext, CtrlTarget {
   readonly deviceId = VIRTIO_ID.NET;
   readonly name: string;
-  readonly portName: string;
+  /** Changes when the machine is renamed. */
+  portName: string;
   readonly features: bigint;
   readonly config = new ByteMem(new Uint8Array(VirtioNetConfig.$size));
   readonly queueSizes: readonly number[];

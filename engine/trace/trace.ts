@@ -54,7 +54,7 @@ export interface TraceClock {
 }
 
 /** A tracepoint instance of one scope. Test `.enabled` at the call site, then `.emit(…)`. */
-export class TracePoint implements SelfHashing {
+export class TracePoint implements SelfCloning, SelfHashing {
   enabled = false;
   /** The kernel's own listener (tracefs), part of the world. */
   listener: PointListener | undefined;
@@ -70,6 +70,13 @@ export class TracePoint implements SelfHashing {
       trace.out.push({ time: scope.clock.traceNow(), event: trace.events(), who: scope.who, cpu: scope.clock.traceCpu(), def: this.def, args });
     }
     this.listener?.onTracepoint(this, args);
+  }
+
+  /** A fork is observed by nobody; only the kernel's own listener goes with it. */
+  cloneInto(cloner: Cloner): TracePoint {
+    const copy = cloner.register(this, Object.create(TracePoint.prototype) as TracePoint);
+    const { listener, def } = this;
+    return Object.assign(copy, { scope: cloner.clone(this.scope), def, enabled: listener !== undefined, listener: cloner.clone(listener) });
   }
 
   hashInto(): void {
@@ -162,9 +169,7 @@ export class Trace implements SelfCloning, SelfHashing {
 
   cloneInto(cloner: Cloner): Trace {
     const copy = cloner.register(this, Object.create(Trace.prototype) as Trace);
-    Object.assign(copy, { out: [], observed: undefined, capturing: false, counter: cloner.clone(this.counter), scopes: cloner.clone(this.scopes) });
-    copy.observe(undefined);
-    return copy;
+    return Object.assign(copy, { out: [], observed: undefined, capturing: false, counter: cloner.clone(this.counter), scopes: cloner.clone(this.scopes) });
   }
 
   hashInto(): void {
