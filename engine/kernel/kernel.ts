@@ -1,4 +1,5 @@
 // A machine's kernel: the subsystems and what boots them. Everything here is reachable from here, and nothing outside the world is.
+import { strerror } from '../base/errno.ts';
 import type { Instant } from '../base/units.ts';
 import type { Cpu, CpuEntries } from '../platform/cpu.ts';
 import type { Platform } from '../platform/platform.ts';
@@ -90,6 +91,16 @@ export class Kernel implements CpuEntries {
     this.rtnl = new Rtnetlink(this);
     this.netns = new NetNamespaces(this);
     this.procs = new Processes(this, spec.programs);
+  }
+
+  /** From the first line of the log to the modules of the boot: built-in initcalls, then what `autoload` names. */
+  boot(): void {
+    this.netns.boot();
+    this.modules.do_initcalls();
+    for (const name of this.spec.autoload) {
+      const r = this.modules.modprobe(name);
+      if (r.errno !== 0) this.printk.pr_warn(`systemd-modules-load: Failed to insert module '${name}': ${strerror(r.errno)}`);
+    }
   }
 
   get init_net(): Net {

@@ -56,7 +56,7 @@ export class Machine {
     if (spec.slot !== undefined && this.pci.functions.has(PCI_DEVFN(spec.slot, 0))) return `slot ${spec.slot} of ${this.spec.name} is taken`;
     const nic = this.insert(spec);
     this.spec = { ...this.spec, nics: [...this.spec.nics, spec] };
-    this.kernel.pciHotplug(nic.devfn);
+    this.kernel.drivers.hotplug?.deviceAdded(nic.devfn);
     return undefined;
   }
 
@@ -64,7 +64,7 @@ export class Machine {
   unplugNic(port: string): void {
     const nic = this.nics.get(port);
     invariant(nic !== undefined, `no NIC ${port}`);
-    this.kernel.pciHotUnplug(nic.devfn);
+    this.kernel.drivers.hotplug?.deviceRemoving(nic.devfn);
     this.pci.removeFunction(nic.devfn);
     this.nics.delete(port);
     this.spec = { ...this.spec, nics: this.spec.nics.filter((n) => n.port !== port) };

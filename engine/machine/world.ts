@@ -25,8 +25,6 @@ export type ProcessEvent =
 
 export type { CapturedFrame };
 
-export type { CapturedFrame };
-
 export class World {
   readonly sim: Sim;
   readonly trace: Trace;

@@ -111,7 +111,7 @@ export function ringView(world: World, ref: RingRef) {
     notifyDriver: interruptSentence(eventIdx, { usedIdx, usedEvent, availFlags, vector: d.vector, enabled: d.enabled }),
     stopped: txQueue !== undefined && (txQueue.drvXoff || txQueue.stackXoff),
     vector: d.vector === 0xffff ? undefined : d.vector,
-    faults: d.fault === undefined ? [] : [`${d.fault.kind}: ${d.fault.detail} (${d.fault.section})`],
+    faults: d.fault === undefined ? [] : [d.fault.text],
     table,
     availRing,
     usedRing,

@@ -5,7 +5,7 @@ import type { Machine, Nic } from '../../machine/machine.ts';
 import { specOf } from '../../machine/edits.ts';
 import { type CableSpec, type LabSpec, cableId } from '../../machine/lab.ts';
 import type { World } from '../../machine/world.ts';
-import { formatMac } from '../../wire/addresses.ts';
+import { formatIpv6, formatMac } from '../../wire/addresses.ts';
 
 const FLAG_NAMES = ['LOOPBACK', 'BROADCAST', 'POINTOPOINT', 'MULTICAST', 'NOARP', 'ALLMULTI', 'PROMISC', 'MASTER', 'SLAVE', 'UP', 'LOWER_UP'] as const;
 
@@ -22,11 +22,20 @@ function interfaceView(machine: Machine, dev: NetDevice) {
     mac: formatMac(dev.dev_addr),
     mtu: dev.mtu,
     flags,
-    addrs: [...machine.kernel.ipv4.addresses(dev), ...machine.kernel.ipv6.addresses(dev)],
+    addrs: addresses(machine, dev),
     peer: dev.peer === undefined ? undefined : `${dev.peer.name}@${netnsName(machine, dev.peer.net)}`,
     port,
   };
 }
+
+/** '10.0.0.1/24', 'fe80::5054:ff:fe00:1/64' */
+function addresses(machine: Machine, dev: NetDevice): string[] {
+  const { ipv4, ipv6 } = machine.kernel;
+  const v4 = ipv4.rtnlAddr.inet_dump_ifaddr(dev.net, dev.ifindex).map((a) => `${formatIpv4Bytes(a.local ?? a.address)}/${a.prefixlen}`);
+  const v6 = ipv6.rtnlAddr.inet6_dump_ifaddr(dev.net, dev.ifindex).map((a) => `${formatIpv6(a.local ?? a.address ?? new Uint8Array(16))}/${a.prefixlen}`);
+  return [...v4, ...v6];
+}
+const formatIpv4Bytes = (b: Uint8Array | undefined): string => [...(b ?? new Uint8Array(4))].join('.');
 
 function nicView(machine: Machine, port: string, nic: Nic, cables: readonly CableSpec[]) {
   const dev = netdevOf(machine, nic);

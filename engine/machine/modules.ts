@@ -1,0 +1,13 @@
+// The modules every machine has: what is built into its kernel, and what lies on its disk.
+import { ops } from '../base/ops.ts';
+import { DUMMY_MODULE } from '../drivers/dummy.ts';
+import { LOOPBACK_MODULE } from '../drivers/loopback.ts';
+import { PCI_MODULE } from '../drivers/pci/pci_module.ts';
+import { VETH_MODULE } from '../drivers/veth.ts';
+import { VIRTIO_MODULES } from '../drivers/virtio/modules.ts';
+import type { ModuleTable } from '../kernel/module.ts';
+
+export const MODULES: ModuleTable = ops<ModuleTable>({
+  builtin: [LOOPBACK_MODULE, PCI_MODULE],
+  loadable: [...VIRTIO_MODULES, VETH_MODULE, DUMMY_MODULE],
+});
