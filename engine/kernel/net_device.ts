@@ -100,6 +100,12 @@ export interface HwAddr {
   refcount: number;
 }
 
+/** The driver's directory in /sys/class/net/NAME/queues/rx-N/ (Linux: sysfs_rx_queue_group); a constant. */
+export interface RxQueueGroup {
+  readonly name: string;
+  readonly files: readonly { readonly name: string; show(dev: NetDevice, queue: number): string }[];
+}
+
 export type RegState = 'uninitialized' | 'registered' | 'unregistering' | 'unregistered' | 'released';
 
 export class NetDevice {
@@ -183,6 +189,9 @@ export class NetDevice {
   /** What `features` says about the transmit path, kept by NetdevFeatures: sums and fragments are the device's work. */
   hwCsum = false;
   hwSg = false;
+  /** NET_NAME_*: 0 unknown, 1 numbered by the kernel, 2 predictable, 3 given by user space, 4 renamed. */
+  name_assign_type = 0;
+  sysfs_rx_queue_group: RxQueueGroup | undefined;
   /** IN6_ADDR_GEN_MODE: 0 eui64, 1 none. */
   addrgenmode = 0;
 

@@ -159,11 +159,15 @@ export class StaticDir extends DirNode {
 
 /** A link with a fixed target. */
 export class StaticLink extends LinkNode {
-  constructor(private readonly target: string) {
+  /** `bytes` is what ls shows: the target's length, or 0 as sysfs has it. */
+  constructor(
+    private readonly target: string,
+    private readonly bytes = target.length,
+  ) {
     super();
   }
   override size(): number {
-    return this.target.length;
+    return this.bytes;
   }
   readlink(_ctx: VfsContext): string {
     return this.target;

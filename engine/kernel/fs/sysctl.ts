@@ -1,6 +1,6 @@
 // /proc/sys: names and values. Namespaced ones live in Net.sysctl ('net.ipv4.ip_forward'), the machine's own here ('kernel.hostname').
 import { Errno } from '../../base/errno.ts';
-import type { Kernel } from '../kernel.ts';
+import { UTS_RELEASE, type Kernel } from '../kernel.ts';
 import type { Net } from '../net_namespace.ts';
 
 /** A subsystem that checks or acts on values written. An object, so that it is state that can be cloned. */
@@ -8,6 +8,28 @@ export interface SysctlHandler {
   /** Called before the value is stored. 0 accepts, -errno refuses (EINVAL for text that is no number in range). `net` is the writer's. */
   sysctl_write(net: Net, name: string, value: string): number;
 }
+
+const KERNEL_VALUES: readonly (readonly [string, string])[] = [
+  ['kernel.ostype', 'Linux'],
+  ['kernel.pid_max', '4194304'],
+];
+
+/** net.core's machine-wide values with Linux 6.1's defaults; those with an effect are read by the code that they steer. */
+const NET_CORE_VALUES: readonly (readonly [string, string])[] = [
+  ['net.core.default_qdisc', 'fq_codel'],
+  ['net.core.dev_weight', '64'],
+  ['net.core.dev_weight_rx_bias', '1'],
+  ['net.core.dev_weight_tx_bias', '1'],
+  ['net.core.gro_normal_batch', '8'],
+  ['net.core.max_skb_frags', '17'],
+  ['net.core.netdev_budget', '300'],
+  ['net.core.netdev_budget_usecs', '8000'],
+  ['net.core.netdev_max_backlog', '1000'],
+  ['net.core.rmem_default', '212992'],
+  ['net.core.rmem_max', '212992'],
+  ['net.core.wmem_default', '212992'],
+  ['net.core.wmem_max', '212992'],
+];
 
 interface Registration {
   readonly prefix: string;
@@ -20,7 +42,12 @@ export class Sysctls {
   private readonly readOnly = new Set<string>();
   private readonly handlers: Registration[] = [];
 
-  constructor(readonly kernel: Kernel) {}
+  constructor(readonly kernel: Kernel) {
+    for (const [name, value] of KERNEL_VALUES) this.define(name, value, 'ro');
+    for (const [name, value] of NET_CORE_VALUES) this.define(name, value);
+    this.define('kernel.hostname', kernel.hostname);
+    this.define('kernel.osrelease', UTS_RELEASE, 'ro');
+  }
 
   /** Writes to names that begin with `prefix` ('net.ipv4.') are shown to `handler` first. */
   register(prefix: string, handler: SysctlHandler): void {
@@ -34,7 +61,17 @@ export class Sysctls {
   }
 
   get(net: Net, name: string): string | undefined {
-    return net.sysctl.get(name) ?? this.global.get(name);
+    return this.tableOf(net, name)?.get(name);
+  }
+
+  /** A namespace's own table first; machine-wide names below net. are there in init_net only. */
+  private tableOf(net: Net, name: string): Map<string, string> | undefined {
+    if (net.sysctl.has(name)) return net.sysctl;
+    return this.global.has(name) && this.visible(net, name) ? this.global : undefined;
+  }
+
+  private visible(net: Net, name: string): boolean {
+    return net === this.kernel.init_net || !name.startsWith('net.');
   }
 
   isReadOnly(name: string): boolean {
@@ -44,7 +81,7 @@ export class Sysctls {
   /** 0 or -errno; white space around the value is not part of it. */
   set(net: Net, name: string, text: string): number {
     const value = text.trim();
-    const table = net.sysctl.has(name) ? net.sysctl : this.global.has(name) ? this.global : undefined;
+    const table = this.tableOf(net, name);
     if (table === undefined) return -Errno.ENOENT;
     if (this.readOnly.has(name)) return -Errno.EACCES;
     for (const { prefix, handler } of this.handlers) {
@@ -59,7 +96,7 @@ export class Sysctls {
 
   /** All names visible from a namespace, unsorted. */
   names(net: Net): string[] {
-    return [...this.global.keys(), ...net.sysctl.keys()];
+    return [...[...this.global.keys()].filter((n) => this.visible(net, n)), ...net.sysctl.keys()];
   }
 }
 

@@ -1,13 +1,20 @@
 // /sys: the tree of generated directories and attributes.
 import type { Kernel } from '../kernel.ts';
 import { S_IFDIR, StaticDir, type DirNode } from './node.ts';
+import { BusesDir, DevicesDir } from './sysfs_device.ts';
+import { ModulesDir } from './sysfs_module.ts';
+import { ClassNetDir } from './sysfs_net.ts';
 
-/** The root of sysfs. */
-export function makeSysfs(_kernel: Kernel): DirNode {
-  const root = new StaticDir();
-  const kernelDir = new StaticDir(S_IFDIR | 0o755);
-  const debug = new StaticDir(S_IFDIR | 0o700);
-  debug.add('tracing', new StaticDir(S_IFDIR | 0o700));
-  kernelDir.add('tracing', new StaticDir(S_IFDIR | 0o700)).add('debug', debug);
-  return root.add('kernel', kernelDir);
+const DIR = S_IFDIR | 0o755;
+
+/** The root of sysfs. tracefs is mounted over its places by Vfs. */
+export function makeSysfs(kernel: Kernel): DirNode {
+  const debug = new StaticDir(S_IFDIR | 0o700).add('tracing', new StaticDir(S_IFDIR | 0o700));
+  const kernelDir = new StaticDir(DIR).add('debug', debug).add('tracing', new StaticDir(S_IFDIR | 0o700));
+  return new StaticDir()
+    .add('bus', new BusesDir(kernel))
+    .add('class', new StaticDir(DIR).add('net', new ClassNetDir(kernel)))
+    .add('devices', new DevicesDir(kernel))
+    .add('kernel', kernelDir)
+    .add('module', new ModulesDir(kernel));
 }

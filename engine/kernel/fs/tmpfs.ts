@@ -90,6 +90,21 @@ export class NullDevice extends FileNode {
   }
 }
 
+/** A namespace's file under /run/netns: it has no content. */
+export class NsfsFile extends FileNode {
+  readonly mode = S_IFREG | 0o444;
+  constructor(kernel: Kernel) {
+    super();
+    this.mtime = kernel.now();
+  }
+  read(_ctx: VfsContext): number {
+    return -Errno.EINVAL;
+  }
+  write(_ctx: VfsContext, _data: string): number {
+    return -Errno.EINVAL;
+  }
+}
+
 /** The tree that the machine boots with: what Debian has and our tools meet. */
 export function makeRootTree(kernel: Kernel): TmpDir {
   const dir = (mode = 0o755): TmpDir => new TmpDir(kernel, S_IFDIR | mode);

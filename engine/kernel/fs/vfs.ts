@@ -5,7 +5,7 @@ import { DirNode, FileNode, LinkNode, OpenFile, S_IFDIR, S_IFMT, type FileWaiter
 import { makeProcfs } from './procfs.ts';
 import { makeSysfs } from './sysfs.ts';
 import { Sysctls } from './sysctl.ts';
-import { makeRootTree, TmpDir, TmpFile, TmpLink } from './tmpfs.ts';
+import { makeRootTree, NsfsFile, TmpDir, TmpFile, TmpLink } from './tmpfs.ts';
 import { makeTracefs } from '../trace/tracefs.ts';
 
 /** Linux: include/uapi/asm-generic/fcntl.h */
@@ -17,6 +17,8 @@ export const O_EXCL = 0o200;
 export const O_TRUNC = 0o1000;
 export const O_APPEND = 0o2000;
 const O_ACCMODE = 3;
+/** iproute2: NETNS_RUN_DIR */
+const NETNS_DIR = '/run/netns';
 /** Linux: fs/namei.c */
 const MAXSYMLINKS = 40;
 
@@ -79,6 +81,29 @@ export class Vfs {
     if (i < 0) return -Errno.EINVAL;
     this.mounts.splice(i, 1);
     return 0;
+  }
+
+  /** What `ip netns add` leaves behind: /run/netns as a mount of its own, and the namespace's file bound into it. */
+  mountNetns(name: string): void {
+    let dir = this.mounts.find((m) => m.path === NETNS_DIR)?.root;
+    if (dir === undefined) {
+      const run = this.mounts[0].root.lookup(this.rootContext(), 'run');
+      if (run instanceof TmpDir) run.children.set('netns', new TmpDir(this.kernel, S_IFDIR | 0o755));
+      this.mount('tmpfs', NETNS_DIR, 'tmpfs', 'rw,relatime,inode64', (dir = new TmpDir(this.kernel, S_IFDIR | 0o755)));
+    }
+    if (dir instanceof TmpDir) dir.children.set(name, new NsfsFile(this.kernel));
+    this.mounts.push(new Mount('nsfs', `${NETNS_DIR}/${name}`, 'nsfs', 'rw', dir));
+  }
+
+  umountNetns(name: string): void {
+    this.umount(`${NETNS_DIR}/${name}`);
+    const dir = this.mounts.find((m) => m.path === NETNS_DIR)?.root;
+    if (dir instanceof TmpDir) dir.remove(this.rootContext(), name);
+  }
+
+  /** The kernel's own view: init_net, from the root. */
+  rootContext(): VfsContext {
+    return { net: this.kernel.init_net, cwd: '/', pid: 0 };
   }
 
   /** Opens a file. Returns -errno; -EISDIR for a directory opened for writing or reading. */
@@ -265,7 +290,7 @@ export class Vfs {
   /** A directory's child, or what is mounted over it. */
   private childOf(ctx: VfsContext, dir: DirNode, path: string, name: string): VNode | undefined {
     const full = join(path, name);
-    return this.mounts.findLast((m) => m.path === full)?.root ?? dir.lookup(ctx, name);
+    return this.mounts.findLast((m) => m.path === full && m.fstype !== 'nsfs')?.root ?? dir.lookup(ctx, name);
   }
 
   private walk(ctx: VfsContext, path: string, last: 'follow' | 'nofollow'): Place | number {
