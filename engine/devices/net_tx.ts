@@ -8,6 +8,7 @@ import type { TracePoint, TraceScope } from '../trace/trace.ts';
 import { txQueue, VIRTIO_NET_HDR_F, VIRTIO_NET_HDR_GSO, VirtioNetHdr } from '../virtio/net.ts';
 import type { NicContext } from './net_context.ts';
 import { flowHash, FrameLayout, parseFrame } from './net_flow.ts';
+import { allocFrame } from './frame_alloc.ts';
 import { completeChecksum, MIN_PACKET, OffloadRequest, segment } from './net_offload.ts';
 import { NicDrop, NicTx } from './trace.ts';
 import { breakQueue } from './virtio_device.ts';
@@ -96,7 +97,7 @@ export class NetTx implements Actor {
       return nic.sim.now;
     }
     const length = c.outBytes - HDR;
-    const bytes = new Uint8Array(length);
+    const bytes = allocFrame(length);
     gather(this.mem, c, 0, scratch.hdr.bytes, HDR);
     gather(this.mem, c, HDR, bytes, length);
     const free = this.put(bytes, pair, c);
