@@ -7,3 +7,10 @@ export type { CableSpec, LabSpec, MachineSpec, NicSpec } from './machine/lab.ts'
 export { cableId, DEFAULT_AUTOLOAD, DEFAULT_CABLE, DEFAULT_RAM_BYTES, DEFAULT_RING_SIZE } from './machine/lab.ts';
 export { type Drained, type LoggedInput, Session, type SessionListener } from './session/session.ts';
 export type { TraceRecord } from './trace/trace.ts';
+export type { World } from './machine/world.ts';
+export { ringList, ringView } from './session/views/rings.ts';
+export { chainView } from './session/views/chains.ts';
+export { labOf, portCounters, topologyView } from './session/views/topology.ts';
+export { decodeFrame, type FrameDecode } from './session/views/frames.ts';
+export { inspectCable, inspectMachine, inspectNic, inspectInterface } from './session/views/inspector.ts';
+export { namedArgs } from './trace/trace.ts';

@@ -96,7 +96,7 @@ export class Cable implements Wire, Actor {
     if (lost === '') this.sim.at(arrives, this, direction, frame);
     else l.lost++;
     if (this.tpFrame.enabled) this.tpFrame.emit(l.from.portName, l.to.portName, frame.id, frame.bytes.length, Math.ceil(start), arrives, lost);
-    if (this.capture.enabled) this.capture.add({ event: this.sim.executed, sent: Math.ceil(start), arrives, from: l.from.portName, to: l.to.portName, frame, lost });
+    if (this.capture.enabled) this.capture.add({ event: this.sim.executed, cable: this.id, sent: Math.ceil(start), arrives, from: l.from.portName, to: l.to.portName, frame, lost });
     return Math.ceil(l.busyUntil);
   }
 

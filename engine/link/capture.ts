@@ -9,6 +9,8 @@ export interface CapturedFrame {
   /** First bit on the wire, and last bit at the other end; ns. */
   readonly sent: number;
   readonly arrives: number;
+  /** The cable's id. */
+  readonly cable: string;
   /** Port names. */
   readonly from: string;
   readonly to: string;

@@ -1,11 +1,13 @@
 // Looks into a machine for views: which driver, interface and queue belong to a NIC. Nothing here changes the world.
 import type { VirtqueueState } from '../devices/virtqueue.ts';
+import { PciDev } from '../drivers/pci/pci_dev.ts';
 import { VirtioDevice } from '../drivers/virtio/virtio_device.ts';
 import type { Virtqueue } from '../drivers/virtio/virtio_ring.ts';
 import type { Device } from '../kernel/device.ts';
 import type { NetDevice } from '../kernel/net_device.ts';
 import type { Net } from '../kernel/net_namespace.ts';
 import { PCI_FUNC, PCI_SLOT } from '../pci/config_space.ts';
+import type { DmaContext } from '../platform/dma.ts';
 import type { Machine, Nic } from './machine.ts';
 
 /** '0000:00:01.0' */
@@ -48,4 +50,11 @@ export function queueOf(machine: Machine, port: string, index: number): QueueSid
   if (nic === undefined || q === undefined) return undefined;
   const vdev = virtioDeviceOf(machine, nic);
   return { device: q.state(), features: nic.pci.driverFeatures, driver: vdev?.vqs.find((v) => v.index === index), netdev: netdevOf(machine, nic) };
+}
+
+/** DMA mappings of a NIC, as its driver made them. */
+export function dmaOf(machine: Machine, port: string): DmaContext | undefined {
+  const nic = machine.nics.get(port);
+  const dev = nic === undefined ? undefined : pciDeviceOf(machine, nic);
+  return dev instanceof PciDev ? dev.dma : undefined;
 }

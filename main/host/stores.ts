@@ -50,6 +50,8 @@ export interface StoredFrame {
   readonly event: number;
   readonly sent: number;
   readonly arrives: number;
+  /** Cable id as of then. */
+  readonly cable: string;
   readonly from: string;
   readonly to: string;
   readonly bytes: Uint8Array;
@@ -64,7 +66,7 @@ export class Stores {
   add(d: Drained): void {
     for (const r of d.trace) this.trace.push(r);
     for (const f of d.frames) {
-      this.frames.push({ event: f.event, sent: f.sent, arrives: f.arrives, from: f.from, to: f.to, bytes: f.frame.bytes, lost: f.lost, id: f.frame.id });
+      this.frames.push({ event: f.event, sent: f.sent, arrives: f.arrives, cable: f.cable, from: f.from, to: f.to, bytes: f.frame.bytes, lost: f.lost, id: f.frame.id });
     }
   }
   cut(event: number): void {

@@ -1,0 +1,126 @@
+// One descriptor chain opened: fields, buffers, DMA mapping, the packet in it.
+import { ByteMem, type Mem } from '../../base/memory.ts';
+import type { FieldInfo, Struct } from '../../base/layout.ts';
+import { dmaOf } from '../../machine/queries.ts';
+import type { Machine } from '../../machine/machine.ts';
+import type { World } from '../../machine/world.ts';
+import { ctrlQueue, VirtioNetHdr } from '../../virtio/net.ts';
+import { descAt, VIRTQ_DESC_F, VirtqDesc } from '../../virtio/ring.ts';
+import { type DecodeTree, decodeFrame } from '../../wire/decode.ts';
+import { type RingRef, ringView } from './rings.ts';
+
+/** Bytes of a chain's buffers that are shown. */
+const SHOWN = 2048;
+
+export interface FieldText {
+  readonly name: string;
+  readonly value: string;
+  readonly note: string;
+  readonly offset: number;
+  readonly size: number;
+}
+
+const hex = (n: number): string => `0x${n.toString(16)}`;
+const flagNames = (flags: number): string => Object.entries(VIRTQ_DESC_F).filter(([, bit]) => (flags & bit) !== 0).map(([n]) => n).join(' | ') || '0';
+
+/** Every integer field of a layout at `base`, as text. */
+export function fieldsAt(layout: Struct<never> | { readonly $fields: readonly FieldInfo[] }, mem: Mem, base: number, show: (name: string, value: number) => string = (_n, v) => String(v)): FieldText[] {
+  return layout.$fields.map((f) => {
+    const at = base + f.offset;
+    const value = f.kind === 'u8' ? mem.u8(at) : f.kind === 'le16' ? mem.u16(at) : f.kind === 'le32' ? mem.u32(at) : f.kind === 'le64' ? mem.u64(at) : f.kind === 'be16' ? mem.u16be(at) : f.kind === 'be32' ? mem.u32be(at) : 0;
+    return { name: f.name, value: show(f.name, value), note: f.note, offset: f.offset, size: f.size };
+  });
+}
+
+const descriptorText = (name: string, v: number): string => (name === 'addr' ? hex(v) : name === 'flags' ? `${hex(v)} (${flagNames(v)})` : String(v));
+
+interface Buffer {
+  readonly addr: number;
+  readonly len: number;
+  readonly write: boolean;
+}
+
+/** The chain that a descriptor belongs to; undefined when there is no such descriptor. */
+export function chainView(world: World, ref: RingRef, descriptor: number) {
+  const ring = ringView(world, ref);
+  const machine = world.machines.get(ref.machine);
+  if (ring === undefined || machine === undefined || descriptor < 0 || descriptor >= ring.size || !ring.enabled || ring.table.length === 0) return undefined;
+  const { ram } = machine.platform;
+  const head = ring.heads[descriptor] < 0 ? descriptor : ring.heads[descriptor];
+  const owner = ({ f: 'free', a: 'driver', d: 'device', u: 'used' } as const)[ring.owners[descriptor] as 'f' | 'a' | 'd' | 'u'];
+  const descriptors: { id: number; address: number; fields: FieldText[]; indirect: boolean }[] = [];
+  const buffers: Buffer[] = [];
+  const walk = (table: number, first: number, size: number, indirect: boolean): void => {
+    let i = first;
+    for (let n = 0; n < size && i < size; n++) {
+      const at = descAt(table, i);
+      if (at + VirtqDesc.$size > ram.size) return;
+      descriptors.push({ id: i, address: at, fields: fieldsAt(VirtqDesc, ram, at, descriptorText), indirect });
+      const flags = VirtqDesc.flags.get(ram, at);
+      const addr = VirtqDesc.addr.get(ram, at);
+      const len = VirtqDesc.len.get(ram, at);
+      if ((flags & VIRTQ_DESC_F.INDIRECT) !== 0 && !indirect) walk(addr, 0, Math.min(len / VirtqDesc.$size, 1024), true);
+      else buffers.push({ addr, len, write: (flags & VIRTQ_DESC_F.WRITE) !== 0 });
+      if ((flags & VIRTQ_DESC_F.NEXT) === 0 || owner === 'free') return;
+      i = VirtqDesc.next.get(ram, at);
+    }
+  };
+  walk(ring.descAddr, head, ring.size, false);
+  const totalBytes = buffers.reduce((n, b) => n + b.len, 0);
+  const bytes = gather(machine, owner === 'free' ? [] : buffers);
+  const first = buffers[0];
+  const m = first === undefined || owner === 'free' ? undefined : dmaOf(machine, ref.port)?.lookup(first.addr);
+  const control = ref.queue === ctrlQueue(machine.nics.get(ref.port)!.model.maxPairs);
+  const usedLen = owner === 'used' ? usedLength(ring, head) : undefined;
+  const valid = buffers.every((b) => b.write) ? (usedLen ?? 0) : bytes.length;
+  return {
+    ring: ref,
+    head,
+    owner,
+    descriptors,
+    mapping: m === undefined ? undefined : { dma: m.dma as number, gpa: m.gpa as number, length: m.length, direction: m.direction as string, by: m.by, since: m.since as number },
+    skb: undefined,
+    bytes: toHex(bytes),
+    totalBytes,
+    decode: control ? [] : decodeBuffer(bytes.subarray(0, Math.max(0, valid))),
+  };
+}
+
+function usedLength(ring: { readonly usedRing: readonly number[]; readonly driverLastUsed: number; readonly usedIdx: number; readonly size: number }, head: number): number | undefined {
+  for (let i = ring.driverLastUsed; i !== ring.usedIdx; i = (i + 1) & 0xffff) {
+    const slot = i & (ring.size - 1);
+    if (ring.usedRing[2 * slot] === head) return ring.usedRing[2 * slot + 1];
+  }
+  return undefined;
+}
+
+function gather(machine: Machine, buffers: readonly Buffer[]): Uint8Array {
+  const { ram } = machine.platform;
+  const out = new Uint8Array(Math.min(SHOWN, buffers.reduce((n, b) => n + b.len, 0)));
+  let at = 0;
+  for (const b of buffers) {
+    const n = Math.min(b.len, out.length - at);
+    if (n <= 0 || b.addr + n > ram.size) break;
+    ram.read(b.addr, out, at, n);
+    at += n;
+  }
+  return out.subarray(0, at);
+}
+
+/** virtio_net_hdr (12 bytes, virtio-v1.2 §5.1.6) and the frame behind it. */
+function decodeBuffer(bytes: Uint8Array): DecodeTree[] {
+  if (bytes.length < VirtioNetHdr.$size) return [];
+  const header: DecodeTree = {
+    label: 'virtio_net_hdr',
+    start: 0,
+    end: VirtioNetHdr.$size,
+    children: fieldsAt(VirtioNetHdr, new ByteMem(bytes), 0).map((f) => ({ label: `${f.name}: ${f.value}`, note: f.note, start: f.offset, end: f.offset + f.size })),
+  };
+  const frame = bytes.subarray(VirtioNetHdr.$size);
+  return frame.length < 14 ? [header] : [header, ...shift(decodeFrame(frame).tree, VirtioNetHdr.$size)];
+}
+
+const shift = (nodes: readonly DecodeTree[], by: number): DecodeTree[] =>
+  nodes.map((n) => ({ ...n, start: n.start + by, end: n.end + by, ...(n.children === undefined ? {} : { children: shift(n.children, by) }) }));
+
+const toHex = (b: Uint8Array): string => Array.from(b, (x) => x.toString(16).padStart(2, '0')).join('');
