@@ -87,9 +87,9 @@ export abstract class DirNode extends VNode {
   abstract lookup(ctx: VfsContext, name: string): VNode | undefined;
   /** Names in directory order; `ls` sorts them. */
   abstract list(ctx: VfsContext): readonly string[];
-  /** Directories that can grow. Returns the node or -errno. */
-  create(_ctx: VfsContext, _name: string, _node: VNode): number {
-    return -Errno.EPERM;
+  /** Puts a new node in: 0 or -errno. Generated directories take none. */
+  create(_ctx: VfsContext, _name: string, node: VNode): number {
+    return node instanceof FileNode ? -Errno.EACCES : -Errno.EPERM;
   }
   remove(_ctx: VfsContext, _name: string): number {
     return -Errno.EPERM;

@@ -117,6 +117,7 @@ export class Vfs {
     const node = place.node;
     if (node instanceof DirNode) return -Errno.EISDIR;
     if (!(node instanceof FileNode)) return -Errno.ENXIO;
+    if (this.fstypeOf(place.path) === 'sysfs' && !permits(node.mode, flags)) return -Errno.EACCES;
     if ((flags & O_TRUNC) !== 0 && (flags & O_ACCMODE) !== O_RDONLY) {
       const err = node.truncate(ctx);
       if (err < 0) return err;
@@ -260,6 +261,8 @@ export class Vfs {
   private createFile(ctx: VfsContext, path: string, flags: number, mode: number): OpenFile | number {
     const parent = this.parentOf(ctx, path);
     if (typeof parent === 'number') return parent;
+    // procfs does not say that it takes no files, only that this one is not there
+    if (this.fstypeOf(parent.path) === 'proc') return -Errno.ENOENT;
     const node = new TmpFile(this.kernel, mode);
     const err = parent.dir.create(ctx, parent.name, node);
     return err < 0 ? err : new OpenFile(node, join(parent.path, parent.name), flags, ctx);
@@ -285,6 +288,13 @@ export class Vfs {
     const place = this.walk(ctx, parent, 'follow');
     if (typeof place === 'number') return place;
     return place.node instanceof DirNode ? { dir: place.node, name, path: place.path } : -Errno.ENOTDIR;
+  }
+
+  /** Type of the file system that a canonical path is in. */
+  private fstypeOf(path: string): string {
+    let found = this.mounts[0];
+    for (const m of this.mounts) if (m.path.length >= found.path.length && (path === m.path || path.startsWith(m.path === '/' ? '/' : `${m.path}/`))) found = m;
+    return found.fstype;
   }
 
   /** A directory's child, or what is mounted over it. */
@@ -323,6 +333,12 @@ export class Vfs {
     const found = stack[stack.length - 1];
     return mustBeDir && !(found.node instanceof DirNode) ? -Errno.ENOTDIR : found;
   }
+}
+
+/** Linux: kernfs_fop_open(): even root needs the attribute's own permission bits. */
+function permits(mode: number, flags: number): boolean {
+  const access = flags & O_ACCMODE;
+  return (access === O_WRONLY || (mode & 0o444) !== 0) && (access === O_RDONLY || (mode & 0o222) !== 0);
 }
 
 const join = (dir: string, name: string): string => (dir === '/' ? `/${name}` : `${dir}/${name}`);

@@ -17,6 +17,8 @@ const RO = S_IFREG | 0o440;
 const WO = S_IFREG | 0o220;
 
 type TextOps = FileOps<undefined>;
+/** tracefs files without a write method refuse with EINVAL. */
+const readOnly = (read: NonNullable<TextOps['read']>): TextOps => ops({ read, write: () => -Errno.EINVAL });
 
 /** The root of tracefs. */
 export function makeTracefs(kernel: Kernel): DirNode {
@@ -53,11 +55,9 @@ export function makeTracefs(kernel: Kernel): DirNode {
   return root;
 }
 
-const AVAILABLE_EVENTS: TextOps = ops({ read: (k) => k.trace.events().map((e) => `${e.name}\n`).join('') });
-const AVAILABLE_FUNCTIONS: TextOps = ops({
-  read: (k) => [...k.trace.availableFunctions()].map(([name, module]) => `${withModule(name, module)}\n`).join(''),
-});
-const AVAILABLE_TRACERS: TextOps = ops({ read: () => `${TRACERS.join(' ')}\n` });
+const AVAILABLE_EVENTS = readOnly((k) => k.trace.events().map((e) => `${e.name}\n`).join(''));
+const AVAILABLE_FUNCTIONS = readOnly((k) => [...k.trace.availableFunctions()].map(([name, module]) => `${withModule(name, module)}\n`).join(''));
+const AVAILABLE_TRACERS = readOnly(() => `${TRACERS.join(' ')}\n`);
 const CURRENT_TRACER: TextOps = ops({
   read: (k) => `${k.trace.current_tracer}\n`,
   write: (k, _ctx, _arg, data) => {
@@ -85,19 +85,14 @@ const BUFFER_SIZE: TextOps = ops({
     return 0;
   },
 });
-const BUFFER_TOTAL_SIZE: TextOps = ops({
-  read: (k) => {
-    const { trace } = k;
-    const all = trace.bufferKb * trace.rings.length;
-    return trace.expanded ? `${all}\n` : `${UNEXPANDED_KB * trace.rings.length} (expanded: ${all})\n`;
-  },
+const BUFFER_TOTAL_SIZE = readOnly(({ trace }) => {
+  const all = trace.bufferKb * trace.rings.length;
+  return trace.expanded ? `${all}\n` : `${UNEXPANDED_KB * trace.rings.length} (expanded: ${all})\n`;
 });
-const ENABLED_FUNCTIONS: TextOps = ops({
-  read: ({ trace }) => {
-    if (!trace.tracing) return '';
-    const hooked = [...trace.availableFunctions()].filter(([n]) => (!trace.filter.active || trace.filter.names.has(n)) && !trace.notrace.names.has(n));
-    return hooked.map(([name, module]) => `${withModule(name, module)} (1)    \n`).join('');
-  },
+const ENABLED_FUNCTIONS = readOnly(({ trace }) => {
+  if (!trace.tracing) return '';
+  const hooked = [...trace.availableFunctions()].filter(([n]) => (!trace.filter.active || trace.filter.names.has(n)) && !trace.notrace.names.has(n));
+  return hooked.map(([name, module]) => `${withModule(name, module)} (1)    \n`).join('');
 });
 const MAX_GRAPH_DEPTH: TextOps = ops({
   read: (k) => `${k.trace.maxGraphDepth}\n`,
@@ -108,7 +103,7 @@ const MAX_GRAPH_DEPTH: TextOps = ops({
     return 0;
   },
 });
-const SAVED_CMDLINES: TextOps = ops({ read: (k) => [...k.trace.cmdlines].map(([pid, name]) => `${pid} ${name}\n`).join('') });
+const SAVED_CMDLINES = readOnly((k) => [...k.trace.cmdlines].map(([pid, name]) => `${pid} ${name}\n`).join(''));
 const TRACE_CLOCK: TextOps = ops({
   read: () => '[local] global counter uptime perf mono mono_raw boot tai x86-tsc\n',
   write: (_k, _ctx, _arg, data) => (data.trim() === 'local' ? 0 : -Errno.EINVAL),
