@@ -21,7 +21,7 @@ import { TimelinePanel } from '../panels/timeline/TimelinePanel.tsx';
 import { TracePanel } from '../panels/trace/TracePanel.tsx';
 import { panelTitle } from '../store/actions.ts';
 import { PANEL_IDS, store, useStore, type DockCommands, type PanelId, type Preset } from '../store/store.ts';
-import { forgetLayout, PRESETS, rememberedLayout, rememberLayout } from './layouts.ts';
+import { forgetLayout, placements, rememberedLayout, rememberLayout } from './layouts.ts';
 
 const PANELS: Readonly<Record<PanelId, FunctionComponent>> = {
   parts: PartsPalette,
@@ -72,7 +72,8 @@ function DockTab({ api }: IDockviewPanelHeaderProps) {
 function build(api: DockviewApi, preset: Preset): void {
   api.clear();
   const { width, height } = api;
-  for (const { panel, beside, edge, inactive } of PRESETS[preset]) {
+  const layout = placements(preset, width);
+  for (const { panel, beside, edge, inactive } of layout) {
     api.addPanel({
       id: panel,
       component: panel,
@@ -83,11 +84,11 @@ function build(api: DockviewApi, preset: Preset): void {
       ...(edge ? { position: { direction: edge } } : {}),
     });
   }
-  for (const { panel, width: wide, height: high } of PRESETS[preset]) {
+  for (const { panel, width: wide, height: high } of layout) {
     if (wide !== undefined) api.getPanel(panel)?.api.setSize({ width: Math.round(wide * width) });
     if (high !== undefined) api.getPanel(panel)?.api.setSize({ height: Math.round(high * height) });
   }
-  api.getPanel(PRESETS[preset][0].panel)?.api.setActive();
+  api.getPanel(layout[0].panel)?.api.setActive();
 }
 
 function openPanel(api: DockviewApi, id: PanelId): void {

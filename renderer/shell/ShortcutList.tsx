@@ -18,7 +18,8 @@ const PANEL_KEYS: readonly { readonly title: string; readonly keys: readonly (re
     title: 'In a list',
     keys: [
       ['↑ ↓ PageUp PageDown Home End', 'walk the rows'],
-      ['Enter', 'open: packet details, or go to the event'],
+      ['Enter', 'in the trace: go to the event'],
+      ['Ctrl+C', 'copy the row'],
     ],
   },
   {

@@ -2,11 +2,16 @@
 import type { SerializedDockview } from 'dockview-react';
 import { PANEL_IDS, type PanelId, type Preset } from '../store/store.ts';
 
-/** One step of building a layout: a panel, beside or in the group of another one. `size` is a fraction of the window. */
+export interface Beside {
+  readonly panel: PanelId;
+  readonly direction: 'left' | 'right' | 'above' | 'below' | 'within';
+}
+
+/** One step of building a layout: a panel, beside or in the group of another one. Sizes are fractions of the dock. */
 export interface Placement {
   readonly panel: PanelId;
-  readonly beside?: { readonly panel: PanelId; readonly direction: 'left' | 'right' | 'above' | 'below' | 'within' };
-  /** At an edge of the whole window instead. */
+  readonly beside?: Beside;
+  /** At an edge of the whole dock instead. */
   readonly edge?: 'left' | 'right' | 'above' | 'below';
   readonly width?: number;
   readonly height?: number;
@@ -14,50 +19,64 @@ export interface Placement {
   readonly inactive?: true;
 }
 
+/** From this many px a window has room for two panels at the bottom. */
+const WIDE = 1500;
+
 const tab = (panel: PanelId, of: PanelId): Placement => ({ panel, beside: { panel: of, direction: 'within' }, inactive: true });
 
-export const PRESETS: Readonly<Record<Preset, readonly Placement[]>> = {
-  build: [
-    { panel: 'canvas' },
-    { panel: 'terminals', beside: { panel: 'canvas', direction: 'below' }, height: 0.42 },
-    { panel: 'inspector', edge: 'right', width: 0.31 },
-    tab('rings', 'inspector'),
-    { panel: 'parts', beside: { panel: 'canvas', direction: 'left' }, width: 0.14 },
-    tab('labs', 'parts'),
-    tab('tree', 'parts'),
-    tab('packets', 'terminals'),
-    tab('trace', 'terminals'),
-    tab('timeline', 'terminals'),
-    tab('problems', 'terminals'),
-    tab('log', 'terminals'),
-  ],
-  rings: [
-    { panel: 'canvas' },
-    { panel: 'rings', beside: { panel: 'canvas', direction: 'right' }, width: 0.56 },
-    { panel: 'terminals', beside: { panel: 'canvas', direction: 'below' }, height: 0.5 },
-    tab('inspector', 'canvas'),
-    tab('tree', 'canvas'),
-    tab('labs', 'canvas'),
-    tab('packets', 'terminals'),
-    tab('trace', 'terminals'),
-    tab('timeline', 'terminals'),
-    tab('problems', 'terminals'),
-    tab('log', 'terminals'),
-  ],
-  trace: [
-    { panel: 'trace' },
-    { panel: 'timeline', beside: { panel: 'trace', direction: 'above' }, height: 0.36 },
-    tab('canvas', 'timeline'),
-    { panel: 'packets', beside: { panel: 'trace', direction: 'right' }, width: 0.5 },
-    tab('rings', 'packets'),
-    tab('inspector', 'packets'),
-    { panel: 'terminals', beside: { panel: 'trace', direction: 'below' }, height: 0.26 },
-    tab('problems', 'terminals'),
-    tab('log', 'terminals'),
-  ],
-};
+/** Beside `of` in a wide window, a tab of its group in a narrow one. */
+function rightOrTab(panel: PanelId, of: PanelId, wide: boolean): Placement {
+  return wide ? { panel, beside: { panel: of, direction: 'right' } } : tab(panel, of);
+}
 
-const LAYOUT_KEY = 'ringscope.layout.1';
+export function placements(preset: Preset, dockWidth: number): readonly Placement[] {
+  const wide = dockWidth >= WIDE;
+  switch (preset) {
+    case 'build':
+      return [
+        { panel: 'canvas' },
+        { panel: 'terminals', beside: { panel: 'canvas', direction: 'below' }, height: 0.4 },
+        { panel: 'rings', edge: 'right', width: wide ? 0.34 : 0.32 },
+        { panel: 'inspector', beside: { panel: 'rings', direction: 'above' }, height: 0.32 },
+        { panel: 'parts', beside: { panel: 'canvas', direction: 'left' }, width: wide ? 0.12 : 0.14 },
+        tab('labs', 'parts'),
+        tab('tree', 'parts'),
+        rightOrTab('timeline', 'terminals', wide),
+        tab('packets', 'timeline'),
+        tab('trace', 'timeline'),
+        tab('problems', 'timeline'),
+        tab('log', 'timeline'),
+      ];
+    case 'rings':
+      return [
+        { panel: 'canvas' },
+        { panel: 'rings', beside: { panel: 'canvas', direction: 'right' }, width: 0.58 },
+        { panel: 'terminals', beside: { panel: 'canvas', direction: 'below' }, height: 0.5 },
+        tab('inspector', 'canvas'),
+        tab('tree', 'canvas'),
+        tab('labs', 'canvas'),
+        tab('packets', 'terminals'),
+        tab('trace', 'terminals'),
+        tab('timeline', 'terminals'),
+        tab('problems', 'terminals'),
+        tab('log', 'terminals'),
+      ];
+    case 'trace':
+      return [
+        { panel: 'trace' },
+        { panel: 'timeline', beside: { panel: 'trace', direction: 'above' }, height: 0.36 },
+        tab('canvas', 'timeline'),
+        { panel: 'packets', beside: { panel: 'trace', direction: 'right' }, width: 0.5 },
+        tab('rings', 'packets'),
+        tab('inspector', 'packets'),
+        { panel: 'terminals', beside: { panel: 'trace', direction: 'below' }, height: 0.26 },
+        tab('problems', 'terminals'),
+        tab('log', 'terminals'),
+      ];
+  }
+}
+
+const LAYOUT_KEY = 'ringscope.layout.2';
 
 export function rememberLayout(layout: SerializedDockview): void {
   localStorage.setItem(LAYOUT_KEY, JSON.stringify(layout));

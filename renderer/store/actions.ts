@@ -6,7 +6,7 @@
 //   until-value until-kind until-go · lab-text · save-path save-go · export-path export-go · unsaved-save unsaved-discard unsaved-cancel
 //   panel-<panel id> (root of each panel) · dock-tab-<panel id>
 //   lab-new lab-open-<id> lab-save lab-save-as lab-reload lab-text-open
-//   term-new term-new-<machine>[-<netns>] term-new-host term-tab-<n> term-close-<n> term-screen-<n> term-find term-find-input
+//   term-new term-new-<machine>[-<netns>] term-new-host term-tab-<n> term-close term-split term-screen-<n> term-find term-find-input
 //   packets-filter packets-total packets-row-<index> packets-export packets-decode packets-hex packets-byte-<offset>
 //   trace-filter trace-row-<index> · timeline (focus, keys) timeline-canvas (data-from, -to, -spans, -playhead) timeline-fit timeline-readout · problems-row-<n> · log-row-<n> log-copy-<n>
 import type { PanelId, Preset, StoreState, Theme } from './store.ts';
@@ -196,6 +196,7 @@ export const ACTIONS: readonly Action[] = [
     enabled: (s) => s.hostShell,
     run: () => openTerminal({ host: true }),
   },
+  { id: 'term.split', title: 'Two terminals side by side', group: 'Terminal', run: () => store.getState().terminals?.split() },
   { id: 'term.close', title: 'Close the terminal tab', group: 'Terminal', run: () => store.getState().terminals?.closeActive() },
   {
     id: 'term.find',

@@ -52,6 +52,7 @@ export interface DockCommands {
 export interface TerminalCommands {
   open(target: { readonly machine: string; readonly netns?: string } | { readonly host: true }): void;
   closeActive(): void;
+  split(): void;
   find(): void;
 }
 

@@ -25,6 +25,7 @@ const PATHS = {
   warning: 'M8 2.5 14 13H2zM8 6.5v3.2M8 11.2v.1',
   error: 'M5.5 2h5L14 5.5v5L10.5 14h-5L2 10.5v-5zM8 5v3.8M8 11v.1',
   first: 'M12 3.5v9L6 8zM4 3.5v9',
+  split: 'M2.5 3h11v10h-11zM8 3v10',
   follow: 'M8 2.5v9M4.5 8 8 11.5 11.5 8M4 13.5h8',
 } as const;
 

@@ -33,7 +33,7 @@ interface VirtualListProps {
   readonly count: number;
   readonly rowHeight?: number;
   /** Cells of a row in column order, or undefined while it is not there yet. */
-  readonly cells: (index: number) => readonly ReactNode[] | undefined;
+  readonly cells: (index: number) => readonly string[] | undefined;
   readonly rowClass?: (index: number) => string | undefined;
   /** A stable number to name the row by in test ids, when the list is filtered. */
   readonly rowName?: (index: number) => number | undefined;
@@ -133,7 +133,13 @@ export function VirtualList(props: VirtualListProps) {
     if (Math.abs(element.scrollTop - wanted) > 1.5) moveTo(topOfScroll(element.scrollTop, list));
   };
 
+  const copySelected = (): void => {
+    const text = selected === undefined ? undefined : cells(selected)?.join('\t');
+    if (text !== undefined) navigator.clipboard.writeText(text).catch(() => undefined);
+  };
+
   const onKeyDown = (event: KeyboardEvent): void => {
+    if ((event.ctrlKey || event.metaKey) && event.key === 'c') copySelected();
     if (event.ctrlKey || event.altKey || event.metaKey || count === 0) return;
     const page = Math.max(1, Math.floor(viewport / rowHeight) - 1);
     const at = selected ?? -1;

@@ -3,13 +3,14 @@ import { DropdownMenu } from 'radix-ui';
 import { useEffect, useLayoutEffect, useRef, useState, type KeyboardEvent } from 'react';
 import { store, useStore } from '../../store/store.ts';
 import { Icon } from '../../widgets/Icon.tsx';
-import { activeSession, closeSession, openSession, showSession, useTerminals } from './terminals_store.ts';
+import { activeSession, closeSession, openSession, showSession, toggleSplit, useTerminals } from './terminals_store.ts';
 import type { TerminalSession } from './terminal_session.ts';
 import './terminals.css';
 
 export function TerminalsPanel() {
   const sessions = useTerminals((s) => s.sessions);
   const active = useTerminals((s) => s.active);
+  const beside = useTerminals((s) => s.beside);
   useTerminals((s) => s.version);
   const [finding, setFinding] = useState(false);
   const firstMachine = useStore((s) => s.topology?.machines[0]?.name);
@@ -23,6 +24,7 @@ export function TerminalsPanel() {
           const session = activeSession();
           if (session) closeSession(session.key);
         },
+        split: toggleSplit,
         find: () => setFinding(true),
       },
     });
@@ -90,6 +92,17 @@ export function TerminalsPanel() {
         )}
         <button
           className="btn btn-icon btn-small"
+          aria-label="Two terminals side by side"
+          title="Two terminals side by side"
+          aria-pressed={beside !== undefined}
+          data-testid="term-split"
+          disabled={active === undefined}
+          onClick={toggleSplit}
+        >
+          <Icon name="split" />
+        </button>
+        <button
+          className="btn btn-icon btn-small"
           aria-label="Close this terminal"
           title="Close this terminal"
           data-testid="term-close"
@@ -99,9 +112,9 @@ export function TerminalsPanel() {
           <Icon name="close" />
         </button>
       </div>
-      <div className="term-screens">
+      <div className="term-screens" data-split={beside !== undefined}>
         {sessions.map((session) => (
-          <Screen key={session.key} session={session} shown={session.key === active} />
+          <Screen key={session.key} session={session} shown={session.key === active} beside={session.key === beside} />
         ))}
         {sessions.length === 0 && <p className="empty">No terminal is open. Press + to open one on a machine.</p>}
       </div>
@@ -238,7 +251,7 @@ function FindBar({ onClose }: { readonly onClose: () => void }) {
   );
 }
 
-function Screen({ session, shown }: { readonly session: TerminalSession; readonly shown: boolean }) {
+function Screen({ session, shown, beside }: { readonly session: TerminalSession; readonly shown: boolean; readonly beside: boolean }) {
   const box = useRef<HTMLDivElement>(null);
   useLayoutEffect(() => {
     box.current?.appendChild(session.element);

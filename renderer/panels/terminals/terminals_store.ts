@@ -5,13 +5,15 @@ import { TerminalSession, type TerminalTarget } from './terminal_session.ts';
 interface Terminals {
   readonly sessions: readonly TerminalSession[];
   readonly active: number | undefined;
+  /** Shown at the right of the active one. */
+  readonly beside: number | undefined;
   /** Replaced when a session's title or state changes. */
   readonly version: number;
 }
 
 let nextKey = 1;
 
-export const useTerminals = create<Terminals>()(() => ({ sessions: [], active: undefined, version: 0 }));
+export const useTerminals = create<Terminals>()(() => ({ sessions: [], active: undefined, beside: undefined, version: 0 }));
 
 export function openSession(target: TerminalTarget): void {
   const changed = (): void => useTerminals.setState((s) => ({ version: s.version + 1 }));
@@ -25,11 +27,37 @@ export function closeSession(key: number): void {
   if (at < 0) return;
   sessions[at].dispose();
   const left = sessions.filter((session) => session.key !== key);
-  useTerminals.setState({ sessions: left, active: active === key ? left[Math.min(at, left.length - 1)]?.key : active });
+  const { beside } = useTerminals.getState();
+  const next = left.filter((session) => session.key !== beside)[Math.max(0, at - 1)] ?? left[0];
+  show(left, active === key ? next?.key : active, beside === key ? undefined : beside);
+}
+
+/** A session is in one place only: what is active is not also beside. */
+function show(sessions: readonly TerminalSession[], active: number | undefined, beside: number | undefined): void {
+  useTerminals.setState({ sessions, active, beside: beside === active ? undefined : beside });
 }
 
 export function showSession(key: number): void {
-  useTerminals.setState({ active: key });
+  const { sessions, active, beside } = useTerminals.getState();
+  show(sessions, key, beside === key ? active : beside);
+}
+
+/** Splits the panel: the active terminal at the left, another one, or a new one like it, at the right; a second call ends it. */
+export function toggleSplit(): void {
+  const { sessions, active, beside } = useTerminals.getState();
+  if (beside !== undefined) {
+    show(sessions, active, undefined);
+    return;
+  }
+  const other = sessions.find((session) => session.key !== active);
+  if (other) {
+    show(sessions, active, other.key);
+    return;
+  }
+  const only = activeSession();
+  if (!only) return;
+  openSession(only.target);
+  show(useTerminals.getState().sessions, only.key, useTerminals.getState().active);
 }
 
 export function activeSession(): TerminalSession | undefined {
