@@ -77,6 +77,8 @@ export interface SendControl {
   readonly src?: IpBytes;
   readonly ttl?: number;
   readonly tos?: number;
+  /** MSG_CONFIRM: the next hop is known to be alive. */
+  readonly flags?: number;
 }
 
 /** Options by their names in the uapi; values are numbers unless noted. */
