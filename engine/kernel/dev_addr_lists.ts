@@ -1,50 +1,93 @@
-// Multicast and unicast address lists, promiscuity (Linux: net/core/dev_addr_lists.c).
+// Multicast and unicast address lists, promiscuity, and what of it the driver is told (Linux: net/core/dev_addr_lists.c, dev.c).
+import { Errno } from '../base/errno.ts';
 import type { Kernel } from './kernel.ts';
-import type { NetDevice } from './net_device.ts';
+import { type HwAddr, IFF, type NetDevice } from './net_device.ts';
+
+const same = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && a.every((x, i) => x === b[i]);
 
 export class DevAddrLists {
-
   constructor(readonly kernel: Kernel) {}
-  dev_mc_add(dev: NetDevice, addr: Uint8Array): number;
-  dev_mc_add(): number {
+
+  dev_mc_add(dev: NetDevice, addr: Uint8Array): number {
+    return this.__dev_mc_add(dev, addr);
+  }
+  __dev_mc_add(dev: NetDevice, addr: Uint8Array): number {
+    this.__hw_addr_add(dev.mc, addr);
+    this.__dev_set_rx_mode(dev);
     return 0;
   }
-  dev_mc_del(dev: NetDevice, addr: Uint8Array): number;
-  dev_mc_del(): number {
+  /** As dev_mc_add, for a user of one (ip maddress add): -EEXIST when it is there. */
+  dev_mc_add_excl(dev: NetDevice, addr: Uint8Array): number {
+    return dev.mc.some((a) => same(a.addr, addr)) ? -Errno.EEXIST : this.__dev_mc_add(dev, addr);
+  }
+  dev_mc_del(dev: NetDevice, addr: Uint8Array): number {
+    return this.remove(dev, dev.mc, addr);
+  }
+  dev_uc_add(dev: NetDevice, addr: Uint8Array): number {
+    this.__hw_addr_add(dev.uc, addr);
+    this.__dev_set_rx_mode(dev);
     return 0;
   }
-  /** Counted once per user (ip maddress add): -EEXIST when there. */
-  dev_mc_add_excl(dev: NetDevice, addr: Uint8Array): number;
-  dev_mc_add_excl(): number {
+  dev_uc_del(dev: NetDevice, addr: Uint8Array): number {
+    return this.remove(dev, dev.uc, addr);
+  }
+  dev_mc_flush(dev: NetDevice): void {
+    dev.mc.length = 0;
+  }
+  dev_uc_flush(dev: NetDevice): void {
+    dev.uc.length = 0;
+  }
+
+  __hw_addr_add(list: HwAddr[], addr: Uint8Array): void {
+    const known = list.find((a) => same(a.addr, addr));
+    if (known !== undefined) known.refcount++;
+    else list.push({ addr: addr.slice(), refcount: 1 });
+  }
+
+  /** 0, or -EOVERFLOW. The last user's end ends it. */
+  dev_set_promiscuity(dev: NetDevice, inc: number): number {
+    const old = dev.flags;
+    const err = this.__dev_set_promiscuity(dev, inc, { notify: true });
+    if (err === 0 && dev.flags !== old) this.dev_set_rx_mode(dev);
+    return err;
+  }
+  __dev_set_promiscuity(dev: NetDevice, inc: number, how: { notify: boolean }): number {
+    const old = dev.flags;
+    dev.promiscuity += inc;
+    dev.flags = dev.promiscuity > 0 ? dev.flags | IFF.PROMISC : dev.flags & ~IFF.PROMISC;
+    if (dev.flags !== old) this.kernel.printk.pr_info(`device ${dev.name} ${(dev.flags & IFF.PROMISC) !== 0 ? 'entered' : 'left'} promiscuous mode`);
+    if (how.notify && dev.flags !== old) this.kernel.net.__dev_notify_flags(dev, old, IFF.PROMISC);
     return 0;
   }
-  dev_uc_add(dev: NetDevice, addr: Uint8Array): number;
-  dev_uc_add(): number {
+
+  dev_set_allmulti(dev: NetDevice, inc: number): number {
+    return this.__dev_set_allmulti(dev, inc, { notify: true });
+  }
+  __dev_set_allmulti(dev: NetDevice, inc: number, how: { notify: boolean }): number {
+    const old = dev.flags;
+    dev.allmulti += inc;
+    dev.flags = dev.allmulti > 0 ? dev.flags | IFF.ALLMULTI : dev.flags & ~IFF.ALLMULTI;
+    if (dev.flags === old) return 0;
+    this.dev_set_rx_mode(dev);
+    if (how.notify) this.kernel.net.__dev_notify_flags(dev, old, IFF.ALLMULTI);
     return 0;
   }
-  dev_uc_del(dev: NetDevice, addr: Uint8Array): number;
-  dev_uc_del(): number {
+
+  /** Tells the driver its filters, when the device is up. */
+  dev_set_rx_mode(dev: NetDevice): void {
+    this.__dev_set_rx_mode(dev);
+  }
+  __dev_set_rx_mode(dev: NetDevice): void {
+    if ((dev.flags & IFF.UP) === 0 || !dev.present) return;
+    dev.netdev_ops.ndo_set_rx_mode?.(dev);
+  }
+
+  private remove(dev: NetDevice, list: HwAddr[], addr: Uint8Array): number {
+    const i = list.findIndex((a) => same(a.addr, addr));
+    if (i < 0) return -Errno.ENOENT;
+    if (--list[i].refcount > 0) return 0;
+    list.splice(i, 1);
+    this.__dev_set_rx_mode(dev);
     return 0;
-  }
-  dev_mc_flush(dev: NetDevice): void;
-  dev_mc_flush(): void {
-    return;
-  }
-  dev_set_promiscuity(dev: NetDevice, inc: number): number;
-  dev_set_promiscuity(): number {
-    return 0;
-  }
-  dev_set_allmulti(dev: NetDevice, inc: number): number;
-  dev_set_allmulti(): number {
-    return 0;
-  }
-  /** Tells the driver, when the device is up. */
-  dev_set_rx_mode(dev: NetDevice): void;
-  dev_set_rx_mode(): void {
-    return;
-  }
-  __dev_set_rx_mode(dev: NetDevice): void;
-  __dev_set_rx_mode(): void {
-    return;
   }
 }

@@ -91,6 +91,7 @@ export interface NetDeviceOps {
   ndo_fix_features?(dev: NetDevice, features: bigint): bigint;
   ndo_tx_timeout?(dev: NetDevice, queue: number): void;
   ndo_get_iflink?(dev: NetDevice): number;
+  ndo_change_carrier?(dev: NetDevice, up: boolean): number;
   ndo_get_phys_port_name?(dev: NetDevice): string | undefined;
 }
 
@@ -170,6 +171,8 @@ export class NetDevice {
   parent: Device | undefined;
   /** 'veth', 'bridge' … for rtnetlink's IFLA_INFO_KIND; undefined for hardware. */
   kind: string | undefined;
+  /** Made by rtnetlink and not yet announced (Linux: RTNL_LINK_INITIALIZING). */
+  linkInitializing = false;
   /** Per-family state hung on the device: in_device, inet6_dev (the IP layer's own classes). */
   ip_ptr: object | undefined;
   ip6_ptr: object | undefined;

@@ -82,21 +82,86 @@ export const FEATURE_NAMES: readonly { readonly bit: bigint; readonly name: stri
 
 export const NETIF_F_ALL_TSO = NETIF_F.TSO | NETIF_F.TSO6 | NETIF_F.TSO_ECN | NETIF_F.TSO_MANGLEID;
 export const NETIF_F_CSUM_MASK = NETIF_F.IP_CSUM | NETIF_F.IPV6_CSUM | NETIF_F.HW_CSUM;
+/** Fixed whatever hw_features says. */
+export const NETIF_F_NEVER_CHANGE = NETIF_F.VLAN_CHALLENGED | NETIF_F.LLTX | NETIF_F.NETNS_LOCAL;
+/** On for every device, off by default for every device. */
+export const NETIF_F_SOFT_FEATURES = NETIF_F.GSO | NETIF_F.GRO;
+export const NETIF_F_SOFT_FEATURES_OFF = NETIF_F.GRO_FRAGLIST | NETIF_F.GRO_UDP_FWD;
+/** Everything that segments. */
+export const NETIF_F_GSO_SOFTWARE = NETIF_F_ALL_TSO | NETIF_F.GSO_SCTP | NETIF_F.GSO_UDP_L4 | NETIF_F.GSO_FRAGLIST;
+export const NETIF_F_GSO_ENCAP_ALL =
+  NETIF_F.GSO_GRE | NETIF_F.GSO_GRE_CSUM | NETIF_F.GSO_IPXIP4 | NETIF_F.GSO_IPXIP6 | NETIF_F.GSO_UDP_TUNNEL | NETIF_F.GSO_UDP_TUNNEL_CSUM;
 
 export class NetdevFeatures {
   constructor(readonly kernel: Kernel) {}
 
-  /** Recomputes dev.features from wanted_features; true when they changed (then NETDEV_FEAT_CHANGE was sent). */
-  netdev_update_features(dev: NetDevice): void;
-  netdev_update_features(): void {
-    return;
+  /** Recomputes `features` from `wanted_features`; listeners hear of a change. */
+  netdev_update_features(dev: NetDevice): void {
+    if (this.__netdev_update_features(dev) !== 0) this.netdev_features_change(dev);
   }
-  __netdev_update_features(dev: NetDevice): number;
-  __netdev_update_features(): number {
-    return 0;
+  /** The same, and listeners hear of it in any case: a lower device changed. */
+  netdev_change_features(dev: NetDevice): void {
+    this.__netdev_update_features(dev);
+    this.netdev_features_change(dev);
   }
-  netdev_fix_features(dev: NetDevice, features: bigint): bigint;
-  netdev_fix_features(): bigint {
-    return 0n;
+  netdev_features_change(dev: NetDevice): void {
+    this.kernel.net.call_netdevice_notifiers('NETDEV_FEAT_CHANGE', dev);
+  }
+
+  netdev_get_wanted_features(dev: NetDevice): bigint {
+    return (dev.features & ~dev.hw_features) | dev.wanted_features;
+  }
+
+  /** 1 when `features` changed, 0 when not, -1 when the driver refused. */
+  __netdev_update_features(dev: NetDevice): number {
+    let features = this.netdev_get_wanted_features(dev);
+    const fix = dev.netdev_ops.ndo_fix_features;
+    if (fix !== undefined) features = dev.netdev_ops.ndo_fix_features!(dev, features);
+    features = this.netdev_fix_features(dev, features);
+    if (dev.features === features) {
+      this.refresh(dev);
+      return 0;
+    }
+    const err = dev.netdev_ops.ndo_set_features?.(dev, features) ?? 0;
+    if (err < 0) {
+      this.kernel.printk.netdev_err(dev, `set_features() failed (${err}); wanted ${hex(features)}, left ${hex(dev.features)}`);
+      return -1;
+    }
+    if (err === 0) dev.features = features;
+    this.refresh(dev);
+    return err === 0 ? 1 : 0;
+  }
+
+  /** Drops what cannot be without something else. */
+  netdev_fix_features(dev: NetDevice, wanted: bigint): bigint {
+    let f = wanted;
+    const has = (bits: bigint): boolean => (f & bits) !== 0n;
+    if (has(NETIF_F.HW_CSUM) && has(NETIF_F.IP_CSUM | NETIF_F.IPV6_CSUM)) {
+      this.kernel.printk.netdev_warn(dev, 'mixed HW and IP checksum settings.');
+      f &= ~(NETIF_F.IP_CSUM | NETIF_F.IPV6_CSUM);
+    }
+    // segmentation needs someone to sum each segment
+    if (has(NETIF_F_ALL_TSO) && !has(NETIF_F.SG)) f &= ~NETIF_F_ALL_TSO;
+    if (has(NETIF_F.TSO) && !has(NETIF_F.HW_CSUM) && !has(NETIF_F.IP_CSUM)) f &= ~(NETIF_F.TSO | NETIF_F.TSO_ECN);
+    if (has(NETIF_F.TSO6) && !has(NETIF_F.HW_CSUM) && !has(NETIF_F.IPV6_CSUM)) f &= ~NETIF_F.TSO6;
+    if (has(NETIF_F.TSO_MANGLEID) && !has(NETIF_F.TSO)) f &= ~NETIF_F.TSO_MANGLEID;
+    if ((f & NETIF_F_ALL_TSO) === NETIF_F.TSO_ECN) f &= ~NETIF_F.TSO_ECN;
+    if (has(NETIF_F.GSO) && !has(NETIF_F.SG)) f &= ~NETIF_F.GSO;
+    if (has(NETIF_F.GSO_PARTIAL) && !has(NETIF_F.GSO)) f &= ~NETIF_F.GSO_PARTIAL;
+    if (!has(NETIF_F.RXCSUM) && has(NETIF_F.GRO_HW)) f &= ~NETIF_F.GRO_HW;
+    if (has(NETIF_F.RXFCS)) f &= ~(NETIF_F.LRO | NETIF_F.GRO_HW);
+    if (has(NETIF_F.GRO_HW) && has(NETIF_F.LRO)) f &= ~NETIF_F.LRO;
+    const ipCsums = (f & (NETIF_F.IP_CSUM | NETIF_F.IPV6_CSUM)) === (NETIF_F.IP_CSUM | NETIF_F.IPV6_CSUM);
+    if (has(NETIF_F.HW_TLS_TX) && !ipCsums && !has(NETIF_F.HW_CSUM)) f &= ~NETIF_F.HW_TLS_TX;
+    if (has(NETIF_F.HW_TLS_RX) && !has(NETIF_F.RXCSUM)) f &= ~NETIF_F.HW_TLS_RX;
+    return f;
+  }
+
+  /** What the transmit path asks per packet, without bigints. */
+  private refresh(dev: NetDevice): void {
+    dev.hwCsum = (dev.features & NETIF_F_CSUM_MASK) !== 0n;
+    dev.hwSg = (dev.features & NETIF_F.SG) !== 0n;
   }
 }
+
+const hex = (f: bigint): string => `0x${f.toString(16).padStart(16, '0')}`;

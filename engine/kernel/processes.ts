@@ -124,6 +124,7 @@ export class Processes implements Actor {
     if (files !== undefined) for (const f of files.values()) this.kernel.vfs.close(f);
     this.files.delete(process.pid);
     this.table.delete(process.pid);
+    this.kernel.netns.put_net(process.net);
     this.output.exits.push({ pid: process.pid, status: process.status, exec: process.execRequest });
     this.kernel.platform.sim.attention = true;
   }
