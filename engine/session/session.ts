@@ -144,8 +144,16 @@ export class Session {
       this.world = this.checkpoints.before(target).fork();
       this.world.trace.observe(this.observed);
       this.world.capture(this.capturing);
+      for (const m of this.world.machines.values()) m.kernel.trace.sync();
     }
     while (this.event < target && this.advance());
+    this.discard();
+  }
+
+  /** Re-executes forward to `event` (a recording's log given to the constructor); stops early when nothing is left. */
+  replayTo(event: number): void {
+    while (this.event < event && this.advance());
+    this.lastEvent = Math.max(this.lastEvent, this.event);
     this.discard();
   }
 

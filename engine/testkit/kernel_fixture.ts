@@ -37,7 +37,11 @@ export function bootKernel(options: KernelFixtureOptions = {}): KernelFixture {
   return { ...fixture, kernel: bootOn(fixture.platform, options) };
 }
 
-export function makePlatform(options: KernelFixtureOptions = {}): { readonly sim: Sim; readonly trace: Trace; readonly platform: Platform } {
+export function makePlatform(options: KernelFixtureOptions = {}): {
+  readonly sim: Sim;
+  readonly trace: Trace;
+  readonly platform: Platform;
+} {
   const sim = options.sim ?? new Sim(options.seed ?? 1);
   const trace = options.trace ?? new Trace(sim);
   const platform = new Platform(

@@ -106,8 +106,6 @@ export abstract class LinkNode extends VNode {
   abstract readlink(ctx: VfsContext): string;
 }
 
-
-
 /** How a generated file is read and written; a module constant made with `ops()`. `A` says which object it shows. */
 export interface FileOps<A> {
   /** Absent: EACCES when the mode forbids it, EIO otherwise. */
@@ -136,8 +134,6 @@ export class GeneratedFile<A> extends FileNode {
     return this.fileOps.write === undefined ? -Errno.EIO : this.fileOps.write(this.kernel, ctx, this.arg, data);
   }
 }
-
-
 
 /** A directory with fixed children. */
 export class StaticDir extends DirNode {

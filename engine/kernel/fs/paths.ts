@@ -8,7 +8,8 @@ export function devicePath(dev: Device): string {
 }
 
 /** 'devices/…/virtio0/net/eth0' or 'devices/virtual/net/lo' */
-export const netDevicePath = (dev: NetDevice): string => `${dev.parent === undefined ? 'devices/virtual' : devicePath(dev.parent)}/net/${dev.name}`;
+export const netDevicePath = (dev: NetDevice): string =>
+  `${dev.parent === undefined ? 'devices/virtual' : devicePath(dev.parent)}/net/${dev.name}`;
 
 /** Text of a link that lies in directory `from`: up to the nearest directory that both share, then down. */
 export function relativeLink(from: string, to: string): string {

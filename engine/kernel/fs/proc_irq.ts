@@ -53,7 +53,9 @@ function interrupts(kernel: Kernel): string {
       continue;
     }
     // timers are the only users of the local timer here, and each of its interrupts ends in the TIMER softirq
-    const values = kernel.platform.cpus.list.map((c) => (kind === 'one' ? 1 : kind === 'timer' ? softirqCount(kernel, c.id, TIMER_SOFTIRQ) : 0));
+    const values = kernel.platform.cpus.list.map((c) =>
+      kind === 'one' ? 1 : kind === 'timer' ? softirqCount(kernel, c.id, TIMER_SOFTIRQ) : 0,
+    );
     out += `${label}: ${counts(values)}  ${text}\n`;
   }
   return out;
@@ -72,7 +74,8 @@ export const INTERRUPTS: FileOps<undefined> = ops({ read: (kernel: Kernel) => in
 export const SOFTIRQS: FileOps<undefined> = ops({ read: (kernel: Kernel) => softirqs(kernel) });
 
 /** A CPU mask in hexadecimal, as wide as there are CPUs. */
-export const maskText = (kernel: Kernel, mask: number): string => mask.toString(16).padStart(Math.ceil(kernel.platform.cpus.list.length / 4), '0');
+export const maskText = (kernel: Kernel, mask: number): string =>
+  mask.toString(16).padStart(Math.ceil(kernel.platform.cpus.list.length / 4), '0');
 
 /** '0-1,3' */
 export function maskList(mask: number): string {
@@ -131,7 +134,11 @@ const IRQ_FILES: readonly (readonly [string, number, IrqOps])[] = [
   ['node', RO, ops({ read: show((d) => String(d.node)) })],
   ['smp_affinity', RW, ops({ read: show((d, k) => maskText(k, d.affinity)), write: store(parseMask) })],
   ['smp_affinity_list', RW, ops({ read: show((d) => maskList(d.affinity)), write: store(parseMaskList) })],
-  ['spurious', RO, ops({ read: show((d) => `count ${d.counts.reduce((a, b) => a + b, 0) % 100_000}\nunhandled ${d.spurious}\nlast_unhandled 0 ms`) })],
+  [
+    'spurious',
+    RO,
+    ops({ read: show((d) => `count ${d.counts.reduce((a, b) => a + b, 0) % 100_000}\nunhandled ${d.spurious}\nlast_unhandled 0 ms`) }),
+  ],
 ];
 
 const DEFAULT_AFFINITY: FileOps<undefined> = ops({ read: (k: Kernel) => `${maskText(k, 2 ** k.platform.cpus.list.length - 1)}\n` });

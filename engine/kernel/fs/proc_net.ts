@@ -6,17 +6,18 @@ import type { Kernel } from '../kernel.ts';
 import type { Net } from '../net_namespace.ts';
 import { AF, NTF, NUD, RTN, RTNH_F, RT_TABLE, type NeighInfo, type RouteInfo } from '../rtnl_records.ts';
 import type { FileOps, VfsContext } from './node.ts';
+import { icmpSockets, igmp, rawSockets, udpSockets } from './proc_sock.ts';
 
 type Show = (kernel: Kernel, net: Net) => string;
 /** A file whose text depends on the reader's namespace. */
 export const perNet = (show: Show): FileOps<undefined> => ops({ read: (kernel: Kernel, ctx: VfsContext) => show(kernel, ctx.net) });
 
+/** A network-order word as a little-endian machine prints it with %08X. */
+const word = (bytes: Uint8Array | undefined): string => (bytes === undefined ? '00000000' : hex(bytes.slice().reverse()).toUpperCase());
 const pad = (value: number | string, width: number): string => String(value).padStart(width);
 const hex = (bytes: Uint8Array): string => Array.from(bytes, (b) => b.toString(16).padStart(2, '0')).join('');
 const mac = (bytes: Uint8Array): string => Array.from(bytes, (b) => b.toString(16).padStart(2, '0')).join(':');
 const dotted = (bytes: Uint8Array): string => Array.from(bytes).join('.');
-/** A network-order word as a little-endian machine prints it with %08X. */
-const word = (bytes: Uint8Array | undefined): string => (bytes === undefined ? '00000000' : hex(bytes.slice().reverse()).toUpperCase());
 
 function netDev(kernel: Kernel, net: Net): string {
   let out =
@@ -26,8 +27,26 @@ function netDev(kernel: Kernel, net: Net): string {
     const s = kernel.net.dev_get_stats(dev);
     const frame = s.rx_length_errors + s.rx_over_errors + s.rx_crc_errors + s.rx_frame_errors;
     const carrier = s.tx_carrier_errors + s.tx_aborted_errors + s.tx_window_errors + s.tx_heartbeat_errors;
-    const receive = [pad(s.rx_bytes, 7), pad(s.rx_packets, 7), pad(s.rx_errors, 4), pad(s.rx_dropped + s.rx_missed_errors, 4), pad(s.rx_fifo_errors, 4), pad(frame, 5), pad(s.rx_compressed, 10), pad(s.multicast, 9)];
-    const transmit = [pad(s.tx_bytes, 8), pad(s.tx_packets, 7), pad(s.tx_errors, 4), pad(s.tx_dropped, 4), pad(s.tx_fifo_errors, 4), pad(s.collisions, 5), pad(carrier, 7), pad(s.tx_compressed, 10)];
+    const receive = [
+      pad(s.rx_bytes, 7),
+      pad(s.rx_packets, 7),
+      pad(s.rx_errors, 4),
+      pad(s.rx_dropped + s.rx_missed_errors, 4),
+      pad(s.rx_fifo_errors, 4),
+      pad(frame, 5),
+      pad(s.rx_compressed, 10),
+      pad(s.multicast, 9),
+    ];
+    const transmit = [
+      pad(s.tx_bytes, 8),
+      pad(s.tx_packets, 7),
+      pad(s.tx_errors, 4),
+      pad(s.tx_dropped, 4),
+      pad(s.tx_fifo_errors, 4),
+      pad(s.collisions, 5),
+      pad(carrier, 7),
+      pad(s.tx_compressed, 10),
+    ];
     out += `${pad(dev.name, 6)}: ${receive.join(' ')} ${transmit.join(' ')}\n`;
   }
   return out;
@@ -36,7 +55,8 @@ function netDev(kernel: Kernel, net: Net): string {
 function devMcast(_kernel: Kernel, net: Net): string {
   let out = '';
   for (const dev of net.devices) {
-    for (const a of dev.mc) out += `${String(dev.ifindex).padEnd(4)} ${dev.name.padEnd(15)} ${String(a.refcount).padEnd(5)} ${'0'.padEnd(5)} ${hex(a.addr)}\n`;
+    for (const a of dev.mc)
+      out += `${String(dev.ifindex).padEnd(4)} ${dev.name.padEnd(15)} ${String(a.refcount).padEnd(5)} ${'0'.padEnd(5)} ${hex(a.addr)}\n`;
   }
   return out;
 }
@@ -115,7 +135,8 @@ function ifInet6(kernel: Kernel, net: Net): string {
   return out;
 }
 
-const mibText = (lines: readonly MibLine[]): string => lines.map((l) => `${l.proto}: ${l.names.join(' ')}\n${l.proto}: ${l.values.join(' ')}\n`).join('');
+const mibText = (lines: readonly MibLine[]): string =>
+  lines.map((l) => `${l.proto}: ${l.names.join(' ')}\n${l.proto}: ${l.values.join(' ')}\n`).join('');
 
 function snmp(_kernel: Kernel, net: Net): string {
   const n = ipv4Net(net);
@@ -145,12 +166,16 @@ export const PROC_NET: readonly (readonly [string, FileOps<undefined>])[] = [
   ['arp', perNet(arp)],
   ['dev', perNet(netDev)],
   ['dev_mcast', perNet(devMcast)],
+  ['icmp', perNet(icmpSockets)],
   ['if_inet6', perNet(ifInet6)],
+  ['igmp', perNet(igmp)],
   ['netstat', perNet(netstat)],
   ['psched', perNet(psched)],
+  ['raw', perNet(rawSockets)],
   ['route', perNet(route)],
   ['snmp', perNet(snmp)],
   ['snmp6', perNet(snmp6)],
   ['sockstat', perNet(sockstat)],
   ['softnet_stat', perNet(softnetStat)],
+  ['udp', perNet(udpSockets)],
 ];

@@ -30,7 +30,8 @@ export class SysDir extends DirNode {
   lookup(ctx: VfsContext, name: string): VNode | undefined {
     const full = this.path === '' ? name : `${this.path}.${name}`;
     const { sysctl } = this.kernel.vfs;
-    if (sysctl.get(ctx.net, full) !== undefined) return new GeneratedFile(this.kernel, S_IFREG | (sysctl.isReadOnly(full) ? 0o444 : 0o644), VALUE, full);
+    if (sysctl.get(ctx.net, full) !== undefined)
+      return new GeneratedFile(this.kernel, S_IFREG | (sysctl.isReadOnly(full) ? 0o444 : 0o644), VALUE, full);
     return this.list(ctx).includes(name) ? new SysDir(this.kernel, full) : undefined;
   }
 }

@@ -6,7 +6,18 @@ import { comm } from '../processes.ts';
 import type { Resource } from '../resource.ts';
 import { NR_SOFTIRQS } from '../softirq.ts';
 import { BOOT_EPOCH_SECONDS } from '../wall_clock.ts';
-import { DirNode, GeneratedFile, LinkNode, S_IFDIR, S_IFREG, StaticDir, StaticLink, type FileOps, type VfsContext, type VNode } from './node.ts';
+import {
+  DirNode,
+  GeneratedFile,
+  LinkNode,
+  S_IFDIR,
+  S_IFREG,
+  StaticDir,
+  StaticLink,
+  type FileOps,
+  type VfsContext,
+  type VNode,
+} from './node.ts';
 import { INTERRUPTS, IrqRootDir, SOFTIRQS } from './proc_irq.ts';
 import { PROC_NET } from './proc_net.ts';
 import { SysDir } from './proc_sys.ts';
@@ -30,7 +41,10 @@ function uptime(kernel: Kernel): string {
 /** Linux: kernel/module/procfs.c. Addresses are hidden, as from an unprivileged reader. */
 function modules(kernel: Kernel): string {
   return kernel.modules.loaded
-    .map((m) => `${m.name} ${m.def.size} ${m.refcnt} ${m.users.length === 0 ? '-' : m.users.map((u) => `${u.name},`).join('')} Live 0x0000000000000000\n`)
+    .map(
+      (m) =>
+        `${m.name} ${m.def.size} ${m.refcnt} ${m.users.length === 0 ? '-' : m.users.map((u) => `${u.name},`).join('')} Live 0x0000000000000000\n`,
+    )
     .join('');
 }
 
@@ -55,7 +69,9 @@ function stat(kernel: Kernel): string {
   const irqs = kernel.irq.list().map((d) => d.counts.reduce((a, b) => a + b, 0));
   out += `intr ${irqs.reduce((a, b) => a + b, 0)} ${irqs.join(' ')}\n`;
   out += `ctxt 0\nbtime ${BOOT_EPOCH_SECONDS}\nprocesses ${kernel.procs.forks}\nprocs_running 1\nprocs_blocked 0\n`;
-  const soft = Array.from({ length: NR_SOFTIRQS }, (_, nr) => cpus.reduce((sum, c) => sum + kernel.softirqs.counts[c.id * NR_SOFTIRQS + nr], 0));
+  const soft = Array.from({ length: NR_SOFTIRQS }, (_, nr) =>
+    cpus.reduce((sum, c) => sum + kernel.softirqs.counts[c.id * NR_SOFTIRQS + nr], 0),
+  );
   return `${out}softirq ${soft.reduce((a, b) => a + b, 0)} ${soft.join(' ')}\n`;
 }
 

@@ -26,7 +26,9 @@ interface AttrArg {
 const attributesOf = (dev: Device): readonly DeviceAttribute[] => dev.bus.attributes?.(dev) ?? [];
 const DEVICE_ATTR: FileOps<AttrArg> = ops({
   read: (kernel: Kernel, _ctx: VfsContext, { dev, name }: AttrArg) => {
-    const value = attributesOf(dev).find((a) => a.name === name)?.show?.(dev, kernel);
+    const value = attributesOf(dev)
+      .find((a) => a.name === name)
+      ?.show?.(dev, kernel);
     if (value === undefined) return -Errno.EIO;
     return typeof value === 'string' ? value : binary(value);
   },
@@ -78,7 +80,9 @@ export class DeviceDir extends DirNode {
       case 'subsystem':
         return this.hasBus ? new StaticLink(relativeLink(here, `bus/${dev.bus.name}`), 0) : undefined;
       case 'driver':
-        return dev.driver === undefined ? undefined : new StaticLink(relativeLink(here, `bus/${dev.bus.name}/drivers/${dev.driver.name}`), 0);
+        return dev.driver === undefined
+          ? undefined
+          : new StaticLink(relativeLink(here, `bus/${dev.bus.name}/drivers/${dev.driver.name}`), 0);
       case 'net':
         return this.hasNet(ctx) ? new NetDevicesDir(kernel, dev) : undefined;
       default:
@@ -141,7 +145,8 @@ interface BusArg {
   readonly bus: string;
   readonly name: string;
 }
-const busAttribute = (k: Kernel, arg: BusArg): BusAttribute | undefined => k.drivers.bus(arg.bus)?.type.bus_attributes?.find((a) => a.name === arg.name);
+const busAttribute = (k: Kernel, arg: BusArg): BusAttribute | undefined =>
+  k.drivers.bus(arg.bus)?.type.bus_attributes?.find((a) => a.name === arg.name);
 const BUS_ATTR: FileOps<BusArg> = ops({
   read: (k: Kernel, _ctx: VfsContext, arg: BusArg) => busAttribute(k, arg)?.show?.(k) ?? -Errno.EIO,
   write: (k: Kernel, _ctx: VfsContext, arg: BusArg, data: string) => {
@@ -157,7 +162,10 @@ const DRIVERS_PROBE: FileOps<string> = ops({
     return k.drivers.device_attach(dev) === 1 ? 0 : -Errno.EINVAL;
   },
 });
-const AUTOPROBE: FileOps<string> = ops({ read: () => '1\n', write: (_k: Kernel, _ctx: VfsContext, _bus: string, data: string) => (data.trim() === '1' ? 0 : -Errno.EOPNOTSUPP) });
+const AUTOPROBE: FileOps<string> = ops({
+  read: () => '1\n',
+  write: (_k: Kernel, _ctx: VfsContext, _bus: string, data: string) => (data.trim() === '1' ? 0 : -Errno.EOPNOTSUPP),
+});
 const BUS_UEVENT: FileOps<string> = ops({ write: () => 0 });
 
 function makeBusDir(kernel: Kernel, bus: BusEntry): StaticDir {
@@ -171,12 +179,17 @@ function makeBusDir(kernel: Kernel, bus: BusEntry): StaticDir {
   dir.add('drivers_autoprobe', new GeneratedFile(kernel, RW, AUTOPROBE, name, PAGE));
   dir.add('drivers_probe', new GeneratedFile(kernel, WO, DRIVERS_PROBE, name, PAGE));
   dir.add('uevent', new GeneratedFile(kernel, WO, BUS_UEVENT, name, PAGE));
-  for (const a of bus.type.bus_attributes ?? []) dir.add(a.name, new GeneratedFile(kernel, S_IFREG | a.mode, BUS_ATTR, { bus: name, name: a.name }, PAGE));
+  for (const a of bus.type.bus_attributes ?? [])
+    dir.add(a.name, new GeneratedFile(kernel, S_IFREG | a.mode, BUS_ATTR, { bus: name, name: a.name }, PAGE));
   return dir;
 }
 
-const BIND: FileOps<DeviceDriver> = ops({ write: (k: Kernel, _ctx: VfsContext, drv: DeviceDriver, data: string) => result(k.drivers.bind_store(drv, data)) });
-const UNBIND: FileOps<DeviceDriver> = ops({ write: (k: Kernel, _ctx: VfsContext, drv: DeviceDriver, data: string) => result(k.drivers.unbind_store(drv, data)) });
+const BIND: FileOps<DeviceDriver> = ops({
+  write: (k: Kernel, _ctx: VfsContext, drv: DeviceDriver, data: string) => result(k.drivers.bind_store(drv, data)),
+});
+const UNBIND: FileOps<DeviceDriver> = ops({
+  write: (k: Kernel, _ctx: VfsContext, drv: DeviceDriver, data: string) => result(k.drivers.unbind_store(drv, data)),
+});
 const DRIVER_UEVENT: FileOps<DeviceDriver> = ops({ write: () => 0 });
 interface DriverArg {
   readonly drv: DeviceDriver;
@@ -196,8 +209,10 @@ function makeDriverDir(kernel: Kernel, bus: BusEntry, drv: DeviceDriver): Static
   const dir = new StaticDir(DIR);
   for (const dev of drv.devices) dir.add(dev.name, new StaticLink(relativeLink(here, devicePath(dev)), 0));
   dir.add('bind', new GeneratedFile(kernel, WO, BIND, drv, PAGE));
-  if (kernel.modules.find_module(drv.module) !== undefined) dir.add('module', new StaticLink(relativeLink(here, `module/${drv.module}`), 0));
-  for (const a of drv.bus.driver_attributes ?? []) dir.add(a.name, new GeneratedFile(kernel, S_IFREG | a.mode, DRIVER_ATTR, { drv, name: a.name }, PAGE));
+  if (kernel.modules.find_module(drv.module) !== undefined)
+    dir.add('module', new StaticLink(relativeLink(here, `module/${drv.module}`), 0));
+  for (const a of drv.bus.driver_attributes ?? [])
+    dir.add(a.name, new GeneratedFile(kernel, S_IFREG | a.mode, DRIVER_ATTR, { drv, name: a.name }, PAGE));
   dir.add('uevent', new GeneratedFile(kernel, WO, DRIVER_UEVENT, drv, PAGE));
   dir.add('unbind', new GeneratedFile(kernel, WO, UNBIND, drv, PAGE));
   return dir;

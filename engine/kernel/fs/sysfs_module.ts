@@ -24,7 +24,14 @@ interface ParamArg {
   readonly module: Module;
   readonly name: string;
 }
-const BOOLS: ReadonlyMap<string, string> = new Map([['1', 'Y'], ['y', 'Y'], ['Y', 'Y'], ['0', 'N'], ['n', 'N'], ['N', 'N']]);
+const BOOLS: ReadonlyMap<string, string> = new Map([
+  ['1', 'Y'],
+  ['y', 'Y'],
+  ['Y', 'Y'],
+  ['0', 'N'],
+  ['n', 'N'],
+  ['N', 'N'],
+]);
 const PARAM: FileOps<ParamArg> = ops({
   read: (_k: Kernel, _ctx: VfsContext, { module, name }: ParamArg) => `${module.params.get(name) ?? ''}\n`,
   write: (_k: Kernel, _ctx: VfsContext, { module, name }: ParamArg, data: string) => {
@@ -58,7 +65,8 @@ function makeModuleDir(kernel: Kernel, module: Module): StaticDir {
   const dir = new StaticDir(DIR);
   if (module.params.size > 0) {
     const params = new StaticDir(DIR);
-    for (const p of module.def.params ?? []) if (p.mode !== 0) params.add(p.name, new GeneratedFile(kernel, S_IFREG | p.mode, PARAM, { module, name: p.name }, PAGE));
+    for (const p of module.def.params ?? [])
+      if (p.mode !== 0) params.add(p.name, new GeneratedFile(kernel, S_IFREG | p.mode, PARAM, { module, name: p.name }, PAGE));
     dir.add('parameters', params);
   }
   if (!kernel.modules.loaded.includes(module)) return dir;
@@ -69,7 +77,11 @@ function makeModuleDir(kernel: Kernel, module: Module): StaticDir {
   const drivers = new StaticDir(DIR);
   for (const bus of kernel.drivers.buses) {
     for (const drv of bus.drivers) {
-      if (drv.module === module.name) drivers.add(`${bus.type.name}:${drv.name}`, new StaticLink(relativeLink(`${here}/drivers`, `bus/${bus.type.name}/drivers/${drv.name}`), 0));
+      if (drv.module === module.name)
+        drivers.add(
+          `${bus.type.name}:${drv.name}`,
+          new StaticLink(relativeLink(`${here}/drivers`, `bus/${bus.type.name}/drivers/${drv.name}`), 0),
+        );
     }
   }
   return drivers.children.size > 0 ? dir.add('drivers', drivers) : dir;

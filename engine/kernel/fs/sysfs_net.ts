@@ -80,7 +80,16 @@ const ATTRIBUTES: ReadonlyMap<string, readonly [number, NetOps]> = new Map<strin
   ['addr_len', [RO, attr((d) => String(d.addr_len))]],
   ['address', [RO, attr((d) => mac(d.dev_addr))]],
   ['broadcast', [RO, attr((d) => mac(d.broadcast))]],
-  ['carrier', [RW, attrRw((d) => (running(d) ? (d.nocarrier ? '0' : '1') : -Errno.EINVAL), (d) => (running(d) ? -Errno.EOPNOTSUPP : -Errno.EINVAL))]],
+  [
+    'carrier',
+    [
+      RW,
+      attrRw(
+        (d) => (running(d) ? (d.nocarrier ? '0' : '1') : -Errno.EINVAL),
+        (d) => (running(d) ? -Errno.EOPNOTSUPP : -Errno.EINVAL),
+      ),
+    ],
+  ],
   ['carrier_changes', [RO, attr((d) => String(d.carrier_up_count + d.carrier_down_count))]],
   ['carrier_down_count', [RO, attr((d) => String(d.carrier_down_count))]],
   ['carrier_up_count', [RO, attr((d) => String(d.carrier_up_count))]],
@@ -88,13 +97,31 @@ const ATTRIBUTES: ReadonlyMap<string, readonly [number, NetOps]> = new Map<strin
   ['dev_port', [RO, attr(() => '0')]],
   ['dormant', [RO, attr((d) => (running(d) ? (d.operstate === IF_OPER.DORMANT ? '1' : '0') : -Errno.EINVAL))]],
   ['duplex', [RO, attr((d, k) => linkSetting(d, k, 'duplex'))]],
-  ['flags', [RW, attrRw((d) => hex(d.flags & ~KERNEL_ONLY_FLAGS), (d, value, k) => k.net.dev_change_flags(d, value))]],
+  [
+    'flags',
+    [
+      RW,
+      attrRw(
+        (d) => hex(d.flags & ~KERNEL_ONLY_FLAGS),
+        (d, value, k) => k.net.dev_change_flags(d, value),
+      ),
+    ],
+  ],
   ['gro_flush_timeout', [RW, attrRw(() => '0', onlyDefault)]],
   ['ifalias', [RW, IFALIAS]],
   ['ifindex', [RO, attr((d) => String(d.ifindex))]],
   ['iflink', [RO, attr((d) => String(d.netdev_ops.ndo_get_iflink?.(d) ?? d.ifindex))]],
   ['link_mode', [RO, attr((d) => String(d.link_mode))]],
-  ['mtu', [RW, attrRw((d) => String(d.mtu), (d, value, k) => k.net.dev_set_mtu(d, value))]],
+  [
+    'mtu',
+    [
+      RW,
+      attrRw(
+        (d) => String(d.mtu),
+        (d, value, k) => k.net.dev_set_mtu(d, value),
+      ),
+    ],
+  ],
   ['name_assign_type', [RO, attr((d) => (d.name_assign_type === 0 ? -Errno.EINVAL : String(d.name_assign_type)))]],
   ['napi_defer_hard_irqs', [RW, attrRw(() => '0', onlyDefault)]],
   ['netdev_group', [RW, attrRw((d) => String(d.group), setGroup)]],
@@ -106,7 +133,16 @@ const ATTRIBUTES: ReadonlyMap<string, readonly [number, NetOps]> = new Map<strin
   ['speed', [RO, attr((d, k) => linkSetting(d, k, 'speed'))]],
   ['testing', [RO, attr((d) => (running(d) ? (d.operstate === IF_OPER.TESTING ? '1' : '0') : -Errno.EINVAL))]],
   ['threaded', [RW, attrRw(() => '0', onlyDefault)]],
-  ['tx_queue_len', [RW, attrRw((d) => String(d.tx_queue_len), (d, value, k) => k.net.dev_change_tx_queue_len(d, value))]],
+  [
+    'tx_queue_len',
+    [
+      RW,
+      attrRw(
+        (d) => String(d.tx_queue_len),
+        (d, value, k) => k.net.dev_change_tx_queue_len(d, value),
+      ),
+    ],
+  ],
   ['type', [RO, attr((d) => String(d.type))]],
   ['uevent', [RW, UEVENT]],
 ]);
@@ -116,7 +152,8 @@ interface StatArg {
   readonly name: keyof LinkStats;
 }
 const STATISTIC: FileOps<StatArg> = ops({
-  read: (kernel: Kernel, _ctx: VfsContext, { dev, name }: StatArg) => (gone(dev) ? -Errno.EINVAL : `${kernel.net.dev_get_stats(dev)[name]}\n`),
+  read: (kernel: Kernel, _ctx: VfsContext, { dev, name }: StatArg) =>
+    gone(dev) ? -Errno.EINVAL : `${kernel.net.dev_get_stats(dev)[name]}\n`,
 });
 
 /** The directory of one device. */
@@ -175,7 +212,10 @@ const queueAttr = (show: ShowQueue, store?: (q: QueueArg, data: string) => numbe
 /** Only what a queue has anyway may be written: steering by software is not here. */
 const storeZero = (_q: QueueArg, data: string): number => (/^[0,]+$/.test(data.trim()) ? 0 : -Errno.EOPNOTSUPP);
 /** Linux: attributes of multi-queue devices give ENOENT elsewhere. */
-const multiqueue = (show: ShowQueue): ShowQueue => (q, kernel) => (q.dev.num_tx_queues > 1 ? show(q, kernel) : -Errno.ENOENT);
+const multiqueue =
+  (show: ShowQueue): ShowQueue =>
+  (q, kernel) =>
+    q.dev.num_tx_queues > 1 ? show(q, kernel) : -Errno.ENOENT;
 
 function xpsMask({ dev, index }: QueueArg, kernel: Kernel): string {
   let mask = 0;
@@ -194,14 +234,35 @@ const TX_FILES: readonly (readonly [string, number, FileOps<QueueArg>])[] = [
   ['tx_maxrate', RW, queueAttr(() => '0', storeZero)],
   ['tx_timeout', RO, queueAttr((q) => String(q.dev.queues[q.index].trans_timeout))],
   ['xps_cpus', RW, queueAttr(multiqueue(xpsMask), () => -Errno.EOPNOTSUPP)],
-  ['xps_rxqs', RW, queueAttr(multiqueue(() => '0'), storeZero)],
+  [
+    'xps_rxqs',
+    RW,
+    queueAttr(
+      multiqueue(() => '0'),
+      storeZero,
+    ),
+  ],
 ];
 /** Byte queue limits as they are before a driver uses them (Linux: lib/dynamic_queue_limits.c). */
 const BQL_FILES: readonly (readonly [string, number, FileOps<QueueArg>])[] = [
-  ['hold_time', RW, queueAttr(() => '1000', () => -Errno.EOPNOTSUPP)],
+  [
+    'hold_time',
+    RW,
+    queueAttr(
+      () => '1000',
+      () => -Errno.EOPNOTSUPP,
+    ),
+  ],
   ['inflight', RO, queueAttr(() => '0')],
   ['limit', RW, queueAttr(() => '0', storeZero)],
-  ['limit_max', RW, queueAttr(() => '1879048192', () => -Errno.EOPNOTSUPP)],
+  [
+    'limit_max',
+    RW,
+    queueAttr(
+      () => '1879048192',
+      () => -Errno.EOPNOTSUPP,
+    ),
+  ],
   ['limit_min', RW, queueAttr(() => '0', storeZero)],
 ];
 

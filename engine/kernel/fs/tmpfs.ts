@@ -120,7 +120,12 @@ export function makeRootTree(kernel: Kernel): TmpDir {
   variable.children.set('tmp', dir(0o1777));
   const etc = dir();
   etc.children.set('hostname', file(`${kernel.hostname}\n`));
-  etc.children.set('hosts', file(`127.0.0.1\tlocalhost\n127.0.1.1\t${kernel.hostname}\n::1\tlocalhost ip6-localhost ip6-loopback\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n`));
+  etc.children.set(
+    'hosts',
+    file(
+      `127.0.0.1\tlocalhost\n127.0.1.1\t${kernel.hostname}\n::1\tlocalhost ip6-localhost ip6-loopback\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n`,
+    ),
+  );
   const dev = dir();
   dev.children.set('null', new NullDevice());
   for (const [name, node] of [

@@ -58,7 +58,9 @@ describe('the root tree', () => {
     vfs.mountNetns('blue');
     expect(vfs.readdir(ctx, '/var/run/netns')).toEqual([{ name: 'blue', type: 0o100000 }]);
     expect(vfs.stat(ctx, '/run/netns/blue')).toMatchObject({ mode: 0o100444, size: 0 });
-    expect(vfs.readFile(ctx, '/proc/mounts')).toContain('tmpfs /run/netns tmpfs rw,relatime,inode64 0 0\nnsfs /run/netns/blue nsfs rw 0 0\n');
+    expect(vfs.readFile(ctx, '/proc/mounts')).toContain(
+      'tmpfs /run/netns tmpfs rw,relatime,inode64 0 0\nnsfs /run/netns/blue nsfs rw 0 0\n',
+    );
     vfs.umountNetns('blue');
     expect(vfs.readdir(ctx, '/run/netns')).toEqual([]);
   });

@@ -255,7 +255,15 @@ export class Vfs {
   private statOf(ctx: VfsContext, place: Place | number): Stat | number {
     if (typeof place === 'number') return place;
     const n = place.node;
-    return { mode: n.mode, ino: n.ino !== 0 ? n.ino : inodeOf(place.path), nlink: n.nlink(ctx), uid: n.uid, gid: n.gid, size: n.size(), mtime: n.mtime };
+    return {
+      mode: n.mode,
+      ino: n.ino !== 0 ? n.ino : inodeOf(place.path),
+      nlink: n.nlink(ctx),
+      uid: n.uid,
+      gid: n.gid,
+      size: n.size(),
+      mtime: n.mtime,
+    };
   }
 
   private createFile(ctx: VfsContext, path: string, flags: number, mode: number): OpenFile | number {
@@ -293,7 +301,8 @@ export class Vfs {
   /** Type of the file system that a canonical path is in. */
   private fstypeOf(path: string): string {
     let found = this.mounts[0];
-    for (const m of this.mounts) if (m.path.length >= found.path.length && (path === m.path || path.startsWith(m.path === '/' ? '/' : `${m.path}/`))) found = m;
+    for (const m of this.mounts)
+      if (m.path.length >= found.path.length && (path === m.path || path.startsWith(m.path === '/' ? '/' : `${m.path}/`))) found = m;
     return found.fstype;
   }
 

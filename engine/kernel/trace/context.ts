@@ -23,7 +23,14 @@ export function traceTime(nanoseconds: number): string {
 export function defaultHeader(entries: number, written: number, cpus: number, irqInfo: boolean): string {
   const counts = `# entries-in-buffer/entries-written: ${entries}/${written}   #P:${cpus}\n#\n`;
   if (!irqInfo) return `${counts}#           TASK-PID    CPU#     TIMESTAMP  FUNCTION\n#              | |        |         |         |\n`;
-  const legend = ['  _-----=> irqs-off/BH-disabled', ' / _----=> need-resched', '| / _---=> hardirq/softirq', '|| / _--=> preempt-depth', '||| / _-=> migrate-disable', '|||| /     delay'];
+  const legend = [
+    '  _-----=> irqs-off/BH-disabled',
+    ' / _----=> need-resched',
+    '| / _---=> hardirq/softirq',
+    '|| / _--=> preempt-depth',
+    '||| / _-=> migrate-disable',
+    '|||| /     delay',
+  ];
   return (
     counts +
     legend.map((l) => `#${' '.repeat(30)}${l}\n`).join('') +

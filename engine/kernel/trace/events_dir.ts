@@ -17,7 +17,9 @@ export function setEvents(trace: Ftrace, pattern: string, on: boolean): number {
   const colon = pattern.indexOf(':');
   const system = globToRegExp(colon < 0 ? '*' : pattern.slice(0, colon) || '*');
   const name = globToRegExp(colon < 0 ? pattern : pattern.slice(colon + 1) || '*');
-  const matches = trace.events().filter((e) => (system.test(systemOf(e)) && name.test(eventOf(e))) || (colon < 0 && systemOf(e) === pattern));
+  const matches = trace
+    .events()
+    .filter((e) => (system.test(systemOf(e)) && name.test(eventOf(e))) || (colon < 0 && systemOf(e) === pattern));
   if (matches.length === 0) return -Errno.EINVAL;
   for (const e of matches) trace.enableEvent(e, on);
   return 0;
@@ -32,7 +34,8 @@ export const setEventText = (trace: Ftrace): string =>
     .join('');
 
 /** Which events an `enable` file is for: all, a system's, or one. */
-const inScope = (trace: Ftrace, path: string): EventDef[] => trace.events().filter((e) => path === '' || e.name === path || systemOf(e) === path);
+const inScope = (trace: Ftrace, path: string): EventDef[] =>
+  trace.events().filter((e) => path === '' || e.name === path || systemOf(e) === path);
 
 const ENABLE: FileOps<string> = ops({
   read: (k: Kernel, _ctx: VfsContext, path: string) => {
@@ -78,7 +81,9 @@ function formatText(def: EventDef, id: number): string {
     offset += size;
     return line;
   });
-  const formats = def.args.map(({ name, kind }) => `${name}=${kind === 'str' ? '%s' : kind === 'addr' ? '%p' : kind === 'i32' ? '%d' : '%u'}`);
+  const formats = def.args.map(
+    ({ name, kind }) => `${name}=${kind === 'str' ? '%s' : kind === 'addr' ? '%p' : kind === 'i32' ? '%d' : '%u'}`,
+  );
   const values = def.args.map(({ name, kind }) => (kind === 'str' ? `__get_str(${name})` : `REC->${name}`));
   return (
     `name: ${eventOf(def)}\nID: ${id}\nformat:\n` +

@@ -30,7 +30,9 @@ class Demo {
 }
 const TABLE: ModuleTable = ops({
   builtin: [],
-  loadable: [ops({ name: 'demo', path: 'kernel/drivers/demo.ko', size: 16384, depends: [], description: '', license: 'GPL', functions: [Demo] })],
+  loadable: [
+    ops({ name: 'demo', path: 'kernel/drivers/demo.ko', size: 16384, depends: [], description: '', license: 'GPL', functions: [Demo] }),
+  ],
 });
 
 function setUp() {
@@ -40,7 +42,8 @@ function setUp() {
   const demo = new Demo(kernel);
   const ctx = idleProcess(kernel);
   const read = (file: string): string => String(kernel.vfs.readFile(ctx, `/sys/kernel/tracing/${file}`));
-  const write = (file: string, data: string, how: 'truncate' | 'append' = 'truncate'): number => kernel.vfs.writeFile(ctx, `/sys/kernel/tracing/${file}`, data, how);
+  const write = (file: string, data: string, how: 'truncate' | 'append' = 'truncate'): number =>
+    kernel.vfs.writeFile(ctx, `/sys/kernel/tracing/${file}`, data, how);
   /** Runs the driver in task context on CPU 1. */
   const run = (): number => {
     const cpu = kernel.platform.cpus.list[1];
@@ -131,7 +134,9 @@ describe('function tracing', () => {
     expect(write('events/net/demo_poked/enable', '1')).toBe(0);
     write('current_tracer', 'function_graph');
     run();
-    expect(read('trace')).toContain(' 1)               |    demo_read [demo]() {\n 1)               |      /* demo_poked: value=7 */\n 1)   0.600 us    |    }\n');
+    expect(read('trace')).toContain(
+      ' 1)               |    demo_read [demo]() {\n 1)               |      /* demo_poked: value=7 */\n 1)   0.600 us    |    }\n',
+    );
     write('current_tracer', 'nop');
     run();
     expect(read('trace')).toContain('            ping-312     [001] .....     0.000');

@@ -246,7 +246,27 @@ export class Ftrace implements PointListener {
 
 /** Event systems of Linux that this kernel has. */
 const LINUX_SYSTEMS: ReadonlySet<string> = new Set([
-  'fib', 'fib6', 'gro', 'icmp', 'irq', 'irq_vectors', 'module', 'napi', 'neigh', 'net', 'netlink', 'page_pool', 'qdisc', 'sched', 'skb', 'sock', 'tcp', 'timer', 'udp', 'workqueue', 'xdp',
+  'fib',
+  'fib6',
+  'gro',
+  'icmp',
+  'irq',
+  'irq_vectors',
+  'module',
+  'napi',
+  'neigh',
+  'net',
+  'netlink',
+  'page_pool',
+  'qdisc',
+  'sched',
+  'skb',
+  'sock',
+  'tcp',
+  'timer',
+  'udp',
+  'workqueue',
+  'xdp',
 ]);
 
 export const systemOf = (def: EventDef): string => def.name.slice(0, def.name.indexOf(':'));

@@ -29,12 +29,19 @@ export class GraphState {
 }
 
 /** One record as text; a call that returns in the next record is a leaf: `next` is then consumed too (`took: 2`). */
-export function graphText(trace: Ftrace, state: GraphState, rec: RingRecord, next: RingRecord | undefined, modules: ReadonlyMap<string, string>): { readonly text: string; readonly took: 1 | 2 } {
+export function graphText(
+  trace: Ftrace,
+  state: GraphState,
+  rec: RingRecord,
+  next: RingRecord | undefined,
+  modules: ReadonlyMap<string, string>,
+): { readonly text: string; readonly took: 1 | 2 } {
   const begin = taskChange(trace, state, rec);
   const name = withModule(trace.nameOf(rec.func) ?? '', modules.get(trace.nameOf(rec.func) ?? '') ?? '');
   const indent = ' '.repeat(rec.aux * INDENT);
   if (rec.kind === TRACE_GRAPH_ENT) {
-    const leaf = next !== undefined && next.kind === TRACE_GRAPH_RET && next.func === rec.func && next.aux === rec.aux && next.pid === rec.pid;
+    const leaf =
+      next !== undefined && next.kind === TRACE_GRAPH_RET && next.func === rec.func && next.aux === rec.aux && next.pid === rec.pid;
     state.depth[rec.cpu] = leaf ? rec.aux - 1 : rec.aux;
     const middle = leaf ? duration(trace, next.duration) : trace.option('funcgraph-duration') ? NO_DURATION : '';
     return { text: `${begin}${prologue(trace, rec)}${middle}${indent}${name}()${leaf ? ';' : ' {'}\n`, took: leaf ? 2 : 1 };
@@ -81,7 +88,9 @@ function duration(trace: Ftrace, nanoseconds: number): string {
   const mark = trace.option('funcgraph-overhead') ? overheadMark(nanoseconds) : ' ';
   const us = String(Math.floor(nanoseconds / 1000));
   // seven digits in all, the fraction cut to what is left
-  const fraction = String(Math.floor(nanoseconds) % 1000).padStart(3, '0').slice(0, Math.min(3, Math.max(0, 7 - us.length)));
+  const fraction = String(Math.floor(nanoseconds) % 1000)
+    .padStart(3, '0')
+    .slice(0, Math.min(3, Math.max(0, 7 - us.length)));
   const number = us.length < 7 ? `${us}.${fraction}` : us;
   return `${mark} ${number} us ${' '.repeat(Math.max(0, 8 - number.length))}|  `;
 }

@@ -47,7 +47,8 @@ export function allSites(kernel: Kernel): FunctionSite[] {
   for (const c of builtin) collectClass(c.prototype, '', sites, seen);
   const { builtin: inKernel = [], loadable = [] } = kernel.modules.table;
   for (const def of inKernel) for (const c of def.functions ?? []) collectClass((c as unknown as ClassRef).prototype, '', sites, seen);
-  for (const def of loadable) for (const c of def.functions ?? []) collectClass((c as unknown as ClassRef).prototype, def.name, sites, seen);
+  for (const def of loadable)
+    for (const c of def.functions ?? []) collectClass((c as unknown as ClassRef).prototype, def.name, sites, seen);
   return sites;
 }
 

@@ -42,7 +42,18 @@ export const TRACE_OPTIONS: readonly (readonly [string, boolean])[] = [
 
 /** Options that may be changed: the others are refused (EINVAL), since they would change nothing. */
 export const MODELLED_OPTIONS: ReadonlySet<string> = new Set([
-  'print-parent', 'annotate', 'context-info', 'overwrite', 'irq-info', 'markers', 'funcgraph-cpu', 'funcgraph-overhead', 'funcgraph-proc', 'funcgraph-duration', 'funcgraph-abstime', 'funcgraph-tail',
+  'print-parent',
+  'annotate',
+  'context-info',
+  'overwrite',
+  'irq-info',
+  'markers',
+  'funcgraph-cpu',
+  'funcgraph-overhead',
+  'funcgraph-proc',
+  'funcgraph-duration',
+  'funcgraph-abstime',
+  'funcgraph-tail',
 ]);
 
 /** Options that only a tracer has, shown while it is current. */

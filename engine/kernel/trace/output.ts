@@ -59,7 +59,8 @@ function render(trace: Ftrace, records: readonly RingRecord[], state: GraphState
 
 /** For each record the index of the following one of its CPU. */
 function nextOfCpu(records: readonly RingRecord[]): number[] {
-  const next = new Array<number>(records.length);
+  const next: number[] = [];
+  next.length = records.length;
   const last: number[] = [];
   for (let i = records.length - 1; i >= 0; i--) {
     next[i] = last[records[i].cpu];

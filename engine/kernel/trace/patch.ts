@@ -36,7 +36,12 @@ function install(site: FunctionSite): void {
   names.add(site.name);
   const original = Object.getOwnPropertyDescriptor(site.prototype, site.name)?.value as TracedFunction;
   patches.push({ site, original });
-  Object.defineProperty(site.prototype, site.name, { value: wrap(site.name, original), writable: true, configurable: true, enumerable: false });
+  Object.defineProperty(site.prototype, site.name, {
+    value: wrap(site.name, original),
+    writable: true,
+    configurable: true,
+    enumerable: false,
+  });
 }
 
 function removeAll(): void {

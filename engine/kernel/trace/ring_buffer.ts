@@ -55,7 +55,17 @@ export class CpuRing {
     this.capacity = capacityOf(kilobytes);
   }
 
-  push(time: number, kind: number, flags: number, pid: number, func: number, aux: number, duration: number, text: string, overwrite: boolean): void {
+  push(
+    time: number,
+    kind: number,
+    flags: number,
+    pid: number,
+    func: number,
+    aux: number,
+    duration: number,
+    text: string,
+    overwrite: boolean,
+  ): void {
     if (this.count === this.time.length && this.count < this.capacity) this.grow();
     if (this.count >= this.capacity || this.count === this.time.length) {
       this.overrun++;

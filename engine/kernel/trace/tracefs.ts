@@ -1,7 +1,18 @@
 // tracefs: the files under /sys/kernel/tracing.
 import { Errno } from '../../base/errno.ts';
 import { ops } from '../../base/ops.ts';
-import { FileNode, GeneratedFile, S_IFDIR, S_IFREG, StaticDir, type DirNode, type FileOps, type FileWaiter, type OpenFile, type VfsContext } from '../fs/node.ts';
+import {
+  FileNode,
+  GeneratedFile,
+  S_IFDIR,
+  S_IFREG,
+  StaticDir,
+  type DirNode,
+  type FileOps,
+  type FileWaiter,
+  type OpenFile,
+  type VfsContext,
+} from '../fs/node.ts';
 import type { Kernel } from '../kernel.ts';
 import { comm, SHELL_COMM, SHELL_PID } from '../processes.ts';
 import { EventsDir, setEvents, setEventText } from './events_dir.ts';
@@ -55,8 +66,15 @@ export function makeTracefs(kernel: Kernel): DirNode {
   return root;
 }
 
-const AVAILABLE_EVENTS = readOnly((k) => k.trace.events().map((e) => `${e.name}\n`).join(''));
-const AVAILABLE_FUNCTIONS = readOnly((k) => [...k.trace.availableFunctions()].map(([name, module]) => `${withModule(name, module)}\n`).join(''));
+const AVAILABLE_EVENTS = readOnly((k) =>
+  k.trace
+    .events()
+    .map((e) => `${e.name}\n`)
+    .join(''),
+);
+const AVAILABLE_FUNCTIONS = readOnly((k) =>
+  [...k.trace.availableFunctions()].map(([name, module]) => `${withModule(name, module)}\n`).join(''),
+);
 const AVAILABLE_TRACERS = readOnly(() => `${TRACERS.join(' ')}\n`);
 const CURRENT_TRACER: TextOps = ops({
   read: (k) => `${k.trace.current_tracer}\n`,
@@ -91,7 +109,9 @@ const BUFFER_TOTAL_SIZE = readOnly(({ trace }) => {
 });
 const ENABLED_FUNCTIONS = readOnly(({ trace }) => {
   if (!trace.tracing) return '';
-  const hooked = [...trace.availableFunctions()].filter(([n]) => (!trace.filter.active || trace.filter.names.has(n)) && !trace.notrace.names.has(n));
+  const hooked = [...trace.availableFunctions()].filter(
+    ([n]) => (!trace.filter.active || trace.filter.names.has(n)) && !trace.notrace.names.has(n),
+  );
   return hooked.map(([name, module]) => `${withModule(name, module)} (1)    \n`).join('');
 });
 const MAX_GRAPH_DEPTH: TextOps = ops({
@@ -110,7 +130,8 @@ const TRACE_CLOCK: TextOps = ops({
 });
 const CPUMASK: TextOps = ops({ read: (k) => `${(2 ** k.trace.rings.length - 1).toString(16)}\n`, write: () => -Errno.EINVAL });
 
-const shownOptions = (trace: Ftrace): string[] => [...trace.options.keys()].filter((name) => !isGraphOption(name) || trace.current_tracer === 'function_graph');
+const shownOptions = (trace: Ftrace): string[] =>
+  [...trace.options.keys()].filter((name) => !isGraphOption(name) || trace.current_tracer === 'function_graph');
 
 function setOption(trace: Ftrace, name: string, on: boolean): number {
   if (!MODELLED_OPTIONS.has(name) || !shownOptions(trace).includes(name)) return -Errno.EINVAL;
@@ -119,7 +140,10 @@ function setOption(trace: Ftrace, name: string, on: boolean): number {
 }
 
 const OPTIONS: TextOps = ops({
-  read: (k) => shownOptions(k.trace).map((name) => `${k.trace.option(name) ? '' : 'no'}${name}\n`).join(''),
+  read: (k) =>
+    shownOptions(k.trace)
+      .map((name) => `${k.trace.option(name) ? '' : 'no'}${name}\n`)
+      .join(''),
   write: (k, _ctx, _arg, data) => {
     const word = data.trim();
     return word.startsWith('no') ? setOption(k.trace, word.slice(2), false) : setOption(k.trace, word, true);
@@ -262,10 +286,16 @@ class PidFile extends FileNode {
   read(_ctx: VfsContext): string {
     const pids = this.kernel.trace[this.which];
     if (pids.size === 0) return this.which === 'pids' ? 'no pid\n' : '';
-    return [...pids].sort((a, b) => a - b).map((p) => `${p}\n`).join('');
+    return [...pids]
+      .sort((a, b) => a - b)
+      .map((p) => `${p}\n`)
+      .join('');
   }
   write(_ctx: VfsContext, data: string): number {
-    const numbers = data.split(/\s+/).filter((w) => w !== '').map(parseNumber);
+    const numbers = data
+      .split(/\s+/)
+      .filter((w) => w !== '')
+      .map(parseNumber);
     for (const n of numbers) if (n === undefined) return -Errno.EINVAL;
     for (const n of numbers) if (n !== undefined) this.kernel.trace[this.which].add(n);
     return 0;
