@@ -1,0 +1,157 @@
+// Inspector sections: what a machine, NIC, interface or cable is, as names and values, each with the command that prints the same.
+import { IFF, LINK_STATS, type NetDevice } from '../../kernel/net_device.ts';
+import type { Machine } from '../../machine/machine.ts';
+import { netdevOf, netnsName, pciAddress, virtioDeviceOf } from '../../machine/queries.ts';
+import type { World } from '../../machine/world.ts';
+import { PciHeader } from '../../pci/config_space.ts';
+import { FEATURES, type FeatureName, featureList } from '../../virtio/features.ts';
+import { statusNames } from '../../virtio/status.ts';
+import { formatMac } from '../../wire/addresses.ts';
+import { queueName } from './rings.ts';
+
+interface Row {
+  readonly name: string;
+  readonly value: string;
+  readonly note?: string;
+}
+export interface Section {
+  readonly title: string;
+  readonly command?: string;
+  readonly rows: readonly Row[];
+}
+
+const hex = (n: number, digits = 0): string => `0x${n.toString(16).padStart(digits, '0')}`;
+const mib = (n: number): string => `${(n / 2 ** 20).toFixed(1)} MiB`;
+
+export function inspectMachine(world: World, name: string): Section[] | undefined {
+  const m = world.machines.get(name);
+  if (m === undefined) return undefined;
+  const { platform, kernel } = m;
+  const pages = platform.pages;
+  return [
+    {
+      title: 'Machine',
+      command: 'uname -a',
+      rows: [
+        { name: 'hostname', value: kernel.hostname },
+        { name: 'CPUs', value: String(m.spec.cpus) },
+        { name: 'RAM', value: mib(m.spec.ramBytes) },
+        { name: 'free pages', value: `${pages.freePages} of ${platform.ram.size / 4096}`, note: 'Pages of 4 KiB that the page allocator has not handed out.' },
+        { name: 'slab objects', value: String(platform.slab.inUse), note: 'Objects given out by kmalloc and not freed.' },
+      ],
+    },
+    {
+      title: 'CPUs',
+      command: 'cat /proc/interrupts',
+      rows: platform.cpus.list.map((c) => ({ name: `cpu${c.id}`, value: c.context === 'idle' ? (c.now > world.sim.now ? 'busy' : 'idle') : c.context })),
+    },
+    { title: 'Modules', command: 'lsmod', rows: kernel.modules.loaded.map((mod) => ({ name: mod.name, value: `used by ${mod.refcnt}` })) },
+    { title: 'Namespaces', command: 'ip netns list', rows: kernel.netns.list.map((n) => ({ name: netnsName(m, n) || 'init_net', value: n.devices.map((d) => d.name).join(', ') })) },
+  ];
+}
+
+export function inspectNic(world: World, machine: string, port: string): Section[] | undefined {
+  const m = world.machines.get(machine);
+  const nic = m?.nics.get(port);
+  if (m === undefined || nic === undefined) return undefined;
+  const { pci, model } = nic;
+  const config = (field: { offset: number; size: number }): number => pci.fn.configRead(field.offset, field.size);
+  const vdev = virtioDeviceOf(m, nic);
+  const dev = netdevOf(m, nic);
+  const sections: Section[] = [
+    {
+      title: 'PCI function',
+      command: `lspci -s ${pciAddress(nic).slice(5)} -vv`,
+      rows: [
+        { name: 'address', value: pciAddress(nic) },
+        { name: 'vendor:device', value: `${config(PciHeader.vendor).toString(16).padStart(4, '0')}:${config(PciHeader.device).toString(16).padStart(4, '0')}` },
+        { name: 'command', value: hex(config(PciHeader.command), 4), note: 'Bit 1: memory decoding, bit 2: bus mastering, bit 10: INTx off.' },
+        ...[0, 1, 2, 3, 4, 5].map((i) => ({ name: `BAR ${i}`, value: hex(pci.fn.configRead(PciHeader.bar0.offset + 4 * i, 4), 8) })).filter((r) => !/^0x0+$/.test(r.value)),
+        { name: 'driver', value: m.kernel.drivers.bus('pci')?.devices.find((d) => d.name === pciAddress(nic))?.driver?.name ?? 'none' },
+      ],
+    },
+    {
+      title: 'Virtio device',
+      command: vdev === undefined ? undefined : `cat /sys/bus/virtio/devices/${vdev.name}/features`,
+      rows: [
+        { name: 'device status', value: `${hex(pci.status)} ${statusNames(pci.status)}`, note: 'virtio-v1.2 §2.1' },
+        { name: 'queue pairs in use', value: `${model.pairs} of ${model.maxPairs}` },
+        { name: 'MAC', value: formatMac(model.filter.mac) },
+        { name: 'link', value: model.linkUp ? 'up' : 'down' },
+        ...Object.entries(model.counters).map(([name, v]) => ({ name, value: String(v) })),
+      ],
+    } as Section,
+    {
+      title: 'Features',
+      rows: featureList(pci.offered).map((f) => ({
+        name: f.replace(/^VIRTIO_(NET_)?F_/, ''),
+        value: featureList(pci.driverFeatures).includes(f) ? 'negotiated' : 'offered',
+        ...(f in FEATURES ? { note: `${FEATURES[f as FeatureName].note} ${FEATURES[f as FeatureName].section}` } : {}),
+      })),
+    },
+    {
+      title: 'Queues',
+      command: dev === undefined ? undefined : `ethtool -S ${dev.name}`,
+      rows: pci.queues.map((q) => {
+        const s = q.state();
+        return { name: queueName(model.maxPairs, s.index), value: s.enabled ? `${s.size} entries, ${s.popped} taken, ${s.pushed} given back, ${s.notifications} doorbells, ${s.interrupts} interrupts` : 'not enabled' };
+      }),
+    } as Section,
+  ];
+  return dev === undefined ? sections : [...sections, ...interfaceSections(m, dev)];
+}
+
+export function inspectInterface(world: World, machine: string, netns: string, ifname: string): Section[] | undefined {
+  const m = world.machines.get(machine);
+  const net = m?.kernel.procs.netnsOf(netns);
+  const dev = net?.__dev_get_by_name(ifname);
+  return m === undefined || dev === undefined ? undefined : interfaceSections(m, dev);
+}
+
+function interfaceSections(m: Machine, dev: NetDevice): Section[] {
+  const at = netnsName(m, dev.net);
+  const prefix = at === '' ? '' : `ip netns exec ${at} `;
+  const stats = m.kernel.net.dev_get_stats(dev);
+  const flags = Object.entries(IFF).filter(([, bit]) => bit <= 0x8000 && (dev.flags & bit) !== 0).map(([n]) => n);
+  return [
+    {
+      title: `Interface ${dev.name}`,
+      command: `${prefix}ip -d addr show ${dev.name}`,
+      rows: [
+        { name: 'ifindex', value: String(dev.ifindex) },
+        { name: 'namespace', value: at === '' ? 'init_net' : at },
+        { name: 'flags', value: flags.join(' ') },
+        { name: 'mtu', value: `${dev.mtu} B` },
+        { name: 'MAC', value: formatMac(dev.dev_addr) },
+        { name: 'queues', value: `${dev.real_num_tx_queues} tx, ${dev.real_num_rx_queues} rx` },
+        { name: 'carrier', value: dev.nocarrier ? 'no' : 'yes' },
+        ...dev.queues.map((q) => ({ name: `tx queue ${q.index}`, value: `${q.drvXoff ? 'stopped by the driver' : 'awake'}, ${q.stops} stops, ${q.wakes} wakes` })),
+      ],
+    },
+    { title: 'Counters', command: `${prefix}ip -s link show ${dev.name}`, rows: LINK_STATS.filter((k) => stats[k] > 0 || /^[rt]x_(packets|bytes)$/.test(k)).map((k) => ({ name: k, value: String(stats[k]) })) },
+  ];
+}
+
+export function inspectCable(world: World, id: string): Section[] | undefined {
+  const cable = world.cables.get(id);
+  if (cable === undefined) return undefined;
+  return [
+    {
+      title: 'Cable',
+      rows: [
+        { name: 'state', value: cable.up ? 'up' : 'cut' },
+        { name: 'rate', value: cable.rate === Infinity ? 'unlimited' : `${cable.rate / 1e6} Mbit/s` },
+        { name: 'delay', value: `${cable.delay / 1e3} µs` },
+        { name: 'loss', value: `${cable.loss * 100} %` },
+      ],
+    },
+    ...cable.states().map((s) => ({
+      title: `${s.from} → ${s.to}`,
+      rows: [
+        { name: 'frames', value: String(s.frames) },
+        { name: 'bytes', value: String(s.bytes) },
+        { name: 'lost', value: String(s.lost) },
+      ],
+    })),
+  ];
+}
