@@ -24,9 +24,13 @@ const WIDE = 1500;
 
 const tab = (panel: PanelId, of: PanelId): Placement => ({ panel, beside: { panel: of, direction: 'within' }, inactive: true });
 
-/** Beside `of` in a wide window, a tab of its group in a narrow one. */
-function rightOrTab(panel: PanelId, of: PanelId, wide: boolean): Placement {
-  return wide ? { panel, beside: { panel: of, direction: 'right' } } : tab(panel, of);
+/** The views of what happened: a second group at the bottom of a wide window, tabs beside the terminals in a narrow one. */
+function views(wide: boolean): readonly Placement[] {
+  if (!wide) return (['packets', 'trace', 'timeline', 'problems', 'log'] as const).map((panel) => tab(panel, 'terminals'));
+  return [
+    { panel: 'timeline', beside: { panel: 'terminals', direction: 'right' } },
+    ...(['packets', 'trace', 'problems', 'log'] as const).map((panel) => tab(panel, 'timeline')),
+  ];
 }
 
 export function placements(preset: Preset, dockWidth: number): readonly Placement[] {
@@ -41,11 +45,7 @@ export function placements(preset: Preset, dockWidth: number): readonly Placemen
         { panel: 'parts', beside: { panel: 'canvas', direction: 'left' }, width: wide ? 0.12 : 0.14 },
         tab('labs', 'parts'),
         tab('tree', 'parts'),
-        rightOrTab('timeline', 'terminals', wide),
-        tab('packets', 'timeline'),
-        tab('trace', 'timeline'),
-        tab('problems', 'timeline'),
-        tab('log', 'timeline'),
+        ...views(wide),
       ];
     case 'rings':
       return [
@@ -55,11 +55,7 @@ export function placements(preset: Preset, dockWidth: number): readonly Placemen
         tab('inspector', 'canvas'),
         tab('tree', 'canvas'),
         tab('labs', 'canvas'),
-        tab('packets', 'terminals'),
-        tab('trace', 'terminals'),
-        tab('timeline', 'terminals'),
-        tab('problems', 'terminals'),
-        tab('log', 'terminals'),
+        ...views(false),
       ];
     case 'trace':
       return [

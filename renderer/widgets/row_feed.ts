@@ -1,6 +1,7 @@
 // A paged list that grows while the world runs: pages in view, a throttled look at the new length, a fresh start after a rewind or a new filter.
 import { useEffect, useMemo, useReducer, useState } from 'react';
 import { host } from '../store/host.ts';
+import type { PanelId } from '../store/store.ts';
 import { RowPager, type RowAnswer } from './row_pager.ts';
 
 const LOOK_MS = 200;
@@ -9,6 +10,11 @@ export interface RowFeed<T> {
   readonly pager: RowPager<T>;
   /** A filter the host refused, in its words. */
   readonly error: string | undefined;
+}
+
+/** A list nobody sees asks for nothing until it is seen. */
+function isShown(panel: PanelId): boolean {
+  return document.querySelector(`[data-panel="${panel}"]`)?.checkVisibility() ?? false;
 }
 
 /** `fetchRows` must be a module constant; `filter` is applied after a pause in typing. */
@@ -36,15 +42,15 @@ export function useRowFeed<T>(
     const first = setTimeout(() => pager.reset(), filter === '' ? 0 : LOOK_MS);
     let look: ReturnType<typeof setTimeout> | undefined;
     let latest = -1;
+    const lookNow = (): void => {
+      look = isShown(topic) ? undefined : setTimeout(lookNow, LOOK_MS);
+      if (look === undefined) pager.refresh();
+    };
     const stop = host.subscribe(topic, undefined, ({ total }) => {
       const rewound = total < latest;
       latest = total;
       if (rewound) pager.reset();
-      else
-        look ??= setTimeout(() => {
-          look = undefined;
-          pager.refresh();
-        }, LOOK_MS);
+      else look ??= setTimeout(lookNow, LOOK_MS);
     });
     return () => {
       clearTimeout(first);

@@ -69,6 +69,7 @@ export function TerminalsPanel() {
               key={session.key}
               session={session}
               active={session.key === active}
+              beside={session.key === beside}
               state={session.state}
               title={session.title}
               onKeyDown={onTabKey}
@@ -125,12 +126,13 @@ export function TerminalsPanel() {
 interface TabProps {
   readonly session: TerminalSession;
   readonly active: boolean;
+  readonly beside: boolean;
   readonly state: TerminalSession['state'];
   readonly title: string;
   readonly onKeyDown: (event: KeyboardEvent) => void;
 }
 
-function TerminalTab({ session, active, state, title, onKeyDown }: TabProps) {
+function TerminalTab({ session, active, beside, state, title, onKeyDown }: TabProps) {
   return (
     <button
       className="term-tab"
@@ -142,6 +144,7 @@ function TerminalTab({ session, active, state, title, onKeyDown }: TabProps) {
       title={state === 'ended' ? `${title} (ended); Delete closes the tab` : `${title}; Delete closes the tab`}
       data-testid={`term-tab-${session.key}`}
       data-state={state}
+      data-beside={beside}
       onClick={() => {
         showSession(session.key);
         requestAnimationFrame(() => session.focus());
@@ -267,7 +270,8 @@ function Screen({ session, shown, beside }: { readonly session: TerminalSession;
       role="tabpanel"
       id={`term-panel-${session.key}`}
       aria-labelledby={`term-tab-${session.key}`}
-      hidden={!shown}
+      hidden={!shown && !beside}
+      data-beside={beside}
     />
   );
 }

@@ -1,5 +1,6 @@
 // The open terminal tabs. They outlive the panel: closing and reopening it finds them as they were.
 import { create } from 'zustand';
+import { store } from '../../store/store.ts';
 import { TerminalSession, type TerminalTarget } from './terminal_session.ts';
 
 interface Terminals {
@@ -42,7 +43,7 @@ export function showSession(key: number): void {
   show(sessions, key, beside === key ? active : beside);
 }
 
-/** Splits the panel: the active terminal at the left, another one, or a new one like it, at the right; a second call ends it. */
+/** Splits the panel: the active terminal at the left, another one, or a new one on another machine, at the right; a second call ends it. */
 export function toggleSplit(): void {
   const { sessions, active, beside } = useTerminals.getState();
   if (beside !== undefined) {
@@ -56,7 +57,8 @@ export function toggleSplit(): void {
   }
   const only = activeSession();
   if (!only) return;
-  openSession(only.target);
+  const machine = store.getState().topology?.machines.find(({ name }) => !('machine' in only.target) || only.target.machine !== name);
+  openSession(machine ? { machine: machine.name } : only.target);
   show(useTerminals.getState().sessions, only.key, useTerminals.getState().active);
 }
 
