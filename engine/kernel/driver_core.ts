@@ -2,6 +2,7 @@
 import { Errno } from '../base/errno.ts';
 import { invariant, ops } from '../base/ops.ts';
 import { type BusType, Device, type DeviceDriver } from './device.ts';
+import { FailFunction } from './fail_function.ts';
 import type { Kernel } from './kernel.ts';
 import { rootResource } from './resource.ts';
 
@@ -32,6 +33,8 @@ export class DriverCore {
   /** Tops of /sys/devices: 'pci0000:00'. */
   readonly roots: Device[] = [];
   hotplug: HotplugListener | undefined;
+  /** Fault injection for the steps of drivers' probes. */
+  readonly failFunction = new FailFunction();
   /** Behind /proc/iomem and /proc/ioports. */
   readonly iomem = rootResource('PCI mem', 2 ** 52 - 1);
   readonly ioports = rootResource('PCI IO', 0xffff);

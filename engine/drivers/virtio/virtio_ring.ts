@@ -384,12 +384,17 @@ export class Virtqueue implements IrqTarget {
     const old = this.place;
     const ret = this.vring_alloc_queue_split(num, false);
     if (ret < 0) {
-      this.ram.fill(old.desc, 0, old.bytes);
-      this.virtqueue_init(this.num);
+      this.virtqueue_reinit_split();
       return ret;
     }
     this.dma.dma_free_coherent(old.bytes, old.desc, old.desc as number as DmaAddr, 'vring_free_queue');
     return 0;
+  }
+
+  /** The same ring, empty again. */
+  virtqueue_reinit_split(): void {
+    this.ram.fill(this.place.desc, 0, this.place.bytes);
+    this.virtqueue_init(this.num);
   }
 
   vring_interrupt(_irq: number): number {

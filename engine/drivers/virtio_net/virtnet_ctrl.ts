@@ -1,0 +1,159 @@
+// virtio-net's control queue, driver side: one command at a time, spinning for the device's answer (Linux: virtnet_send_command()).
+import { Errno } from '../../base/errno.ts';
+import type { Gpa } from '../../base/units.ts';
+import type { Kernel } from '../../kernel/kernel.ts';
+import { IFF, type NetDevice } from '../../kernel/net_device.ts';
+import {
+  VIRTIO_NET_CTRL,
+  VIRTIO_NET_CTRL_ANNOUNCE_ACK,
+  VIRTIO_NET_CTRL_GUEST_OFFLOADS_SET,
+  VIRTIO_NET_CTRL_MAC,
+  VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET,
+  VIRTIO_NET_CTRL_RX,
+  VIRTIO_NET_CTRL_VLAN,
+  VIRTIO_NET_ERR,
+  VIRTIO_NET_OK,
+  VirtioNetCtrl,
+} from '../../virtio/net.ts';
+import type { VirtnetInfo } from './virtnet_info.ts';
+
+/** Linux: struct control_buf; offsets in a block of 64 bytes. */
+const CTRL = { HDR: 0, STATUS: 2, MQ: 4, PROMISC: 6, ALLMULTI: 7, VID: 8, OFFLOADS: 16, MAC: 24, BYTES: 64 } as const;
+
+export class VirtnetCtrl {
+  constructor(
+    readonly kernel: Kernel,
+    private readonly vi: VirtnetInfo,
+  ) {}
+
+  /** Memory for commands; 0 or -ENOMEM. */
+  allocate(): number {
+    this.vi.ctrlBuf = this.kernel.platform.slab.kmalloc(CTRL.BYTES);
+    return this.vi.ctrlBuf === 0 ? -Errno.ENOMEM : 0;
+  }
+
+  free(): void {
+    this.kernel.platform.slab.kfree(this.vi.ctrlBuf);
+    this.vi.ctrlBuf = 0 as Gpa;
+  }
+
+  /** The command's data is in up to two pieces of guest memory. True when the device did it. */
+  virtnet_send_command(cls: number, command: number, data: number, length: number, data2 = 0, length2 = 0): boolean {
+    const { vi, kernel } = this;
+    const { ram } = kernel.platform;
+    const cvq = vi.cvq;
+    if (cvq === undefined) return false;
+    const base = vi.ctrlBuf;
+    ram.setU8(base + CTRL.STATUS, VIRTIO_NET_ERR);
+    VirtioNetCtrl.class.set(ram, base + CTRL.HDR, cls);
+    VirtioNetCtrl.command.set(ram, base + CTRL.HDR, command);
+    cvq.sgReset();
+    cvq.sgAdd(base + CTRL.HDR, VirtioNetCtrl.$size);
+    if (length > 0) cvq.sgAdd(data, length);
+    if (length2 > 0) cvq.sgAdd(data2, length2);
+    const out = cvq.sgCount;
+    cvq.sgAdd(base + CTRL.STATUS, 1);
+    const err = cvq.virtqueue_add_sgs(out, vi);
+    if (err < 0) {
+      kernel.printk.dev_warn(vi.vdev, `Failed to add sgs for command vq: ${err}`);
+      return false;
+    }
+    if (!cvq.virtqueue_kick()) return ram.u8(base + CTRL.STATUS) === VIRTIO_NET_OK;
+    // The doorbell write does not return before the device has answered. A device that faulted never answers: where Linux
+    // would spin for ever, the queue is given up.
+    if (cvq.virtqueue_get_buf() === undefined) {
+      cvq.broken = true;
+      return false;
+    }
+    return ram.u8(base + CTRL.STATUS) === VIRTIO_NET_OK;
+  }
+
+  _virtnet_set_queues(pairs: number): number {
+    const { vi, kernel } = this;
+    if (!vi.has_cvq || !vi.has('VIRTIO_NET_F_MQ')) return 0;
+    kernel.platform.ram.setU16(vi.ctrlBuf + CTRL.MQ, pairs);
+    if (!this.virtnet_send_command(VIRTIO_NET_CTRL.MQ, VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET, vi.ctrlBuf + CTRL.MQ, 2)) {
+      kernel.printk.netdev_warn(vi.dev, `Fail to set num of queue pairs to ${pairs}`);
+      return -Errno.EINVAL;
+    }
+    vi.curr_queue_pairs = pairs;
+    if ((vi.dev.flags & IFF.UP) !== 0) kernel.workqueues.schedule_delayed_work(vi.refill, 0);
+    return 0;
+  }
+
+  virtnet_set_rx_mode(dev: NetDevice): void {
+    const { vi, kernel } = this;
+    const { ram, slab } = kernel.platform;
+    if (!vi.has('VIRTIO_NET_F_CTRL_RX')) return;
+    this.oneBitMode(VIRTIO_NET_CTRL_RX.PROMISC, CTRL.PROMISC, (dev.flags & IFF.PROMISC) !== 0, 'promisc');
+    this.oneBitMode(VIRTIO_NET_CTRL_RX.ALLMULTI, CTRL.ALLMULTI, (dev.flags & IFF.ALLMULTI) !== 0, 'allmulti');
+    // virtio-v1.2 §5.1.6.5.2: a count and the unicast addresses, then the same for multicast
+    const unicast = 4 + 6 * dev.uc.length;
+    const multicast = 4 + 6 * dev.mc.length;
+    const buf = slab.kmalloc(unicast + multicast);
+    if (buf === 0) return;
+    ram.setU32(buf, dev.uc.length);
+    dev.uc.forEach((a, i) => ram.write(buf + 4 + 6 * i, a.addr, 0, 6));
+    const second = buf + unicast;
+    ram.setU32(second, dev.mc.length);
+    dev.mc.forEach((a, i) => ram.write(second + 4 + 6 * i, a.addr, 0, 6));
+    if (!this.virtnet_send_command(VIRTIO_NET_CTRL.MAC, VIRTIO_NET_CTRL_MAC.TABLE_SET, buf, unicast, second, multicast)) {
+      kernel.printk.netdev_warn(dev, 'Failed to set MAC filter table.');
+    }
+    slab.kfree(buf);
+  }
+
+  private oneBitMode(command: number, at: number, on: boolean, name: string): void {
+    const { vi, kernel } = this;
+    kernel.platform.ram.setU8(vi.ctrlBuf + at, on ? 1 : 0);
+    if (this.virtnet_send_command(VIRTIO_NET_CTRL.RX, command, vi.ctrlBuf + at, 1)) return;
+    kernel.printk.netdev_warn(vi.dev, `Failed to ${on ? 'en' : 'dis'}able ${name} mode.`);
+  }
+
+  virtnet_set_mac_address(dev: NetDevice, addr: Uint8Array): number {
+    const { vi, kernel } = this;
+    const { eth } = kernel.net;
+    const ret = eth.eth_prepare_mac_addr_change(dev, addr);
+    if (ret < 0) return ret;
+    if (vi.has('VIRTIO_NET_F_CTRL_MAC_ADDR')) {
+      kernel.platform.ram.write(vi.ctrlBuf + CTRL.MAC, addr, 0, 6);
+      if (!this.virtnet_send_command(VIRTIO_NET_CTRL.MAC, VIRTIO_NET_CTRL_MAC.ADDR_SET, vi.ctrlBuf + CTRL.MAC, 6)) {
+        kernel.printk.dev_warn(vi.vdev, 'Failed to set mac address by vq command.');
+        return -Errno.EINVAL;
+      }
+    }
+    eth.eth_commit_mac_addr_change(dev, addr);
+    return 0;
+  }
+
+  virtnet_vlan_rx_add_vid(vid: number): number {
+    return this.vlan(VIRTIO_NET_CTRL_VLAN.ADD, vid, 'add');
+  }
+  virtnet_vlan_rx_kill_vid(vid: number): number {
+    return this.vlan(VIRTIO_NET_CTRL_VLAN.DEL, vid, 'kill');
+  }
+  private vlan(command: number, vid: number, what: string): number {
+    const { vi, kernel } = this;
+    kernel.platform.ram.setU16(vi.ctrlBuf + CTRL.VID, vid);
+    if (!this.virtnet_send_command(VIRTIO_NET_CTRL.VLAN, command, vi.ctrlBuf + CTRL.VID, 2)) {
+      kernel.printk.netdev_warn(vi.dev, `Failed to ${what} VLAN ID ${vid}.`);
+    }
+    return 0;
+  }
+
+  virtnet_set_guest_offloads(offloads: bigint): number {
+    const { vi, kernel } = this;
+    const at = vi.ctrlBuf + CTRL.OFFLOADS;
+    kernel.platform.ram.setU32(at, Number(offloads & 0xffffffffn));
+    kernel.platform.ram.setU32(at + 4, Number(offloads >> 32n));
+    if (this.virtnet_send_command(VIRTIO_NET_CTRL.GUEST_OFFLOADS, VIRTIO_NET_CTRL_GUEST_OFFLOADS_SET, at, 8)) return 0;
+    kernel.printk.netdev_warn(vi.dev, 'Fail to set guest offload.');
+    return -Errno.EINVAL;
+  }
+
+  virtnet_ack_link_announce(): void {
+    if (!this.virtnet_send_command(VIRTIO_NET_CTRL.ANNOUNCE, VIRTIO_NET_CTRL_ANNOUNCE_ACK, 0, 0)) {
+      this.kernel.printk.netdev_warn(this.vi.dev, 'Failed to ack link announce.');
+    }
+  }
+}
