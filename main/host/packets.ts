@@ -13,7 +13,7 @@ const decode = (f: StoredFrame): FrameDecode => {
 };
 
 const row = (index: number, f: StoredFrame): PacketRow => {
-  const d = decode(f);
+  const d = decode(f).summary;
   return {
     index,
     time: f.sent,
@@ -66,7 +66,7 @@ export function framesInFlight(stores: Stores, world: World, pacer: Pacer): Fram
   for (let i = total - 1; i >= Math.max(frames.first, total - 2_000) && out.length < 500; i--) {
     const f = frames.get(i);
     if (f === undefined || f.arrives < now || f.sent > now || f.arrives - f.sent < visible) continue;
-    out.push({ id: f.id, cable: f.cable, fromA: f.cable.startsWith(`${f.from}--`), sent: f.sent, arrives: f.arrives, summary: decode(f).info });
+    out.push({ id: f.id, cable: f.cable, fromA: f.cable.startsWith(`${f.from}--`), sent: f.sent, arrives: f.arrives, summary: decode(f).summary.info });
   }
   return out;
 }

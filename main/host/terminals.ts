@@ -56,7 +56,7 @@ class MachineTerminal implements Terminal {
 
 /** The person's own shell through node-pty; its output is paused, never dropped. */
 async function hostTerminal(cols: number, rows: number, emit: (e: TerminalEvent) => void): Promise<Terminal> {
-  const pty = await import('node-pty');
+  const pty = await import('@lydell/node-pty');
   const shell = process.env['SHELL'] ?? (process.platform === 'win32' ? 'powershell.exe' : '/bin/sh');
   const child = pty.spawn(shell, [], { name: 'xterm-256color', cols, rows, cwd: process.env['HOME'] ?? process.cwd(), env: process.env as Record<string, string> });
   let unread = 0;

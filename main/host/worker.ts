@@ -25,7 +25,7 @@ const port = parentPort;
 if (port === null) throw new Error('main/host/worker.ts runs in a worker thread');
 const door = port;
 
-const hasPty = await import('node-pty').then(
+const hasPty = await import('@lydell/node-pty').then(
   () => true,
   () => false,
 );

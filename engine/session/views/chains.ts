@@ -6,7 +6,8 @@ import type { Machine } from '../../machine/machine.ts';
 import type { World } from '../../machine/world.ts';
 import { ctrlQueue, VirtioNetHdr } from '../../virtio/net.ts';
 import { descAt, VIRTQ_DESC_F, VirtqDesc } from '../../virtio/ring.ts';
-import { type DecodeTree, decodeFrame } from '../../wire/decode.ts';
+import { decodeFrame } from '../../wire/decode.ts';
+import type { DecodeNode as DecodeTree } from '../../wire/decode_tree.ts';
 import { type RingRef, ringView } from './rings.ts';
 
 /** Bytes of a chain's buffers that are shown. */
