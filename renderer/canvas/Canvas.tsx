@@ -43,6 +43,8 @@ const SNAP_GRID: [number, number] = [GRID, GRID];
 const ADD_KEYS = ['Shift', 'Control', 'Meta'];
 /** Below this zoom the cards' small print is left out. */
 const FAR_ZOOM = 0.55;
+/** Below this one only names are drawn. */
+const TINY_ZOOM = 0.3;
 
 export function Canvas(): ReactNode {
   return (
@@ -283,9 +285,9 @@ function usePublishedView(root: { readonly current: HTMLDivElement | null }): vo
 
 /** Marks the root when cards are too small for their small print. */
 function ZoomClass({ root }: { readonly root: { readonly current: HTMLDivElement | null } }): ReactNode {
-  const far = useFlowStore((s) => s.transform[2] < FAR_ZOOM);
+  const zoom = useFlowStore(({ transform }) => (transform[2] < TINY_ZOOM ? 'tiny' : transform[2] < FAR_ZOOM ? 'far' : 'near'));
   useEffect(() => {
-    if (root.current !== null) root.current.dataset['far'] = String(far);
-  }, [far, root]);
+    if (root.current !== null) root.current.dataset['zoom'] = zoom;
+  }, [zoom, root]);
   return undefined;
 }

@@ -1,6 +1,6 @@
 // The context menu of canvas and tree: opens on what is under the pointer or has the focus.
 import { ContextMenu } from 'radix-ui';
-import { useState, type MouseEvent, type ReactElement, type ReactNode } from 'react';
+import { useRef, useState, type MouseEvent, type ReactElement, type ReactNode } from 'react';
 import { select, store, type Selection } from '../store/store.ts';
 import type { Place } from './canvas_state.ts';
 import { entriesFor, type Entry } from './commands.ts';
@@ -21,7 +21,9 @@ export function sameSelection(a: Selection, b: Selection): boolean {
 
 export function CanvasMenu({ place, targetOf, pointOf, children }: CanvasMenuProps): ReactNode {
   const [entries, setEntries] = useState<readonly Entry[]>([]);
+  const focused = useRef<HTMLElement>(undefined);
   const onContextMenu = (event: MouseEvent): void => {
+    focused.current = document.activeElement instanceof HTMLElement ? document.activeElement : undefined;
     const target = event.target instanceof Element ? targetOf(event.target) : undefined;
     const { selection } = store.getState();
     if (target === undefined) {
@@ -35,7 +37,14 @@ export function CanvasMenu({ place, targetOf, pointOf, children }: CanvasMenuPro
         {children}
       </ContextMenu.Trigger>
       <ContextMenu.Portal>
-        <ContextMenu.Content className="menu" data-testid="canvas-menu">
+        <ContextMenu.Content
+          className="menu"
+          onCloseAutoFocus={(event) => {
+            event.preventDefault();
+            focused.current?.focus();
+          }}
+          data-testid="canvas-menu"
+        >
           {entries.map((entry) => (
             <MenuLine key={entry.id} entry={entry} />
           ))}

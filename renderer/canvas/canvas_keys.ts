@@ -33,8 +33,11 @@ export function onCanvasFocus(event: FocusEvent): void {
   const { target } = event;
   if (!(target instanceof Element) || !target.matches(':focus-visible') || target.matches('input, .machine-terminal')) return;
   const item = selectionOf(target);
-  if (item === undefined || store.getState().selection.some((chosen) => JSON.stringify(chosen) === JSON.stringify(item))) return;
-  select(item);
+  if (item !== undefined && !isChosen(item)) select(item);
+}
+
+function isChosen(item: Selection): boolean {
+  return store.getState().selection.some((chosen) => JSON.stringify(chosen) === JSON.stringify(item));
 }
 
 /** @param nudge moves the selected cards; false when none is selected. */
@@ -59,6 +62,8 @@ export function onCanvasKey(event: KeyboardEvent, nudge: (dx: number, dy: number
     return;
   }
   if (event.altKey || event.shiftKey) return;
+  const focused = selectionOf(target);
+  if (focused !== undefined && !isChosen(focused)) select(focused);
   if (!pressKey(key, event.ctrlKey || event.metaKey, 'canvas')) return;
   done();
   if (key === 'Delete' || key === 'Backspace') root?.focus();

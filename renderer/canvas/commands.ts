@@ -93,7 +93,9 @@ export function selectAll(): void {
   select(...(topology?.machines ?? []).map((machine): Selection => ({ kind: 'machine', machine: machine.name })));
 }
 
+/** Ends the renaming that is under way; later calls for the same one (Enter, then the blur that follows) mean nothing. */
 export function rename(machine: string, to: string, place: Place): void {
+  if (canvas.getState().renaming === undefined) return;
   canvas.setState({ renaming: undefined });
   const name = to.trim();
   if (name === '' || name === machine) return;

@@ -27,14 +27,15 @@ const SUMMARIES = 16;
 const RATE_Y = 10; // below the middle of a port's row
 const TX_X = 26;
 const RX_X = 138;
+const MARK_WIDTH = 84;
 
 export function drawScene(context: CanvasRenderingContext2D, scene: Scene): void {
   const { x, y, zoom } = scene;
   context.save();
   context.translate(x, y);
   context.scale(zoom, zoom);
-  drawFrames(context, scene);
   for (const machine of scene.topology.machines) drawPorts(context, scene, machine);
+  drawFrames(context, scene);
   context.restore();
 }
 
@@ -58,23 +59,31 @@ function drawPorts(context: CanvasRenderingContext2D, scene: Scene, machine: Mac
   machine.nics.forEach((nic, i) => {
     const rate = scene.motion === undefined ? NO_RATE : scene.meter.rate(machine.name, nic.port);
     const y = card.y + portY(i) + RATE_Y;
-    drawDirection(context, scene, rate, 'tx', card.x + TX_X, y, readable);
-    drawDirection(context, scene, rate, 'rx', card.x + RX_X, y, readable);
+    if (readable) {
+      drawDirection(context, scene, rate, 'tx', card.x + TX_X, y);
+      drawDirection(context, scene, rate, 'rx', card.x + RX_X, y);
+    } else {
+      drawMark(context, scene, rate, 'tx', card.x + TX_X, y);
+      drawMark(context, scene, rate, 'rx', card.x + RX_X, y);
+    }
   });
 }
 
+function isActive(scene: Scene, rate: Rate, direction: 'tx' | 'rx'): boolean {
+  return scene.still ? rate[direction] > 0 : direction === 'tx' ? rate.txActive : rate.rxActive;
+}
+
+/** From afar: a block where something passes, sent left, received right. Rectangles, because hundreds are painted per frame. */
+function drawMark(context: CanvasRenderingContext2D, scene: Scene, rate: Rate, direction: 'tx' | 'rx', x: number, y: number): void {
+  if (!isActive(scene, rate, direction)) return;
+  context.fillStyle = token(direction === 'tx' ? '--tx' : '--rx');
+  context.fillRect(x, y - 5, MARK_WIDTH, 10);
+}
+
 /** ▲ sent, ▼ received: filled while something passes, hollow otherwise. */
-function drawDirection(
-  context: CanvasRenderingContext2D,
-  scene: Scene,
-  rate: Rate,
-  direction: 'tx' | 'rx',
-  x: number,
-  y: number,
-  readable: boolean,
-): void {
+function drawDirection(context: CanvasRenderingContext2D, scene: Scene, rate: Rate, direction: 'tx' | 'rx', x: number, y: number): void {
   const value = rate[direction];
-  const active = scene.still ? value > 0 : direction === 'tx' ? rate.txActive : rate.rxActive;
+  const active = isActive(scene, rate, direction);
   const tip = direction === 'tx' ? -4 : 4;
   context.beginPath();
   context.moveTo(x, y + tip);
@@ -89,7 +98,6 @@ function drawDirection(
   }
   context.strokeStyle = active || value > 0 ? color : token('--line-strong');
   context.stroke();
-  if (!readable) return;
   context.fillStyle = value > 0 ? token('--text') : token('--text-3');
   context.fillText(formatMeasuredRate(value), x + 8, y + 0.5);
 }
@@ -117,13 +125,13 @@ function drawFrames(context: CanvasRenderingContext2D, scene: Scene): void {
     if (list === undefined) byCable.set(frame.cable, [frame]);
     else list.push(frame);
   }
-  const summaries = scene.zoom >= TEXT_ZOOM && motion.frames.length <= SUMMARIES;
+  const labels: Label[] | undefined = scene.zoom >= TEXT_ZOOM && motion.frames.length <= SUMMARIES ? [] : undefined;
   for (const cable of scene.topology.cables) {
     const frames = byCable.get(cable.id);
     const curve = frames === undefined ? undefined : curveOf(scene, cable);
     if (frames === undefined || curve === undefined) continue;
     if (scene.still) drawCount(context, curvePoint(curve, 0.5), frames.length);
-    else for (const frame of frames) drawFrame(context, curve, frame, motion.time, summaries);
+    else for (const frame of frames) drawFrame(context, curve, frame, motion.time, scene.zoom, labels);
   }
 }
 
@@ -131,27 +139,52 @@ function drawCount(context: CanvasRenderingContext2D, at: Point, count: number):
   label(context, { x: at.x, y: at.y - 14 }, count === 1 ? '1 frame in flight' : `${count} frames in flight`);
 }
 
-function drawFrame(context: CanvasRenderingContext2D, curve: Curve, frame: FrameInFlight, time: number, summary: boolean): void {
+function drawFrame(
+  context: CanvasRenderingContext2D,
+  curve: Curve,
+  frame: FrameInFlight,
+  time: number,
+  zoom: number,
+  labels: Label[] | undefined,
+): void {
   const progress = Math.min(1, Math.max(0, (time - frame.sent) / Math.max(1, frame.arrives - frame.sent)));
   const at = curvePoint(curve, frame.fromA ? progress : 1 - progress);
   context.fillStyle = token('--accent');
+  if (zoom < TEXT_ZOOM) {
+    context.fillRect(at.x - 7, at.y - 5, 14, 10);
+    return;
+  }
   context.strokeStyle = token('--bg');
   context.lineWidth = 1.5;
   context.beginPath();
   context.roundRect(at.x - 6, at.y - 4, 12, 8, 2);
   context.fill();
   context.stroke();
-  if (summary) label(context, { x: at.x, y: at.y + (frame.fromA ? -14 : 15) }, frame.summary);
+  if (labels !== undefined) label(context, { x: at.x, y: at.y + (frame.fromA ? -14 : 15) }, frame.summary, labels);
 }
 
-function label(context: CanvasRenderingContext2D, at: Point, text: string): void {
+interface Label {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+}
+const LABEL_HEIGHT = 15;
+
+/** A summary on a plate; one that would cover another is left out until there is room. */
+function label(context: CanvasRenderingContext2D, at: Point, text: string, placed: Label[] = []): void {
   context.font = `11px ${token('--font-ui')}`;
+  const width = context.measureText(text).width + 8;
+  if (placed.some((other) => Math.abs(other.y - at.y) < LABEL_HEIGHT && Math.abs(other.x - at.x) < (other.width + width) / 2)) return;
+  placed.push({ x: at.x, y: at.y, width });
+  context.fillStyle = token('--overlay');
+  context.strokeStyle = token('--line');
+  context.lineWidth = 1;
+  context.beginPath();
+  context.roundRect(at.x - width / 2, at.y - LABEL_HEIGHT / 2, width, LABEL_HEIGHT, 3);
+  context.fill();
+  context.stroke();
   context.textAlign = 'center';
   context.textBaseline = 'middle';
-  context.lineWidth = 3;
-  context.lineJoin = 'round';
-  context.strokeStyle = token('--bg');
-  context.strokeText(text, at.x, at.y);
   context.fillStyle = token('--text-2');
-  context.fillText(text, at.x, at.y);
+  context.fillText(text, at.x, at.y + 0.5);
 }

@@ -20,13 +20,17 @@ export function QueueColumn({ ring, shape, table, opened, onOpen }: QueueColumnP
   const root = useRef<HTMLElement>(null);
   const feed = useRingFeed(ring, root);
   const [explained, setExplained] = useState(false);
+  const isOpened = opened !== undefined;
+  useEffect(() => {
+    if (isOpened) root.current?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+  }, [isOpened]);
   const open = (descriptor: number): void => onOpen(ring, descriptor);
   return (
     <section ref={root} className="ring-column" aria-label={`${queueTitle(ring)}, ${ring.name}`} data-testid={`ring-queue-${ring.queue}`}>
       <header className="ring-head">
         <h3>{queueTitle(ring)}</h3>
         <span className="muted mono">{ring.name}</span>
-        <span className="muted">{ring.size} entries</span>
+        <span className="muted ring-entries">{ring.size} entries</span>
         <span className="grow" />
         <HealthButton ring={ring} feed={feed} open={explained} onToggle={() => setExplained(!explained)} />
       </header>

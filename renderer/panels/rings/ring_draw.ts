@@ -211,7 +211,7 @@ function paintMarker(context: CanvasRenderingContext2D, kind: Marker['kind'], x:
   if (kind === 'event') {
     context.fillStyle = token('--accent');
     context.strokeStyle = token('--accent');
-    context.arc(-4, 0, 2.5, 0, 2 * Math.PI);
+    context.arc(-12, 0, 2.5, 0, 2 * Math.PI);
   } else {
     context.moveTo(0, 0);
     context.lineTo(-7, -4);

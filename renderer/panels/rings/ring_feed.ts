@@ -30,16 +30,33 @@ export class RingFeed {
   }
 }
 
+const LOOK_MS = 500;
+
+/** Whether an element can be seen: a dock hides what is behind another tab without moving it, so the style is asked too. */
+function useSeen(element: RefObject<HTMLElement | null>): boolean {
+  const [seen, setSeen] = useState(false);
+  useEffect(() => {
+    const look = (): void => {
+      const box = element.current?.getBoundingClientRect();
+      setSeen(
+        box !== undefined &&
+          box.width > 0 &&
+          box.top < window.innerHeight &&
+          box.left < window.innerWidth &&
+          element.current?.checkVisibility({ visibilityProperty: true }) === true,
+      );
+    };
+    look();
+    const timer = setInterval(look, LOOK_MS);
+    return () => clearInterval(timer);
+  }, [element]);
+  return seen;
+}
+
 /** A feed of one ring while the component lives and its element can be seen; nothing is asked for behind another tab. */
 export function useRingFeed({ machine, port, queue }: RingId, element: RefObject<HTMLElement | null>): RingFeed {
   const [feed] = useState(() => new RingFeed());
-  const [seen, setSeen] = useState(false);
-  useEffect(() => {
-    if (element.current === null) return undefined;
-    const observer = new IntersectionObserver((entries) => setSeen(entries.at(-1)?.isIntersecting ?? false));
-    observer.observe(element.current);
-    return () => observer.disconnect();
-  }, [element]);
+  const seen = useSeen(element);
   useEffect(() => {
     if (!seen) return undefined;
     return host.subscribe('ring', { machine, port, queue }, (view) => feed.push(view));
