@@ -3,6 +3,7 @@ import { formatSeconds } from '../base/units.ts';
 import type { Device } from './device.ts';
 import type { Kernel } from './kernel.ts';
 import type { NetDevice } from './net_device.ts';
+import { COMMAND_LINE, linuxBanner } from './uts.ts';
 
 /** Linux: include/linux/kern_levels.h */
 export const LOGLEVEL = { EMERG: 0, ALERT: 1, CRIT: 2, ERR: 3, WARNING: 4, NOTICE: 5, INFO: 6, DEBUG: 7 } as const;
@@ -26,7 +27,10 @@ export class Printk {
   private nextSeq = 0;
   private bytes = 0;
 
-  constructor(readonly kernel: Kernel) {}
+  constructor(readonly kernel: Kernel) {
+    this.pr_notice(linuxBanner());
+    this.pr_info(`Command line: ${COMMAND_LINE}`);
+  }
 
   /** Appends one record; text is without a trailing newline. */
   printk(level: number, text: string): void {

@@ -29,7 +29,7 @@ export interface KernelFixture {
 }
 
 const NO_PROGRAMS: ProgramTable = Object.freeze({ names: Object.freeze([]), create: () => undefined });
-const NO_MODULES = Object.freeze({}) as unknown as ModuleTable;
+const NO_MODULES: ModuleTable = Object.freeze({ builtin: Object.freeze([]), loadable: Object.freeze([]) });
 
 /** Boots a kernel; devices are to be put on `platform.bus` before, with `makePlatform`, when a test has any. */
 export function bootKernel(options: KernelFixtureOptions = {}): KernelFixture {
@@ -62,6 +62,7 @@ export function bootOn(platform: Platform, options: KernelFixtureOptions = {}): 
   };
   const kernel = new Kernel(platform, spec);
   platform.cpus.entries = kernel;
+  kernel.boot();
   return kernel;
 }
 

@@ -1,10 +1,11 @@
 // /proc: the tree of generated files.
 import { Errno } from '../../base/errno.ts';
 import { ops } from '../../base/ops.ts';
-import { UTS_RELEASE, type Kernel } from '../kernel.ts';
+import type { Kernel } from '../kernel.ts';
 import { comm } from '../processes.ts';
 import type { Resource } from '../resource.ts';
 import { NR_SOFTIRQS } from '../softirq.ts';
+import { COMMAND_LINE, linuxBanner } from '../uts.ts';
 import { BOOT_EPOCH_SECONDS } from '../wall_clock.ts';
 import {
   DirNode,
@@ -22,10 +23,6 @@ import { INTERRUPTS, IrqRootDir, SOFTIRQS } from './proc_irq.ts';
 import { PROC_NET } from './proc_net.ts';
 import { SysDir } from './proc_sys.ts';
 
-/** uname -v, as Debian 12 names its builds. */
-export const UTS_VERSION = '#1 SMP PREEMPT_DYNAMIC Debian 6.1.164-1 (2026-03-09)';
-const BUILD = '(debian-kernel@lists.debian.org) (gcc-12 (Debian 12.2.0-14+deb12u1) 12.2.0, GNU ld (GNU Binutils for Debian) 2.40)';
-const CMDLINE = 'console=ttyS0 net.ifnames=0';
 const RO = S_IFREG | 0o444;
 
 type Text = (kernel: Kernel, ctx: VfsContext) => string;
@@ -88,7 +85,7 @@ export function resourceText(root: Resource, digits: number): string {
 }
 
 const FILES: readonly (readonly [string, FileOps<undefined>])[] = [
-  ['cmdline', file(() => `${CMDLINE}\n`)],
+  ['cmdline', file(() => `${COMMAND_LINE}\n`)],
   ['filesystems', file(() => ['sysfs', 'tmpfs', 'proc', 'tracefs', 'debugfs', 'nsfs'].map((n) => `nodev\t${n}\n`).join(''))],
   ['interrupts', INTERRUPTS],
   ['loadavg', file((k) => `0.00 0.00 0.00 1/${k.procs.table.size + 1} ${k.procs.lastPid}\n`)],
@@ -98,7 +95,7 @@ const FILES: readonly (readonly [string, FileOps<undefined>])[] = [
   ['softirqs', SOFTIRQS],
   ['stat', file(stat)],
   ['uptime', file(uptime)],
-  ['version', file(() => `Linux version ${UTS_RELEASE} ${BUILD} ${UTS_VERSION}\n`)],
+  ['version', file(() => `${linuxBanner()}\n`)],
 ];
 
 /** The root of procfs. */
