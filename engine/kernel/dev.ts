@@ -11,6 +11,7 @@ import { LinkWatch } from './link_watch.ts';
 import { IF_OPER, IFF, LINK_STATS, type LinkStats, type NetDevice, zeroLinkStats } from './net_device.ts';
 import { NetdevFeatures } from './netdev_features.ts';
 import { NL_OK, type NlResult } from './rtnetlink.ts';
+import { PacketCapture } from './packet_capture.ts';
 import { NET_RX_SOFTIRQ, NET_TX_SOFTIRQ } from './softirq.ts';
 
 /** Flags that only the kernel sets (Linux: IFF_VOLATILE) */
@@ -22,6 +23,8 @@ const IFF_SETTABLE = IFF.DEBUG | IFF.NOTRAILERS | IFF.NOARP | IFF.DYNAMIC | IFF.
 export class NetCore extends DevRegistry {
   /** Inline in Linux. */
   static readonly inlined: readonly string[] = Object.freeze(['dev_hold', 'dev_put', 'alloc_etherdev_mq', 'unregister_netdevice', 'eth_hw_addr_random', 'unlist_netdevice', 'list_netdevice']);
+  /** For recorders outside the world. */
+  readonly capture = new PacketCapture();
   readonly eth: Eth;
   readonly napi: NapiCore;
   readonly xmit: DevXmit;

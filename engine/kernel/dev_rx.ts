@@ -170,6 +170,8 @@ export class DevRx implements NapiPoller {
     skb.skb_iif = dev.ifindex;
     this.softnet[this.kernel.smp_processor_id()].processed++;
     if (this.ptype_all.length > 0) this.deliverToTaps(skb, dev);
+    const { capture } = this.kernel.net;
+    if (capture.enabled) capture.add(this.kernel, skb, dev, false);
 
     const type = skb.protocol;
     const list = this.ptype_base[type & 15];

@@ -188,6 +188,8 @@ export class DevXmit {
   }
   xmit_one(skb: SkBuff, dev: NetDevice, txq: NetdevQueue): number {
     if (this.kernel.net.rx.dev_nit_active(dev)) this.dev_queue_xmit_nit(skb, dev);
+    const { capture } = this.kernel.net;
+    if (capture.enabled) capture.add(this.kernel, skb, dev, true);
     const { id, len } = skb;
     if (this.tpStart.enabled) this.emitStart(skb, dev);
     const rc = dev.netdev_ops.ndo_start_xmit(skb, dev);
