@@ -8,7 +8,8 @@ import { ExportPackets, LabText, SaveAs, UnsavedGuard } from './shell/LabDialogs
 import { RunUntil } from './shell/RunUntil.tsx';
 import { ShortcutList } from './shell/ShortcutList.tsx';
 import { Toasts } from './shell/Toasts.tsx';
-import { store, useStore } from './store/store.ts';
+import { warnBeforeLosingEdits } from './shell/unsaved.ts';
+import { useStore } from './store/store.ts';
 import './shell/shell.css';
 
 function OpenDialog() {
@@ -29,14 +30,6 @@ function OpenDialog() {
     case undefined:
       return undefined;
   }
-}
-
-function warnBeforeLosingEdits(): () => void {
-  const onBeforeUnload = (event: BeforeUnloadEvent): void => {
-    if (store.getState().run?.dirty) event.preventDefault();
-  };
-  window.addEventListener('beforeunload', onBeforeUnload);
-  return () => window.removeEventListener('beforeunload', onBeforeUnload);
 }
 
 export function App() {

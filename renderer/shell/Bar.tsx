@@ -105,9 +105,11 @@ function SpeedChoice() {
 
 function ConnectionNotice() {
   const connection = useStore((s) => s.connection);
+  const everConnected = useStore((s) => s.run !== undefined);
   return (
     <span role="status" className="connection" data-state={connection} data-testid="bar-connection">
-      {connection === 'lost' && 'Connection to the host lost; trying again…'}
+      {connection === 'lost' && everConnected && 'Connection to the host lost; trying again…'}
+      {connection === 'lost' && !everConnected && 'No host at this address, or it is from an earlier launch: open the address Ringscope printed.'}
       {connection === 'connecting' && 'Connecting…'}
     </span>
   );
