@@ -58,6 +58,23 @@ const FORMAT: FileOps<string> = ops({
   },
 });
 
+const byName = (trace: Ftrace, path: string): EventDef | undefined => trace.events().find((e) => e.name === path);
+/** Of one event: what was written. Of a system: writing sets it for all its events that have the fields. */
+const FILTER: FileOps<string> = ops({
+  read: (k: Kernel, _ctx: VfsContext, path: string) => `${k.trace.eventFilters.get(path)?.text ?? 'none'}\n`,
+  write: (k: Kernel, _ctx: VfsContext, path: string, data: string) => {
+    const def = byName(k.trace, path);
+    if (def !== undefined) return k.trace.setEventFilter(def, data);
+    const taken = inScope(k.trace, path).filter((e) => k.trace.setEventFilter(e, data) === 0);
+    return taken.length > 0 ? 0 : -Errno.EINVAL;
+  },
+});
+const SYSTEM_FILTER: FileOps<string> = ops({
+  ...FILTER,
+  read: () =>
+    '### global filter ###\n# Use this to set filters for multiple events.\n# Only events with the given fields will be affected.\n# If no events are modified, an error message will be displayed here\n',
+});
+
 const eventId = (trace: Ftrace, path: string): number => FIRST_EVENT_ID + trace.events().findIndex((e) => e.name === path);
 
 const C_TYPES: Readonly<Record<ArgKind, readonly [string, number]>> = Object.freeze({
@@ -118,10 +135,11 @@ class SystemDir extends DirNode {
     super();
   }
   list(_ctx: VfsContext): readonly string[] {
-    return ['enable', ...inScope(this.kernel.trace, this.system).map(eventOf)];
+    return ['enable', 'filter', ...inScope(this.kernel.trace, this.system).map(eventOf)];
   }
   lookup(ctx: VfsContext, name: string): VNode | undefined {
     if (name === 'enable') return new GeneratedFile(this.kernel, RW, ENABLE, this.system);
+    if (name === 'filter') return new GeneratedFile(this.kernel, RW, SYSTEM_FILTER, this.system);
     return this.list(ctx).includes(name) ? new EventDir(this.kernel, `${this.system}:${name}`) : undefined;
   }
 }
@@ -135,10 +153,11 @@ class EventDir extends DirNode {
     super();
   }
   list(_ctx: VfsContext): readonly string[] {
-    return ['enable', 'format', 'id'];
+    return ['enable', 'filter', 'format', 'id'];
   }
   lookup(_ctx: VfsContext, name: string): VNode | undefined {
     if (name === 'enable') return new GeneratedFile(this.kernel, RW, ENABLE, this.event);
+    if (name === 'filter') return new GeneratedFile(this.kernel, RW, FILTER, this.event);
     if (name === 'id') return new GeneratedFile(this.kernel, RO, ID, this.event);
     return name === 'format' ? new GeneratedFile(this.kernel, RO, FORMAT, this.event) : undefined;
   }

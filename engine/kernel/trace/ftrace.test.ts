@@ -144,6 +144,35 @@ describe('function tracing', () => {
     expect(read('set_event')).toBe('net:demo_poked\n');
   });
 
+  it('keeps only events that their filter accepts, and refuses filters over fields that are not there', () => {
+    const { kernel, read, write, run } = setUp();
+    kernel.platform.scope.point(Poked);
+    write('events/net/demo_poked/enable', '1');
+    expect(write('events/net/demo_poked/filter', 'nosuch == 1')).toBe(-22);
+    expect(write('events/net/demo_poked/filter', '(value > 7 || common_comm ~ "sw*") && value != 0')).toBe(0);
+    run();
+    expect(read('trace')).not.toContain('demo_poked');
+    expect(write('events/net/demo_poked/filter', 'value == 7 && common_pid == 312')).toBe(0);
+    run();
+    expect(read('trace')).toContain('demo_poked: value=7');
+    expect(read('events/net/demo_poked/filter')).toBe('value == 7 && common_pid == 312\n');
+    write('events/net/filter', '0');
+    expect(read('events/net/demo_poked/filter')).toBe('none\n');
+  });
+
+  it('keeps only long functions when a threshold is set', () => {
+    const { read, write, run } = setUp();
+    expect(write('tracing_thresh', '10')).toBe(0);
+    write('current_tracer', 'function_graph');
+    run();
+    expect(read('trace').split('\n').slice(4)).toEqual([
+      ' 1) + 12.100 us   |    } /* demo_write [demo] */',
+      ' 1) + 13.800 us   |  } /* demo_poll [demo] */',
+      '',
+    ]);
+    write('current_tracer', 'nop');
+  });
+
   it('obeys the filters, refuses names that do not exist, and shows what is set', () => {
     const { read, write, run } = setUp();
     expect(read('set_ftrace_filter')).toBe('#### all functions enabled ####\n');

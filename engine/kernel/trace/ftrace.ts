@@ -1,8 +1,10 @@
 // The tracer of one kernel: what is traced, the buffers, and the hooks that wrapped functions and tracepoints call.
+import { Errno } from '../../base/errno.ts';
 import { namedArgs, type ArgValue, type EventDef, type PointListener, type TracePoint } from '../../trace/trace.ts';
 import type { FileWaiter } from '../fs/node.ts';
 import type { Kernel } from '../kernel.ts';
 import { contextFlags } from './context.ts';
+import { matches, parseFilter, type EventSubject, type Predicate } from './event_filter.ts';
 import { FunctionFilter } from './filter.ts';
 import { availableFunctions } from './functions.ts';
 import { TRACE_OPTIONS } from './options.ts';
@@ -28,6 +30,8 @@ export class Ftrace implements PointListener {
   /** The buffers have their full size only once something was traced. */
   expanded = false;
   maxGraphDepth = 0;
+  /** tracing_thresh, ns: the graph tracer keeps only functions that took at least so long. */
+  threshold = 0;
   readonly filter = new FunctionFilter('#### all functions enabled ####', 'mod');
   readonly notrace = new FunctionFilter('#### no functions disabled ####', 'mod');
   readonly graphFunction = new FunctionFilter('#### all functions enabled ####', 'none');
@@ -38,6 +42,8 @@ export class Ftrace implements PointListener {
   readonly options = new Map<string, boolean>(TRACE_OPTIONS);
   readonly rings: CpuRing[];
   readonly enabledEvents = new Set<string>();
+  /** Filters by event: the text as written, and its parsed form. */
+  readonly eventFilters = new Map<string, { readonly text: string; readonly predicate: Predicate }>();
   /** Task names by pid, newest last (Linux: saved_cmdlines). */
   readonly cmdlines = new Map<number, string>();
   private readonly names: string[] = [];
@@ -118,7 +124,8 @@ export class Ftrace implements PointListener {
     if (name === undefined) return;
     if (entered >= 0) {
       this.graphDepth--;
-      this.push(TRACE_GRAPH_RET, this.intern(name), this.graphDepth, this.kernel.now() - entered, '');
+      const took = this.kernel.now() - entered;
+      if (took >= this.threshold) this.push(TRACE_GRAPH_RET, this.intern(name), this.graphDepth, took, '');
     }
     if (trigger && this.graphFunction.names.has(name)) this.inGraphFunction--;
     if (trigger && this.graphNotrace.names.has(name)) this.inGraphNotrace--;
@@ -137,7 +144,7 @@ export class Ftrace implements PointListener {
       return;
     }
     this.entered.push(this.kernel.now());
-    this.push(TRACE_GRAPH_ENT, this.intern(name), this.graphDepth, 0, '');
+    if (this.threshold === 0) this.push(TRACE_GRAPH_ENT, this.intern(name), this.graphDepth, 0, '');
     this.graphDepth++;
   }
 
@@ -167,7 +174,28 @@ export class Ftrace implements PointListener {
   onTracepoint(point: TracePoint, args: readonly ArgValue[]): void {
     if (this.eventPids.size > 0 && !this.eventPids.has(this.kernel.platform.cpus.current?.currentPid ?? 0)) return;
     const { def } = point;
-    this.push(TRACE_EVENT, 0, 0, 0, `${def.name.slice(def.name.indexOf(':') + 1)}: ${def.format(namedArgs(def, args))}`);
+    const named = namedArgs(def, args);
+    const filter = this.eventFilters.get(def.name);
+    if (filter !== undefined && !matches(filter.predicate, named, this.subject())) return;
+    this.push(TRACE_EVENT, 0, 0, 0, `${def.name.slice(def.name.indexOf(':') + 1)}: ${def.format(named)}`);
+  }
+
+  /** 0 or -EINVAL; '0' takes the filter away. */
+  setEventFilter(def: EventDef, text: string): number {
+    const trimmed = text.trim();
+    if (trimmed === '0' || trimmed === 'none') {
+      this.eventFilters.delete(def.name);
+      return 0;
+    }
+    const predicate = parseFilter(trimmed, def);
+    if (predicate === undefined) return -Errno.EINVAL;
+    this.eventFilters.set(def.name, { text: trimmed, predicate });
+    return 0;
+  }
+
+  private subject(): EventSubject {
+    const cpu = this.kernel.platform.cpus.current;
+    return { pid: cpu?.currentPid ?? 0, comm: cpu?.currentTask ?? 'swapper', cpu: cpu?.id ?? 0 };
   }
 
   /** trace_marker: text of a program into the trace. */

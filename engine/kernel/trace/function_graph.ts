@@ -26,6 +26,8 @@ export class GraphState {
   /** Per CPU: the last task seen, -1 at first, and how deep the trace is. */
   readonly lastPid: number[] = [];
   readonly depth: number[] = [];
+  /** Per CPU and depth: the function whose opening line was printed. */
+  readonly open = new Map<number, number>();
 }
 
 /** One record as text; a call that returns in the next record is a leaf: `next` is then consumed too (`took: 2`). */
@@ -43,12 +45,16 @@ export function graphText(
     const leaf =
       next !== undefined && next.kind === TRACE_GRAPH_RET && next.func === rec.func && next.aux === rec.aux && next.pid === rec.pid;
     state.depth[rec.cpu] = leaf ? rec.aux - 1 : rec.aux;
+    if (!leaf) state.open.set(openKey(rec), rec.func);
     const middle = leaf ? duration(trace, next.duration) : trace.option('funcgraph-duration') ? NO_DURATION : '';
     return { text: `${begin}${prologue(trace, rec)}${middle}${indent}${name}()${leaf ? ';' : ' {'}\n`, took: leaf ? 2 : 1 };
   }
   if (rec.kind === TRACE_GRAPH_RET) {
     state.depth[rec.cpu] = rec.aux - 1;
-    const tail = trace.option('funcgraph-tail') ? ` /* ${name} */` : '';
+    // the name again where the opening line is not to be seen
+    const known = state.open.get(openKey(rec)) === rec.func;
+    state.open.delete(openKey(rec));
+    const tail = trace.option('funcgraph-tail') || !known ? ` /* ${name} */` : '';
     return { text: `${begin}${prologue(trace, rec)}${duration(trace, rec.duration)}${indent}}${tail}\n`, took: 1 };
   }
   const depth = state.depth[rec.cpu] ?? -1;
@@ -56,6 +62,8 @@ export function graphText(
   const fill = trace.option('funcgraph-duration') ? NO_DURATION : '';
   return { text: `${begin}${prologue(trace, rec)}${fill}${pad}/* ${rec.text} */\n`, took: 1 };
 }
+
+const openKey = (rec: RingRecord): number => rec.cpu * 1000 + rec.aux;
 
 function prologue(trace: Ftrace, rec: RingRecord): string {
   const time = trace.option('funcgraph-abstime') ? `${traceTime(rec.time)} |  ` : '';

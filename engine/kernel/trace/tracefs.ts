@@ -63,6 +63,7 @@ export function makeTracefs(kernel: Kernel): DirNode {
   root.add('trace_pipe', new TracePipe(kernel, undefined));
   file('tracing_cpumask', RW, CPUMASK);
   file('tracing_on', RW, TRACING_ON);
+  file('tracing_thresh', RW, TRACING_THRESH);
   return root;
 }
 
@@ -120,6 +121,16 @@ const MAX_GRAPH_DEPTH: TextOps = ops({
     const n = parseNumber(data);
     if (n === undefined) return -Errno.EINVAL;
     k.trace.maxGraphDepth = n;
+    return 0;
+  },
+});
+/** Microseconds. */
+const TRACING_THRESH: TextOps = ops({
+  read: (k) => `${Math.floor(k.trace.threshold / 1000)}\n`,
+  write: (k, _ctx, _arg, data) => {
+    const n = parseNumber(data);
+    if (n === undefined) return -Errno.EINVAL;
+    k.trace.threshold = n * 1000;
     return 0;
   },
 });
