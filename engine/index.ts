@@ -14,3 +14,4 @@ export { labOf, portCounters, topologyView } from './session/views/topology.ts';
 export { decodeFrame, type FrameDecode } from './session/views/frames.ts';
 export { inspectCable, inspectMachine, inspectNic, inspectInterface } from './session/views/inspector.ts';
 export { namedArgs } from './trace/trace.ts';
+export { enhancedPacket, interfaceDescription, sectionHeader } from './session/views/frames.ts';

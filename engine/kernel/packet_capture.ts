@@ -3,7 +3,7 @@ import type { Cloner, SelfCloning } from '../sim/clone.ts';
 import type { SelfHashing } from '../sim/hash.ts';
 import type { Kernel } from './kernel.ts';
 import type { NetDevice } from './net_device.ts';
-import type { SkBuff } from './skbuff.ts';
+import { SkbFrag, SkbSharedInfo, type SkBuff } from './skbuff.ts';
 
 export interface CapturedPacket {
   /** ns */
@@ -25,9 +25,7 @@ export class PacketCapture implements SelfCloning, SelfHashing {
 
   /** Copies the packet from its link-layer header on. */
   add(kernel: Kernel, skb: SkBuff, dev: NetDevice, outgoing: boolean): void {
-    const start = outgoing || skb.mac_header < 0 ? 0 : skb.head + skb.mac_header - skb.data;
-    const bytes = new Uint8Array(skb.len - start);
-    kernel.skb.skb_copy_bits(skb, start, bytes, 0, bytes.length);
+    const bytes = frameBytes(kernel, skb, outgoing || skb.mac_header < 0 ? 0 : skb.data - skb.head - skb.mac_header);
     const netns = dev.net === kernel.init_net ? '' : ([...dev.net.names][0] ?? '');
     this.out.push({ time: kernel.now(), ifname: dev.name, ifindex: dev.ifindex, netns, outgoing, id: skb.id, bytes });
   }
@@ -44,4 +42,25 @@ export class PacketCapture implements SelfCloning, SelfHashing {
   hashInto(): void {
     // observation is not state
   }
+}
+
+/** The packet with `before` bytes in front of data, read without touching the kernel's state. */
+function frameBytes(kernel: Kernel, skb: SkBuff, before: number): Uint8Array {
+  const { ram } = kernel.platform;
+  const bytes = new Uint8Array(before + skb.len);
+  const linear = skb.len - skb.data_len;
+  ram.read(skb.data - before, bytes, 0, before + linear);
+  let at = before + linear;
+  for (let i = 0; i < SkbSharedInfo.nr_frags.get(ram, skb.end); i++) {
+    const frag = skb.end + SkbSharedInfo.$size + i * SkbFrag.$size;
+    const size = SkbFrag.size.get(ram, frag);
+    ram.read(SkbFrag.page.get(ram, frag), bytes, at, size);
+    at += size;
+  }
+  for (let part = skb.frag_list; part !== undefined && at < bytes.length; part = part.next) {
+    const rest = frameBytes(kernel, part, 0);
+    bytes.set(rest.subarray(0, bytes.length - at), at);
+    at += rest.length;
+  }
+  return bytes;
 }

@@ -6,6 +6,7 @@ import { Sim } from '../sim/sim.ts';
 import { Trace, type TraceRecord } from '../trace/trace.ts';
 import { Cable } from '../link/cable.ts';
 import type { CapturedFrame } from '../link/capture.ts';
+import type { CapturedPacket } from '../kernel/packet_capture.ts';
 import { applyEdit, type Attic } from './edits.ts';
 import { applyFs } from './files.ts';
 import type { Input, InputResult } from './inputs.ts';
@@ -97,6 +98,17 @@ export class World {
     if (trace.length === 0 && frames.length === 0 && processes.length === 0) return undefined;
     if (frames.length > 1) frames.sort((a, b) => a.sent - b.sent);
     return { trace, frames, processes };
+  }
+
+  /** Whether a machine's interfaces keep copies of their packets for `drainPackets`. */
+  capturePackets(machine: string, on: boolean): void {
+    const m = this.machines.get(machine);
+    if (m !== undefined) m.kernel.net.capture.enabled = on;
+  }
+
+  /** Takes the packets captured on a machine's interfaces since the last call. */
+  drainPackets(machine: string): CapturedPacket[] {
+    return this.machines.get(machine)?.kernel.net.capture.drain() ?? [];
   }
 
   /** Whether cables keep copies of their frames for `drain`. */

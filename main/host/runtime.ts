@@ -6,6 +6,8 @@ export interface RuntimeListener {
   drained?(d: Drained): void;
   logged?(entry: LoggedInput): void;
   truncated?(event: number): void;
+  /** After every turn of events and every input. */
+  turned?(): void;
 }
 
 /** Events per turn of the host's loop between looks at the outside. */
@@ -44,7 +46,12 @@ export class Runtime {
 
   apply(input: Input): InputResult {
     const result = this.session.apply(input, this.clock === undefined ? undefined : instant(this.clock()));
+    this.turned();
     return result;
+  }
+
+  private turned(): void {
+    for (const l of this.listeners) l.turned?.();
   }
 
   /** Hands collected process output and ends to their shells. */
@@ -94,6 +101,7 @@ export class Runtime {
       await this.settle();
       if (finished) return 'done';
       const why = this.session.run(instant(until), TURN);
+      this.turned();
       if (why === 'time' || why === 'idle') {
         await this.settle();
         if (finished) return 'done';
