@@ -23,6 +23,7 @@ export interface EthtoolOps {
   set_link_ksettings?(dev: NetDevice, settings: LinkKsettings): number;
   get_coalesce?(dev: NetDevice): Coalesce;
   set_coalesce?(dev: NetDevice, coalesce: Coalesce): number;
+  get_pauseparam?(dev: NetDevice): { autoneg: boolean; rx_pause: boolean; tx_pause: boolean };
   get_ts_info?(dev: NetDevice): readonly string[];
   get_msglevel?(dev: NetDevice): number;
   get_wol?(dev: NetDevice): { supported: number; wolopts: number };
