@@ -109,7 +109,9 @@ function ConnectionNotice() {
   return (
     <span role="status" className="connection" data-state={connection} data-testid="bar-connection">
       {connection === 'lost' && everConnected && 'Connection to the host lost; trying again…'}
-      {connection === 'lost' && !everConnected && 'No host at this address, or it is from an earlier launch: open the address Ringscope printed.'}
+      {connection === 'lost' &&
+        !everConnected &&
+        'No host at this address, or it is from an earlier launch: open the address Ringscope printed.'}
       {connection === 'connecting' && 'Connecting…'}
     </span>
   );

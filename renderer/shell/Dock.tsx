@@ -69,6 +69,9 @@ function DockTab({ api }: IDockviewPanelHeaderProps) {
   );
 }
 
+/** Of a column of panels, px. */
+const LEAST_WIDTH = 176;
+
 function build(api: DockviewApi, preset: Preset): void {
   api.clear();
   const { width, height } = api;
@@ -85,7 +88,7 @@ function build(api: DockviewApi, preset: Preset): void {
     });
   }
   for (const { panel, width: wide, height: high } of layout) {
-    if (wide !== undefined) api.getPanel(panel)?.api.setSize({ width: Math.round(wide * width) });
+    if (wide !== undefined) api.getPanel(panel)?.api.setSize({ width: Math.round(Math.max(wide * width, LEAST_WIDTH)) });
     if (high !== undefined) api.getPanel(panel)?.api.setSize({ height: Math.round(high * height) });
   }
   api.getPanel(layout[0].panel)?.api.setActive();
