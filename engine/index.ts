@@ -7,6 +7,7 @@ export type { CableSpec, LabSpec, MachineSpec, NicSpec } from './machine/lab.ts'
 export { cableId, DEFAULT_AUTOLOAD, DEFAULT_CABLE, DEFAULT_RAM_BYTES, DEFAULT_RING_SIZE } from './machine/lab.ts';
 export { type Drained, type LoggedInput, Session, type SessionListener } from './session/session.ts';
 export type { TraceRecord } from './trace/trace.ts';
+export type { CapturedPacket } from './kernel/packet_capture.ts';
 export type { World } from './machine/world.ts';
 export { ringList, ringView } from './session/views/rings.ts';
 export { chainView } from './session/views/chains.ts';

@@ -10,6 +10,8 @@ import { PCI_FUNC, PCI_SLOT } from '../pci/config_space.ts';
 import type { DmaContext } from '../platform/dma.ts';
 import type { Machine, Nic } from './machine.ts';
 
+export { IFF, LINK_STATS, type NetDevice } from '../kernel/net_device.ts';
+
 /** '0000:00:01.0' */
 export const pciAddress = (nic: Nic): string => `0000:00:${PCI_SLOT(nic.devfn).toString(16).padStart(2, '0')}.${PCI_FUNC(nic.devfn)}`;
 

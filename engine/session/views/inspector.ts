@@ -1,5 +1,5 @@
 // Inspector sections: what a machine, NIC, interface or cable is, as names and values, each with the command that prints the same.
-import { IFF, LINK_STATS, type NetDevice } from '../../kernel/net_device.ts';
+import { IFF, LINK_STATS, type NetDevice } from '../../machine/queries.ts';
 import type { Machine } from '../../machine/machine.ts';
 import { netdevOf, netnsName, pciAddress, virtioDeviceOf } from '../../machine/queries.ts';
 import type { World } from '../../machine/world.ts';

@@ -1,5 +1,5 @@
 // Machines, NICs, interfaces and cables as the canvas shows them.
-import { IFF, type NetDevice } from '../../kernel/net_device.ts';
+import { IFF, type NetDevice } from '../../machine/queries.ts';
 import { netdevOf, netnsName, pciAddress } from '../../machine/queries.ts';
 import type { Machine, Nic } from '../../machine/machine.ts';
 import { specOf } from '../../machine/edits.ts';
