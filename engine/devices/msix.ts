@@ -77,7 +77,8 @@ export class Msix implements MmioTarget {
   }
 
   mmioRead(offset: number, size: number): number {
-    if (offset < this.table.bytes.length) return size === 4 ? this.table.u32(offset & ~3) : size === 2 ? this.table.u16(offset) : this.table.u8(offset);
+    if (offset < this.table.bytes.length)
+      return size === 4 ? this.table.u32(offset & ~3) : size === 2 ? this.table.u16(offset) : this.table.u8(offset);
     let value = 0;
     for (let i = Math.min(size, 4) - 1; i >= 0; i--) value = (value << 8) | (this.pending[offset - MSIX_PBA_OFFSET + i] ?? 0);
     return value >>> 0;

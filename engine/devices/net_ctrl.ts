@@ -47,7 +47,8 @@ export function serveControl(transport: VirtioTransport, q: Virtqueue, mem: DmaP
   const c = scratch.chain;
   q.setNotifications(false);
   while (q.pop(c)) {
-    if (c.outBytes < VirtioNetCtrl.$size || c.inBytes < 1) return breakQueue(transport, q, 'no ack byte', c.head, `${c.outBytes} bytes to read, ${c.inBytes} to write`);
+    if (c.outBytes < VirtioNetCtrl.$size || c.inBytes < 1)
+      return breakQueue(transport, q, 'no ack byte', c.head, `${c.outBytes} bytes to read, ${c.inBytes} to write`);
     let ok = false;
     if (c.outBytes <= MAX_COMMAND) {
       const bytes = new Uint8Array(c.outBytes);
@@ -67,9 +68,15 @@ function execute(target: CtrlTarget, cls: number, command: number, data: Uint8Ar
   const has = (feature: bigint): boolean => (target.negotiatedFeatures & feature) !== 0n;
   switch (cls) {
     case VIRTIO_NET_CTRL.RX:
-      return data.length === 1 && has(command <= VIRTIO_NET_CTRL_RX.ALLMULTI ? F.VIRTIO_NET_F_CTRL_RX : F.VIRTIO_NET_F_CTRL_RX_EXTRA) && setRxMode(target.filter, command, data[0] !== 0);
+      return (
+        data.length === 1 &&
+        has(command <= VIRTIO_NET_CTRL_RX.ALLMULTI ? F.VIRTIO_NET_F_CTRL_RX : F.VIRTIO_NET_F_CTRL_RX_EXTRA) &&
+        setRxMode(target.filter, command, data[0] !== 0)
+      );
     case VIRTIO_NET_CTRL.MAC:
-      return command === VIRTIO_NET_CTRL_MAC.ADDR_SET ? has(F.VIRTIO_NET_F_CTRL_MAC_ADDR) && setMac(target, data) : command === VIRTIO_NET_CTRL_MAC.TABLE_SET && setMacTable(target.filter, data);
+      return command === VIRTIO_NET_CTRL_MAC.ADDR_SET
+        ? has(F.VIRTIO_NET_F_CTRL_MAC_ADDR) && setMac(target, data)
+        : command === VIRTIO_NET_CTRL_MAC.TABLE_SET && setMacTable(target.filter, data);
     case VIRTIO_NET_CTRL.VLAN: {
       if (data.length !== 2 || command > VIRTIO_NET_CTRL_VLAN.DEL) return false;
       const vid = data[0] | (data[1] << 8);
@@ -81,7 +88,14 @@ function execute(target: CtrlTarget, cls: number, command: number, data: Uint8Ar
       return command === VIRTIO_NET_CTRL_ANNOUNCE_ACK && target.acknowledgeAnnounce();
     case VIRTIO_NET_CTRL.MQ: {
       const pairs = data[0] | (data[1] << 8);
-      if (command !== VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET || data.length !== 2 || !has(F.VIRTIO_NET_F_MQ) || pairs < 1 || pairs > target.maxPairs) return false;
+      if (
+        command !== VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET ||
+        data.length !== 2 ||
+        !has(F.VIRTIO_NET_F_MQ) ||
+        pairs < 1 ||
+        pairs > target.maxPairs
+      )
+        return false;
       target.setPairs(pairs);
       return true;
     }

@@ -78,7 +78,8 @@ export class RxFilter {
   }
 
   state(): RxFilterState {
-    const macs = (from: number, to: number): string[] => Array.from({ length: to - from }, (_, i) => formatMac(this.table, (from + i) * ETH_ALEN));
+    const macs = (from: number, to: number): string[] =>
+      Array.from({ length: to - from }, (_, i) => formatMac(this.table, (from + i) * ETH_ALEN));
     const vlanTable: number[] = [];
     for (let vid = 0; vid < 4096; vid++) if ((this.vlans[vid >> 5] & (1 << (vid & 31))) !== 0) vlanTable.push(vid);
     return {

@@ -73,7 +73,8 @@ export class NetRx implements Actor {
       cost += nic.timing.frame + frame.bytes.length / nic.timing.bytesPerNs;
     }
     this.busyUntil = nic.sim.now + cost;
-    for (let pair = 0; touched >> pair !== 0; pair++) if ((touched & (1 << pair)) !== 0) nic.transport.flush(nic.transport.queues[rxQueue(pair)]);
+    for (let pair = 0; touched >> pair !== 0; pair++)
+      if ((touched & (1 << pair)) !== 0) nic.transport.flush(nic.transport.queues[rxQueue(pair)]);
   }
 
   /** Writes one frame to the driver; the queue pair it used, or -1. */

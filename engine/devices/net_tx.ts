@@ -16,7 +16,12 @@ import { VirtqChain, type Virtqueue } from './virtqueue.ts';
 
 const HDR = VirtioNetHdr.$size;
 /** Scratch of one event: filled and used up within it, so no part of the world. */
-const scratch = ops({ chain: new VirtqChain(), hdr: new ByteMem(new Uint8Array(HDR)), layout: new FrameLayout(), request: new OffloadRequest() });
+const scratch = ops({
+  chain: new VirtqChain(),
+  hdr: new ByteMem(new Uint8Array(HDR)),
+  layout: new FrameLayout(),
+  request: new OffloadRequest(),
+});
 
 /**
  * One engine serves all queues round robin, a packet per event, and is busy until the wire took it. While a queue is being served its

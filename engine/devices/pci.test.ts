@@ -19,7 +19,11 @@ function referenceGuest() {
   const host = new PciHost(platform);
   const nic = virtioNetPci(platform, { portName: 'guest:nic0', slot: '00:01.0', mac: MAC, queuePairs: 4 });
   host.addFunction(PCI_DEVFN(1, 0), nic.pci.fn);
-  const e1000e = new PciFunction('e1000e 00:02.0', { vendor: 0x8086, device: 0x10d3, subsystemVendor: 0x8086, subsystemId: 0, classCode: 0x020000, revision: 0, interruptPin: 1 }, undefined);
+  const e1000e = new PciFunction(
+    'e1000e 00:02.0',
+    { vendor: 0x8086, device: 0x10d3, subsystemVendor: 0x8086, subsystemId: 0, classCode: 0x020000, revision: 0, interruptPin: 1 },
+    undefined,
+  );
   e1000e.addBar(0, 'mem32', 0x20000, undefined);
   e1000e.addBar(1, 'mem32', 0x20000, undefined);
   e1000e.addBar(2, 'io', 0x20, undefined);
@@ -43,9 +47,19 @@ it('firmware places every BAR where SeaBIOS does on a q35', () => {
 const CAPTURE = new URL('../../../shared/oracle/captures/12-lifecycle/053-lspci_-nn_-vvv_-xxx_-s_0000_00_01.0.txt', import.meta.url);
 it.skipIf(!existsSync(CAPTURE))('the configuration space of the transitional device is byte for byte that of QEMU 7.2', () => {
   const { driver } = referenceGuest();
-  const rows = readFileSync(CAPTURE, 'latin1').split('\n').filter((l) => /^[0-9a-f]0: /.test(l));
+  const rows = readFileSync(CAPTURE, 'latin1')
+    .split('\n')
+    .filter((l) => /^[0-9a-f]0: /.test(l));
   expect(rows).toHaveLength(16);
-  const ours = rows.map((_, r) => `${(r * 16).toString(16).padStart(2, '0')}: ${Array.from({ length: 16 }, (_, i) => driver.cfg(r * 16 + i, 1).toString(16).padStart(2, '0')).join(' ')}`);
+  const ours = rows.map(
+    (_, r) =>
+      `${(r * 16).toString(16).padStart(2, '0')}: ${Array.from({ length: 16 }, (_, i) =>
+        driver
+          .cfg(r * 16 + i, 1)
+          .toString(16)
+          .padStart(2, '0'),
+      ).join(' ')}`,
+  );
   expect(ours).toEqual(rows);
 });
 
@@ -135,5 +149,10 @@ it('a modern-only device has the modern ids and no I/O BAR', () => {
   const sim = new Sim(1);
   const { platform } = bareMachine(sim, new Trace(sim), 'guest');
   const { fn } = virtioNetPci(platform, { portName: 'p', slot: '00:01.0', mac: MAC, queuePairs: 1, transitional: false }).pci;
-  expect([fn.configRead(2, 2), fn.configRead(8, 1), fn.configRead(0x2e, 2), fn.bars.some((b) => b.kind === 'io')]).toEqual([0x1041, 1, 0x1100, false]);
+  expect([fn.configRead(2, 2), fn.configRead(8, 1), fn.configRead(0x2e, 2), fn.bars.some((b) => b.kind === 'io')]).toEqual([
+    0x1041,
+    1,
+    0x1100,
+    false,
+  ]);
 });

@@ -24,10 +24,21 @@ export function assignResources(functions: ReadonlyMap<number, PciFunction>): vo
   const fresh = claims.filter((c) => c.fn.barAddress(c.bar) === 0);
   const taken = claims.filter((c) => c.bar.kind !== 'io' && c.fn.barAddress(c.bar) !== 0).map((c) => c.fn.barAddress(c.bar));
   const prefetchable = (c: Claim): boolean => c.bar.prefetchable && c.bar.index !== ROM_BAR;
-  const top = placeBelow(Math.min(WINDOW_END, ...taken), fresh.filter((c) => c.bar.kind !== 'io' && prefetchable(c)));
-  placeBelow(top, fresh.filter((c) => c.bar.kind !== 'io' && !prefetchable(c)));
-  const ports = claims.filter((c) => c.bar.kind === 'io' && c.fn.barAddress(c.bar) >= IO_START).map((c) => c.fn.barAddress(c.bar) + c.bar.size);
-  placeUp(Math.max(IO_START, ...ports), fresh.filter((c) => c.bar.kind === 'io'));
+  const top = placeBelow(
+    Math.min(WINDOW_END, ...taken),
+    fresh.filter((c) => c.bar.kind !== 'io' && prefetchable(c)),
+  );
+  placeBelow(
+    top,
+    fresh.filter((c) => c.bar.kind !== 'io' && !prefetchable(c)),
+  );
+  const ports = claims
+    .filter((c) => c.bar.kind === 'io' && c.fn.barAddress(c.bar) >= IO_START)
+    .map((c) => c.fn.barAddress(c.bar) + c.bar.size);
+  placeUp(
+    Math.max(IO_START, ...ports),
+    fresh.filter((c) => c.bar.kind === 'io'),
+  );
   for (const [devfn, fn] of functions) {
     if (fn.bars.length > 0 && (fn.configRead(PciHeader.command.offset, 2) & (PCI_COMMAND.IO | PCI_COMMAND.MEMORY)) === 0) enable(devfn, fn);
   }
@@ -57,7 +68,8 @@ function placeUp(start: number, pool: readonly Claim[]): void {
   }
 }
 
-const bySize = (pool: readonly Claim[]): Claim[] => [...pool].sort((a, b) => b.bar.size - a.bar.size || a.devfn - b.devfn || a.bar.index - b.bar.index);
+const bySize = (pool: readonly Claim[]): Claim[] =>
+  [...pool].sort((a, b) => b.bar.size - a.bar.size || a.devfn - b.devfn || a.bar.index - b.bar.index);
 
 function write({ fn, bar }: Claim, address: number): void {
   fn.configWrite(barOffset(bar.index), 4, address);

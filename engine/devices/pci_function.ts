@@ -30,7 +30,11 @@ const reg = (field: Field, access: Access, mask = 0xffffffff): Register => ({ fi
 
 /** The writable registers of the type 0 header (PCI 3.0 §6.2); all else is read-only. BARs are added with their sizes. */
 const HEADER: readonly Register[] = [
-  reg(PciHeader.command, 'rw', PCI_COMMAND.IO | PCI_COMMAND.MEMORY | PCI_COMMAND.MASTER | PCI_COMMAND.PARITY | PCI_COMMAND.SERR | PCI_COMMAND.INTX_DISABLE),
+  reg(
+    PciHeader.command,
+    'rw',
+    PCI_COMMAND.IO | PCI_COMMAND.MEMORY | PCI_COMMAND.MASTER | PCI_COMMAND.PARITY | PCI_COMMAND.SERR | PCI_COMMAND.INTX_DISABLE,
+  ),
   reg(PciHeader.status, 'w1c', 0xf900),
   reg(PciHeader.cache_line_size, 'rw'),
   reg(PciHeader.latency_timer, 'rw'),
@@ -114,7 +118,10 @@ export class PciFunction {
     invariant((size & (size - 1)) === 0 && size >= 4, `BAR ${index}: ${size} is not a power of two`);
     this.bars.push({ index, kind, prefetchable, size, target, mapped: -1 });
     const at = barOffset(index);
-    const flags = kind === 'io' ? PCI_BAR.SPACE_IO : (kind === 'mem64' ? PCI_BAR.MEM_TYPE_64 : 0) | (prefetchable && index !== ROM_BAR ? PCI_BAR.MEM_PREFETCH : 0);
+    const flags =
+      kind === 'io'
+        ? PCI_BAR.SPACE_IO
+        : (kind === 'mem64' ? PCI_BAR.MEM_TYPE_64 : 0) | (prefetchable && index !== ROM_BAR ? PCI_BAR.MEM_PREFETCH : 0);
     this.config.setU32(at, flags);
     this.allow(at, 4, 'rw', index === ROM_BAR ? (-size | PCI_ROM_ADDRESS_ENABLE) >>> 0 : -size >>> 0);
     if (kind === 'mem64') this.allow(at + 4, 4, 'rw');
@@ -156,7 +163,8 @@ export class PciFunction {
       b[at] = (b[at] & ~this.writable[at] & ~(v & this.clearable[at])) | (v & this.writable[at]);
     }
     this.update();
-    if (this.msix !== undefined && offset < this.msixAt + 4 && offset + size > this.msixAt + 2) this.msix.setControl(MsixCap.control.get(this.config, this.msixAt));
+    if (this.msix !== undefined && offset < this.msixAt + 4 && offset + size > this.msixAt + 2)
+      this.msix.setControl(MsixCap.control.get(this.config, this.msixAt));
     this.hooks?.configWritten(offset, size);
   }
 

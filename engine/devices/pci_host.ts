@@ -12,7 +12,15 @@ import { PciCfgRead, PciCfgWrite } from './trace.ts';
 const board = (name: string, device: number, classCode: number, revision: number, interruptPin: number): PciFunction =>
   new PciFunction(
     name,
-    { vendor: PCI_VENDOR_ID.INTEL, device, classCode, revision, interruptPin, subsystemVendor: QEMU_SUBSYSTEM.VENDOR, subsystemId: QEMU_SUBSYSTEM.DEVICE },
+    {
+      vendor: PCI_VENDOR_ID.INTEL,
+      device,
+      classCode,
+      revision,
+      interruptPin,
+      subsystemVendor: QEMU_SUBSYSTEM.VENDOR,
+      subsystemId: QEMU_SUBSYSTEM.DEVICE,
+    },
     undefined,
   );
 

@@ -48,9 +48,17 @@ function setAddress(t: VirtioPci, key: AddressKey, next: (old: number) => number
 }
 
 const ROWS: readonly Register[] = [
-  row(C.device_feature_select, (t) => t.deviceFeatureSelect, (t, v) => (t.deviceFeatureSelect = v)),
+  row(
+    C.device_feature_select,
+    (t) => t.deviceFeatureSelect,
+    (t, v) => (t.deviceFeatureSelect = v),
+  ),
   row(C.device_feature, (t) => featureHalf(t.offered, t.deviceFeatureSelect)),
-  row(C.driver_feature_select, (t) => t.driverFeatureSelect, (t, v) => (t.driverFeatureSelect = v)),
+  row(
+    C.driver_feature_select,
+    (t) => t.driverFeatureSelect,
+    (t, v) => (t.driverFeatureSelect = v),
+  ),
   row(
     C.driver_feature,
     (t) => featureHalf(t.driverFeatures, t.driverFeatureSelect),
@@ -59,11 +67,23 @@ const ROWS: readonly Register[] = [
       if ((t.status & VIRTIO_CONFIG_S.FEATURES_OK) === 0) t.driverFeatures = withFeatureHalf(t.driverFeatures, t.driverFeatureSelect, v);
     },
   ),
-  row(C.config_msix_vector, (t) => t.configVector, (t, v) => (t.configVector = vectorOrNone(t, v))),
+  row(
+    C.config_msix_vector,
+    (t) => t.configVector,
+    (t, v) => (t.configVector = vectorOrNone(t, v)),
+  ),
   row(C.num_queues, (t) => t.queues.length),
-  row(C.device_status, (t) => t.status, (t, v) => t.writeStatus(v)),
+  row(
+    C.device_status,
+    (t) => t.status,
+    (t, v) => t.writeStatus(v),
+  ),
   row(C.config_generation, (t) => t.generation),
-  row(C.queue_select, (t) => t.queueSelect, (t, v) => (t.queueSelect = v)),
+  row(
+    C.queue_select,
+    (t) => t.queueSelect,
+    (t, v) => (t.queueSelect = v),
+  ),
   row(
     C.queue_size,
     (t) => selected(t)?.size ?? 0,

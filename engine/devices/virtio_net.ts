@@ -98,14 +98,17 @@ export class VirtioNet implements VirtioDevice, NicPort, NicContext, CtrlTarget 
   ) {
     const ring = spec.ringSize ?? 256;
     invariant(spec.queuePairs >= 1 && spec.queuePairs <= MAX_QUEUE_PAIRS, `${spec.portName}: 1 to ${MAX_QUEUE_PAIRS} queue pairs`);
-    invariant(ring >= 64 && ring <= VIRTQUEUE_MAX && (ring & (ring - 1)) === 0, `${spec.portName}: the ring size is a power of two from 64 to ${VIRTQUEUE_MAX}`);
+    invariant(
+      ring >= 64 && ring <= VIRTQUEUE_MAX && (ring & (ring - 1)) === 0,
+      `${spec.portName}: the ring size is a power of two from 64 to ${VIRTQUEUE_MAX}`,
+    );
     this.sim = platform.sim;
     this.portName = spec.portName;
     this.name = `virtio-net-pci ${spec.slot}`;
     this.maxPairs = spec.queuePairs;
     this.timing = { ...NIC_TIMING, ...spec.timing };
     this.features = (NET_FEATURES | (spec.queuePairs > 1 ? F.VIRTIO_NET_F_MQ : 0n)) & ~(spec.disable ?? 0n);
-    this.queueSizes = [...new Array<number>(2 * spec.queuePairs).fill(ring), CTRL_QUEUE_SIZE];
+    this.queueSizes = [...Array.from({ length: 2 * spec.queuePairs }, () => ring), CTRL_QUEUE_SIZE];
     VirtioNetConfig.max_virtqueue_pairs.set(this.config, 0, spec.queuePairs);
     this.reset();
   }
@@ -191,7 +194,8 @@ export class VirtioNet implements VirtioDevice, NicPort, NicContext, CtrlTarget 
 
   /** Asks the driver to announce itself, as after a migration (virtio-v1.2 §5.1.6.5.4). */
   announce(): void {
-    if ((this.negotiatedFeatures & F.VIRTIO_NET_F_GUEST_ANNOUNCE) === 0n || (this.negotiatedFeatures & F.VIRTIO_NET_F_CTRL_VQ) === 0n) return;
+    if ((this.negotiatedFeatures & F.VIRTIO_NET_F_GUEST_ANNOUNCE) === 0n || (this.negotiatedFeatures & F.VIRTIO_NET_F_CTRL_VQ) === 0n)
+      return;
     this.writeStatus(VirtioNetConfig.status.get(this.config, 0) | VIRTIO_NET_S.ANNOUNCE);
     this.transport.configChanged();
   }

@@ -180,7 +180,11 @@ export class VirtioPci implements VirtioTransport, MmioTarget, PciFunctionHooks 
     const c = this.fn.config;
     const length = VirtioPciCap.length.get(c, CAP_AT.PCI_CFG);
     const offset = VirtioPciCap.offset.get(c, CAP_AT.PCI_CFG);
-    return VirtioPciCap.bar.get(c, CAP_AT.PCI_CFG) === LAYOUT.BAR && (length === 1 || length === 2 || length === 4) && offset + length <= LAYOUT.SIZE;
+    return (
+      VirtioPciCap.bar.get(c, CAP_AT.PCI_CFG) === LAYOUT.BAR &&
+      (length === 1 || length === 2 || length === 4) &&
+      offset + length <= LAYOUT.SIZE
+    );
   }
 
   private doorbell(index: number): void {
@@ -196,7 +200,9 @@ export class VirtioPci implements VirtioTransport, MmioTarget, PciFunctionHooks 
   /** virtio-v1.2 §2.2.2, §6.1: only what was offered, with prerequisites, and a modern driver must take VERSION_1. */
   private acceptable(): boolean {
     return (
-      (this.driverFeatures & ~this.offered) === 0n && (this.driverFeatures & F.VIRTIO_F_VERSION_1) !== 0n && missingPrerequisites(this.driverFeatures).length === 0
+      (this.driverFeatures & ~this.offered) === 0n &&
+      (this.driverFeatures & F.VIRTIO_F_VERSION_1) !== 0n &&
+      missingPrerequisites(this.driverFeatures).length === 0
     );
   }
 

@@ -1,5 +1,5 @@
 // The device's ring walker against everything a guest can get wrong.
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DirectDmaPort } from '../platform/dma.ts';
 import { Sim } from '../sim/sim.ts';
@@ -20,7 +20,7 @@ function broken(mistake: (s: Station, buffer: number) => void, features = (w: bi
   const pair = nicPair();
   const { a, b, sim } = pair;
   b.start();
-  b.postRx(new Array<number[]>(8).fill([2048]));
+  b.postRx(Array.from({ length: 8 }, () => [2048]));
   a.driver.probe();
   a.start(features(a.driver.offeredFeatures()));
   a.driver.write(C.config_msix_vector, 0);
@@ -41,21 +41,92 @@ describe('a guest error is a typed fault, DEVICE_NEEDS_RESET and a configuration
   };
   it.each<[string, string, (s: Station, at: number) => void]>([
     ['head out of range', '§2.7.6', (s) => s.tx[0].offer(256)],
-    ['next out of range', '§2.7.5', (s, at) => { s.tx[0].setDesc(9, at, 20, NEXT, 256); s.tx[0].offer(9); }],
-    ['loop', '§2.7.5.2', (s, at) => { s.tx[0].setDesc(9, at, 20, NEXT, 10); s.tx[0].setDesc(10, at, 20, NEXT, 9); s.tx[0].offer(9); }],
+    [
+      'next out of range',
+      '§2.7.5',
+      (s, at) => {
+        s.tx[0].setDesc(9, at, 20, NEXT, 256);
+        s.tx[0].offer(9);
+      },
+    ],
+    [
+      'loop',
+      '§2.7.5.2',
+      (s, at) => {
+        s.tx[0].setDesc(9, at, 20, NEXT, 10);
+        s.tx[0].setDesc(10, at, 20, NEXT, 9);
+        s.tx[0].offer(9);
+      },
+    ],
     ['loop', '§2.7.5.2', (s, at) => table(s, [[at, 20, NEXT, 0]])],
-    ['zero length', '§2.7.5', (s, at) => { s.tx[0].setDesc(9, at, 0, 0, 0); s.tx[0].offer(9); }],
-    ['outside memory', '§2.7.5', (s) => { s.tx[0].setDesc(9, (4 << 20) - 10, 20, 0, 0); s.tx[0].offer(9); }],
-    ['outside memory', '§2.7.5', (s) => { s.tx[0].setDesc(9, Number.MAX_SAFE_INTEGER, 20, 0, 0); s.tx[0].offer(9); }],
-    ['outside memory', '§2.7.5', (s) => { s.tx[0].setDesc(9, 4 << 20, 16, INDIRECT, 0); s.tx[0].offer(9); }],
-    ['write before read', '§2.7.4.2', (s, at) => { s.tx[0].setDesc(9, at, 20, NEXT | WRITE, 10); s.tx[0].setDesc(10, at, 20, 0, 0); s.tx[0].offer(9); }],
-    ['indirect with next', '§2.7.5.3.1', (s, at) => { s.tx[0].setDesc(9, at, 16, INDIRECT | NEXT, 10); s.tx[0].offer(9); }],
+    [
+      'zero length',
+      '§2.7.5',
+      (s, at) => {
+        s.tx[0].setDesc(9, at, 0, 0, 0);
+        s.tx[0].offer(9);
+      },
+    ],
+    [
+      'outside memory',
+      '§2.7.5',
+      (s) => {
+        s.tx[0].setDesc(9, (4 << 20) - 10, 20, 0, 0);
+        s.tx[0].offer(9);
+      },
+    ],
+    [
+      'outside memory',
+      '§2.7.5',
+      (s) => {
+        s.tx[0].setDesc(9, Number.MAX_SAFE_INTEGER, 20, 0, 0);
+        s.tx[0].offer(9);
+      },
+    ],
+    [
+      'outside memory',
+      '§2.7.5',
+      (s) => {
+        s.tx[0].setDesc(9, 4 << 20, 16, INDIRECT, 0);
+        s.tx[0].offer(9);
+      },
+    ],
+    [
+      'write before read',
+      '§2.7.4.2',
+      (s, at) => {
+        s.tx[0].setDesc(9, at, 20, NEXT | WRITE, 10);
+        s.tx[0].setDesc(10, at, 20, 0, 0);
+        s.tx[0].offer(9);
+      },
+    ],
+    [
+      'indirect with next',
+      '§2.7.5.3.1',
+      (s, at) => {
+        s.tx[0].setDesc(9, at, 16, INDIRECT | NEXT, 10);
+        s.tx[0].offer(9);
+      },
+    ],
     ['indirect within indirect', '§2.7.5.3.1', (s, at) => table(s, [[at, 16, INDIRECT, 0]])],
     ['indirect size', '§2.7.5.3', (s, at) => table(s, [[at, 20, 0, 0]], 17)],
     ['indirect size', '§2.7.5.3', (s, at) => table(s, [[at, 20, 0, 0]], 0)],
     ['next out of range', '§2.7.5', (s, at) => table(s, [[at, 20, NEXT, 1]])],
-    ['avail idx jump', '§2.7.6.1', (s) => { s.tx[0].availIdx += 257; }],
-    ['no header', '§5.1.6.2', (s, at) => { s.tx[0].setDesc(9, at, 11, 0, 0); s.tx[0].offer(9); }],
+    [
+      'avail idx jump',
+      '§2.7.6.1',
+      (s) => {
+        s.tx[0].availIdx += 257;
+      },
+    ],
+    [
+      'no header',
+      '§5.1.6.2',
+      (s, at) => {
+        s.tx[0].setDesc(9, at, 11, 0, 0);
+        s.tx[0].offer(9);
+      },
+    ],
   ])('%s (virtio-v1.2 %s)', (kind, section, mistake) => {
     const { a, b, sim } = broken(mistake);
     expect(a.nic.pci.queues[1].fault).toMatchObject({ kind, queue: 1 });
@@ -71,7 +142,13 @@ describe('a guest error is a typed fault, DEVICE_NEEDS_RESET and a configuration
   });
 
   it('indirect not negotiated (virtio-v1.2 §2.7.5.3.1)', () => {
-    const { a } = broken((s, at) => { s.tx[0].setDesc(9, at, 16, INDIRECT, 0); s.tx[0].offer(9); }, (w) => w & ~F.VIRTIO_F_RING_INDIRECT_DESC);
+    const { a } = broken(
+      (s, at) => {
+        s.tx[0].setDesc(9, at, 16, INDIRECT, 0);
+        s.tx[0].offer(9);
+      },
+      (w) => w & ~F.VIRTIO_F_RING_INDIRECT_DESC,
+    );
     expect(a.nic.pci.queues[1].fault?.kind).toBe('indirect not negotiated');
   });
 
@@ -99,7 +176,10 @@ describe('a guest error is a typed fault, DEVICE_NEEDS_RESET and a configuration
   });
 
   it('rings outside RAM or unaligned are refused when the queue is enabled (virtio-v1.2 §2.7)', () => {
-    for (const [field, address, kind] of [[C.queue_desc, 4 << 20, 'ring outside memory'], [C.queue_device, 0x1002, 'ring not aligned']] as const) {
+    for (const [field, address, kind] of [
+      [C.queue_desc, 4 << 20, 'ring outside memory'],
+      [C.queue_device, 0x1002, 'ring not aligned'],
+    ] as const) {
       const { a } = nicPair();
       a.driver.probe();
       a.driver.negotiate(a.driver.offeredFeatures());
@@ -119,7 +199,12 @@ describe('a guest error is a typed fault, DEVICE_NEEDS_RESET and a configuration
     a.tx[0].kick();
     settle(sim);
     const [r] = trace.drain();
-    expect(r.args).toEqual(['virtio-net-pci 00:01.0', 1, 'head out of range', 'q1 head 999: the avail ring names a descriptor beyond the table (index 999, queue size 256), virtio-v1.2 §2.7.6']);
+    expect(r.args).toEqual([
+      'virtio-net-pci 00:01.0',
+      1,
+      'head out of range',
+      'q1 head 999: the avail ring names a descriptor beyond the table (index 999, queue size 256), virtio-v1.2 §2.7.6',
+    ]);
   });
 });
 
@@ -134,40 +219,45 @@ describe('fuzz', () => {
 
   it('whatever the ring holds, the walker ends, stays in memory, keeps the order of buffers, and either yields a chain or one fault', () => {
     fc.assert(
-      fc.property(fc.array(descriptor, { minLength: SIZE, maxLength: SIZE }), fc.array(fc.integer({ min: 0, max: SIZE }), { maxLength: 20 }), fc.integer({ min: 0, max: 40 }), (descs, heads, idx) => {
-        const sim = new Sim(1);
-        const { platform } = bareMachine(sim, new Trace(sim), 'm', 1 << 17);
-        const port = new DirectDmaPort(platform.ram, platform.apic);
-        port.busMaster = true;
-        const q = new Virtqueue('fuzz', 0, SIZE, port, sim, platform.scope);
-        Object.assign(q, { desc: 0x1000, driver: 0x2000, device: 0x3000, indirect: true, eventIdx: true });
-        descs.forEach((d, i) => {
-          const at = 0x1000 + 16 * i;
-          port.setU64(at, d.addr);
-          port.setU32(at + 8, d.len);
-          port.setU16(at + 12, d.flags);
-          port.setU16(at + 14, d.next);
-        });
-        heads.forEach((h, i) => port.setU16(0x2004 + 2 * (i % SIZE), h));
-        port.setU16(0x2002, idx);
-        expect(q.enable()).toBe(true);
-        const table = platform.ram.bytes.slice(0x1000, 0x1000 + descTableBytes(SIZE));
-        const chain = new VirtqChain();
-        let popped = 0;
-        while (q.pop(chain)) {
-          popped++;
-          expect(chain.head).toBeLessThan(SIZE);
-          expect(chain.out + chain.in).toBeGreaterThan(0);
-          for (let i = 0; i < chain.out + chain.in; i++) expect(chain.addr[i] + chain.len[i]).toBeLessThanOrEqual(1 << 17);
-          q.push(chain.head, 0);
-          q.publish();
-        }
-        expect(popped).toBeLessThanOrEqual(SIZE);
-        if (idx > SIZE) expect(q.fault?.kind).toBe('avail idx jump');
-        if (q.fault === undefined) expect(popped).toBe(idx);
-        else expect(q.pop(chain)).toBe(false);
-        expect(platform.ram.bytes.slice(0x1000, 0x1000 + descTableBytes(SIZE))).toEqual(table);
-      }),
+      fc.property(
+        fc.array(descriptor, { minLength: SIZE, maxLength: SIZE }),
+        fc.array(fc.integer({ min: 0, max: SIZE }), { maxLength: 20 }),
+        fc.integer({ min: 0, max: 40 }),
+        (descs, heads, idx) => {
+          const sim = new Sim(1);
+          const { platform } = bareMachine(sim, new Trace(sim), 'm', 1 << 17);
+          const port = new DirectDmaPort(platform.ram, platform.apic);
+          port.busMaster = true;
+          const q = new Virtqueue('fuzz', 0, SIZE, port, sim, platform.scope);
+          Object.assign(q, { desc: 0x1000, driver: 0x2000, device: 0x3000, indirect: true, eventIdx: true });
+          descs.forEach((d, i) => {
+            const at = 0x1000 + 16 * i;
+            port.setU64(at, d.addr);
+            port.setU32(at + 8, d.len);
+            port.setU16(at + 12, d.flags);
+            port.setU16(at + 14, d.next);
+          });
+          heads.forEach((h, i) => port.setU16(0x2004 + 2 * (i % SIZE), h));
+          port.setU16(0x2002, idx);
+          expect(q.enable()).toBe(true);
+          const table = platform.ram.bytes.slice(0x1000, 0x1000 + descTableBytes(SIZE));
+          const chain = new VirtqChain();
+          let popped = 0;
+          while (q.pop(chain)) {
+            popped++;
+            expect(chain.head).toBeLessThan(SIZE);
+            expect(chain.out + chain.in).toBeGreaterThan(0);
+            for (let i = 0; i < chain.out + chain.in; i++) expect(chain.addr[i] + chain.len[i]).toBeLessThanOrEqual(1 << 17);
+            q.push(chain.head, 0);
+            q.publish();
+          }
+          expect(popped).toBeLessThanOrEqual(SIZE);
+          if (idx > SIZE) expect(q.fault?.kind).toBe('avail idx jump');
+          if (q.fault === undefined) expect(popped).toBe(idx);
+          else expect(q.pop(chain)).toBe(false);
+          expect(platform.ram.bytes.slice(0x1000, 0x1000 + descTableBytes(SIZE))).toEqual(table);
+        },
+      ),
       { numRuns: 400 },
     );
   });
@@ -175,22 +265,27 @@ describe('fuzz', () => {
   it('a device fed random rings and random registers never throws and the world comes to rest', () => {
     const write = fc.record({ offset: fc.integer({ min: 0, max: 0x3fff }), size: fc.constantFrom(1, 2, 4), value: fc.nat(0xffffffff) });
     fc.assert(
-      fc.property(fc.array(descriptor, { minLength: SIZE, maxLength: SIZE }), fc.array(write, { maxLength: 30 }), fc.uint8Array({ maxLength: 200 }), (descs, writes, bytes) => {
-        const { a, b, sim } = nicPair();
-        a.start();
-        b.start();
-        b.postRx([[300], [300]]);
-        descs.forEach((d, i) => a.tx[0].setDesc(i, Math.min(d.addr, 2 ** 52), d.len, d.flags, d.next));
-        for (let i = 0; i < 4; i++) a.tx[0].offer(i);
-        a.tx[0].kick();
-        b.nic.net.receiveFrame({ bytes, id: 1, skb: 0 });
-        const bar = a.driver.bar(4);
-        for (const w of writes) a.driver.platform.bus.write(bar + w.offset, w.size, w.value);
-        for (const w of writes) a.driver.platform.bus.read(bar + w.offset, w.size);
-        for (const w of writes) a.driver.setCfg(w.offset & 0xff, w.size, w.value);
-        settle(sim);
-        expect(sim.pending).toBe(0);
-      }),
+      fc.property(
+        fc.array(descriptor, { minLength: SIZE, maxLength: SIZE }),
+        fc.array(write, { maxLength: 30 }),
+        fc.uint8Array({ maxLength: 200 }),
+        (descs, writes, bytes) => {
+          const { a, b, sim } = nicPair();
+          a.start();
+          b.start();
+          b.postRx([[300], [300]]);
+          descs.forEach((d, i) => a.tx[0].setDesc(i, Math.min(d.addr, 2 ** 52), d.len, d.flags, d.next));
+          for (let i = 0; i < 4; i++) a.tx[0].offer(i);
+          a.tx[0].kick();
+          b.nic.net.receiveFrame({ bytes, id: 1, skb: 0 });
+          const bar = a.driver.bar(4);
+          for (const w of writes) a.driver.platform.bus.write(bar + w.offset, w.size, w.value);
+          for (const w of writes) a.driver.platform.bus.read(bar + w.offset, w.size);
+          for (const w of writes) a.driver.setCfg(w.offset & 0xff, w.size, w.value);
+          settle(sim);
+          expect(sim.pending).toBe(0);
+        },
+      ),
       { numRuns: 100 },
     );
   });

@@ -31,7 +31,8 @@ function scene(spec: Partial<CableSpec> = {}, seed = 1) {
   const trace = new Trace(sim);
   const [a, b] = [new Probe('a:0', sim), new Probe('b:0', sim)];
   const cable = new Cable(sim, trace, { id: 'c', rate: 1e9, delay: 500, loss: 0, ...spec }, a, b);
-  const send = (from: Probe, length: number, id: number): number | undefined => from.wire?.transmit(from, { bytes: new Uint8Array(length), id, skb: 0 });
+  const send = (from: Probe, length: number, id: number): number | undefined =>
+    from.wire?.transmit(from, { bytes: new Uint8Array(length), id, skb: 0 });
   const run = (): void => {
     while (sim.step());
   };
@@ -93,7 +94,10 @@ it('going down loses what is in flight, tells both ends once, and what is sent t
   send(a, 60, 3);
   run();
   expect(b.got.map((g) => g.id)).toEqual([3]);
-  expect([a.states, b.states]).toEqual([[true, false, true], [true, false, true]]);
+  expect([a.states, b.states]).toEqual([
+    [true, false, true],
+    [true, false, true],
+  ]);
   expect(cable.states()[0]).toMatchObject({ frames: 3, lost: 2, from: 'a:0', to: 'b:0' });
 });
 
@@ -122,5 +126,7 @@ it('captures and traces are observation: bounded, drained, and not part of the h
   expect(frames).toHaveLength(10);
   expect(frames.filter((f) => f.lost === 'loss').length).toBe(watched.cable.states()[0].lost);
   expect(watched.cable.capture.drain()).toEqual({ frames: [], overflow: 0 });
-  expect(watched.trace.drain().map((r) => [r.who, r.def.name, r.args[2], r.args[5]])).toEqual(frames.map((f) => ['cable/c', 'link:frame', f.frame.id, f.arrives]));
+  expect(watched.trace.drain().map((r) => [r.who, r.def.name, r.args[2], r.args[5]])).toEqual(
+    frames.map((f) => ['cable/c', 'link:frame', f.frame.id, f.arrives]),
+  );
 });

@@ -95,8 +95,19 @@ export class Cable implements Wire, Actor {
     const lost = !this.isUp ? 'down' : this.loss > 0 && this.random.float() < this.loss ? 'loss' : '';
     if (lost === '') this.sim.at(arrives, this, direction, frame);
     else l.lost++;
-    if (this.tpFrame.enabled) this.tpFrame.emit(l.from.portName, l.to.portName, frame.id, frame.bytes.length, Math.ceil(start), arrives, lost);
-    if (this.capture.enabled) this.capture.add({ event: this.sim.executed, cable: this.id, sent: Math.ceil(start), arrives, from: l.from.portName, to: l.to.portName, frame, lost });
+    if (this.tpFrame.enabled)
+      this.tpFrame.emit(l.from.portName, l.to.portName, frame.id, frame.bytes.length, Math.ceil(start), arrives, lost);
+    if (this.capture.enabled)
+      this.capture.add({
+        event: this.sim.executed,
+        cable: this.id,
+        sent: Math.ceil(start),
+        arrives,
+        from: l.from.portName,
+        to: l.to.portName,
+        frame,
+        lost,
+      });
     return Math.ceil(l.busyUntil);
   }
 
@@ -126,7 +137,14 @@ export class Cable implements Wire, Actor {
 
   /** Both directions, a to b first. Reading changes nothing. */
   states(): readonly LaneState[] {
-    return this.lanes.map((l) => ({ from: l.from.portName, to: l.to.portName, busyUntil: l.busyUntil, frames: l.frames, bytes: l.bytes, lost: l.lost }));
+    return this.lanes.map((l) => ({
+      from: l.from.portName,
+      to: l.to.portName,
+      busyUntil: l.busyUntil,
+      frames: l.frames,
+      bytes: l.bytes,
+      lost: l.lost,
+    }));
   }
 
   traceNow(): number {

@@ -32,7 +32,8 @@ const hex4 = (n: number): string => n.toString(16).padStart(4, '0');
 /** 'Red Hat, Inc.', or 'Vendor abcd' when pci.ids does not know it. */
 export const pciVendorName = (vendor: number): string => VENDORS[vendor] ?? `Vendor ${hex4(vendor)}`;
 /** 'Virtio network device', or 'Device abcd'. */
-export const pciDeviceName = (vendor: number, device: number): string => DEVICES[`${hex4(vendor)}:${hex4(device)}`] ?? `Device ${hex4(device)}`;
+export const pciDeviceName = (vendor: number, device: number): string =>
+  DEVICES[`${hex4(vendor)}:${hex4(device)}`] ?? `Device ${hex4(device)}`;
 /** 'Red Hat, Inc. QEMU Virtual Machine', or 'Red Hat, Inc. Device 0001'. */
 export const pciSubsystemName = (vendor: number, device: number): string =>
   `${pciVendorName(vendor)} ${SUBSYSTEMS[`${hex4(vendor)}:${hex4(device)}`] ?? `Device ${hex4(device)}`}`;

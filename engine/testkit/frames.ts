@@ -17,6 +17,7 @@ export interface FrameOptions {
   readonly csum?: 'full' | 'partial' | 'wrong';
 }
 
+const ZEROS: readonly number[] = Array.from({ length: 14 }, () => 0);
 export const mac = (last: number): number[] => [0x52, 0x54, 0, 0, 0, last];
 export const payload = (n: number): Uint8Array => Uint8Array.from({ length: n }, (_, i) => (i * 7 + 3) & 0xff);
 
@@ -38,8 +39,8 @@ export function frame(data: Uint8Array, o: FrameOptions = {}): Uint8Array {
     Ipv6Hdr.payload_len.set(m, l3, length);
     Ipv6Hdr.nexthdr.set(m, l3, proto);
     Ipv6Hdr.hop_limit.set(m, l3, 64);
-    m.bytes.set([0xfd, ...new Array<number>(14).fill(0), o.from ?? 0x0a], l3 + Ipv6Hdr.saddr.offset);
-    m.bytes.set([0xfd, ...new Array<number>(14).fill(0), o.to ?? 0x0b], l3 + Ipv6Hdr.daddr.offset);
+    m.bytes.set([0xfd, ...ZEROS, o.from ?? 0x0a], l3 + Ipv6Hdr.saddr.offset);
+    m.bytes.set([0xfd, ...ZEROS, o.to ?? 0x0b], l3 + Ipv6Hdr.daddr.offset);
     pseudo = pseudoHeaderSum6(m, l3 + Ipv6Hdr.saddr.offset, l3 + Ipv6Hdr.daddr.offset, proto, length);
   } else {
     IpHdr.version_ihl.set(m, l3, 0x45);

@@ -62,11 +62,18 @@ export class Station {
   }
 
   /** Puts a packet with its header into a transmit queue, header in its own buffer, without ringing. */
-  queueTx(packet: Uint8Array, header: Partial<Record<'flags' | 'gso_type' | 'hdr_len' | 'gso_size' | 'csum_start' | 'csum_offset', number>> = {}, pair = 0): number {
+  queueTx(
+    packet: Uint8Array,
+    header: Partial<Record<'flags' | 'gso_type' | 'hdr_len' | 'gso_size' | 'csum_start' | 'csum_offset', number>> = {},
+    pair = 0,
+  ): number {
     const at = this.driver.page(HDR + packet.length);
     for (const [k, v] of Object.entries(header)) VirtioNetHdr[k as 'flags'].set(this.driver.ram, at, v);
     this.driver.ram.write(at + HDR, packet, 0, packet.length);
-    return this.tx[pair].addChain([{ addr: at, len: HDR }, { addr: at + HDR, len: packet.length }]);
+    return this.tx[pair].addChain([
+      { addr: at, len: HDR },
+      { addr: at + HDR, len: packet.length },
+    ]);
   }
 
   send(packet: Uint8Array, header = {}, pair = 0): void {
@@ -106,7 +113,11 @@ export class Station {
     const at = this.driver.page(2 + data.length + 1);
     this.driver.ram.write(at, Uint8Array.of(cls, cmd, ...data), 0, 2 + data.length);
     this.driver.ram.setU8(at + 2 + data.length, 0xee);
-    q.addChain([{ addr: at, len: 2 }, ...(data.length > 0 ? [{ addr: at + 2, len: data.length }] : []), { addr: at + 2 + data.length, len: 1, write: true }]);
+    q.addChain([
+      { addr: at, len: 2 },
+      ...(data.length > 0 ? [{ addr: at + 2, len: data.length }] : []),
+      { addr: at + 2 + data.length, len: 1, write: true },
+    ]);
     q.kick();
     q.takeUsed();
     return this.driver.ram.u8(at + 2 + data.length);
@@ -122,7 +133,9 @@ export interface NicPair {
   readonly cable: Cable;
 }
 
-export function nicPair(options: { readonly spec?: Partial<VirtioNetSpec>; readonly cable?: Partial<CableSpec>; readonly seed?: number } = {}): NicPair {
+export function nicPair(
+  options: { readonly spec?: Partial<VirtioNetSpec>; readonly cable?: Partial<CableSpec>; readonly seed?: number } = {},
+): NicPair {
   const sim = new Sim(options.seed ?? 1);
   const trace = new Trace(sim);
   const a = new Station(sim, trace, 'a', 0x0a, options.spec);

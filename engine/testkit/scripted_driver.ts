@@ -8,11 +8,31 @@ import { defaultCosts } from '../platform/costs.ts';
 import { Platform } from '../platform/platform.ts';
 import type { Sim } from '../sim/sim.ts';
 import type { Trace } from '../trace/trace.ts';
-import { MsixCap, MsixEntry, PCI_CAP_ID, PCI_MSIX_FLAGS, PciCap, VIRTIO_PCI_CAP, VirtioPciCap, VirtioPciNotifyCap } from '../pci/capabilities.ts';
+import {
+  MsixCap,
+  MsixEntry,
+  PCI_CAP_ID,
+  PCI_MSIX_FLAGS,
+  PciCap,
+  VIRTIO_PCI_CAP,
+  VirtioPciCap,
+  VirtioPciNotifyCap,
+} from '../pci/capabilities.ts';
 import { ecamOffset, PCI_BASE_ADDRESS_0, PCI_COMMAND, PciHeader } from '../pci/config_space.ts';
 import { featureHalf } from '../virtio/features.ts';
 import { VirtioPciCommonCfg as C } from '../virtio/pci_cfg.ts';
-import { availAt, availEventAt, descAt, usedAt, usedEventAt, VIRTQ_DESC_F, VirtqAvail, VirtqDesc, VirtqUsed, VirtqUsedElem } from '../virtio/ring.ts';
+import {
+  availAt,
+  availEventAt,
+  descAt,
+  usedAt,
+  usedEventAt,
+  VIRTQ_DESC_F,
+  VirtqAvail,
+  VirtqDesc,
+  VirtqUsed,
+  VirtqUsedElem,
+} from '../virtio/ring.ts';
 import { VIRTIO_CONFIG_S as S } from '../virtio/status.ts';
 
 /** Counts interrupts per vector; stands where a kernel would. */
@@ -250,7 +270,11 @@ export class ScriptedDriver {
     this.write(C.queue_select, index);
     const q = new ScriptedQueue(this, index, size ?? this.read(C.queue_size));
     if (size !== undefined) this.write(C.queue_size, size);
-    for (const [field, address] of [[C.queue_desc, q.desc], [C.queue_driver, q.avail], [C.queue_device, q.used]] as const) {
+    for (const [field, address] of [
+      [C.queue_desc, q.desc],
+      [C.queue_driver, q.avail],
+      [C.queue_device, q.used],
+    ] as const) {
       this.platform.bus.write(this.common + field.offset, 4, address);
       this.platform.bus.write(this.common + field.offset + 4, 4, 0);
     }

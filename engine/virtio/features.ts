@@ -12,8 +12,20 @@ export interface FeatureSpec {
   readonly requiresOneOf: readonly string[];
 }
 
-const f = (bit: number, section: string, note: string, requires: readonly string[] = [], requiresOneOf: readonly string[] = []): FeatureSpec =>
-  Object.freeze({ bit, section: `virtio-v1.2 §${section}`, note, requires: Object.freeze(requires), requiresOneOf: Object.freeze(requiresOneOf) });
+const f = (
+  bit: number,
+  section: string,
+  note: string,
+  requires: readonly string[] = [],
+  requiresOneOf: readonly string[] = [],
+): FeatureSpec =>
+  Object.freeze({
+    bit,
+    section: `virtio-v1.2 §${section}`,
+    note,
+    requires: Object.freeze(requires),
+    requiresOneOf: Object.freeze(requiresOneOf),
+  });
 
 const TABLE = {
   VIRTIO_NET_F_CSUM: f(0, '5.1.3', 'The device completes partial checksums of packets the driver sends.'),
@@ -24,7 +36,13 @@ const TABLE = {
   VIRTIO_NET_F_GSO: f(6, '5.1.3.2', 'Legacy: the device segments any GSO packet.'),
   VIRTIO_NET_F_GUEST_TSO4: f(7, '5.1.3', 'The driver takes TCP/IPv4 packets larger than the MTU.', ['VIRTIO_NET_F_GUEST_CSUM']),
   VIRTIO_NET_F_GUEST_TSO6: f(8, '5.1.3', 'The driver takes TCP/IPv6 packets larger than the MTU.', ['VIRTIO_NET_F_GUEST_CSUM']),
-  VIRTIO_NET_F_GUEST_ECN: f(9, '5.1.3', 'The driver takes large TCP packets with ECN.', [], ['VIRTIO_NET_F_GUEST_TSO4', 'VIRTIO_NET_F_GUEST_TSO6']),
+  VIRTIO_NET_F_GUEST_ECN: f(
+    9,
+    '5.1.3',
+    'The driver takes large TCP packets with ECN.',
+    [],
+    ['VIRTIO_NET_F_GUEST_TSO4', 'VIRTIO_NET_F_GUEST_TSO6'],
+  ),
   VIRTIO_NET_F_GUEST_UFO: f(10, '5.1.3', 'The driver takes UDP packets larger than the MTU.', ['VIRTIO_NET_F_GUEST_CSUM']),
   VIRTIO_NET_F_HOST_TSO4: f(11, '5.1.3', 'The device segments TCP/IPv4.', ['VIRTIO_NET_F_CSUM']),
   VIRTIO_NET_F_HOST_TSO6: f(12, '5.1.3', 'The device segments TCP/IPv6.', ['VIRTIO_NET_F_CSUM']),
@@ -63,7 +81,9 @@ export const FEATURES: Readonly<Record<FeatureName, FeatureSpec>> = Object.freez
 export const FEATURE_NAMES = Object.freeze(Object.keys(TABLE) as FeatureName[]);
 
 /** `F.VIRTIO_NET_F_MQ` is the bit as a word: `(features & F.VIRTIO_NET_F_MQ) !== 0n`. */
-export const F = Object.freeze(Object.fromEntries(FEATURE_NAMES.map((n) => [n, 1n << BigInt(TABLE[n].bit)]))) as Readonly<Record<FeatureName, bigint>>;
+export const F = Object.freeze(Object.fromEntries(FEATURE_NAMES.map((n) => [n, 1n << BigInt(TABLE[n].bit)]))) as Readonly<
+  Record<FeatureName, bigint>
+>;
 
 /** The word with these features set. */
 export const featureWord = (...names: readonly FeatureName[]): bigint => names.reduce((w, n) => w | F[n], 0n);
@@ -79,7 +99,8 @@ export function featureList(word: bigint): string[] {
 }
 
 /** Low (index 0) or high (index 1) 32 bits of a word, as the feature windows show them (virtio-v1.2 §4.1.4.3). */
-export const featureHalf = (word: bigint, index: number): number => (index === 0 || index === 1 ? Number((word >> BigInt(32 * index)) & 0xffffffffn) : 0);
+export const featureHalf = (word: bigint, index: number): number =>
+  index === 0 || index === 1 ? Number((word >> BigInt(32 * index)) & 0xffffffffn) : 0;
 /** `word` with one 32-bit half replaced. */
 export function withFeatureHalf(word: bigint, index: number, half: number): bigint {
   if (index !== 0 && index !== 1) return word;
@@ -95,7 +116,8 @@ export function missingPrerequisites(word: bigint): string[] {
     if (!has(name)) continue;
     const spec: FeatureSpec = TABLE[name];
     for (const r of spec.requires) if (!has(r)) out.push(`${name} needs ${r} (virtio-v1.2 §5.1.3.1)`);
-    if (spec.requiresOneOf.length > 0 && !spec.requiresOneOf.some(has)) out.push(`${name} needs ${spec.requiresOneOf.join(' or ')} (virtio-v1.2 §5.1.3.1)`);
+    if (spec.requiresOneOf.length > 0 && !spec.requiresOneOf.some(has))
+      out.push(`${name} needs ${spec.requiresOneOf.join(' or ')} (virtio-v1.2 §5.1.3.1)`);
   }
   return out;
 }

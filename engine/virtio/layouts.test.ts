@@ -6,7 +6,18 @@ import { PciHeader } from '../pci/config_space.ts';
 import { F, FEATURE_NAMES, FEATURES, featureHalf, featureList, featureWord, missingPrerequisites, withFeatureHalf } from './features.ts';
 import { VirtioNetConfig, VirtioNetCtrl, VirtioNetCtrlMac, VirtioNetHdr } from './net.ts';
 import { VirtioPciCommonCfg } from './pci_cfg.ts';
-import { availAt, availEventAt, descAt, usedAt, usedEventAt, VirtqAvail, VirtqDesc, VirtqUsed, VirtqUsedElem, vringNeedEvent } from './ring.ts';
+import {
+  availAt,
+  availEventAt,
+  descAt,
+  usedAt,
+  usedEventAt,
+  VirtqAvail,
+  VirtqDesc,
+  VirtqUsed,
+  VirtqUsedElem,
+  vringNeedEvent,
+} from './ring.ts';
 import { statusNames } from './status.ts';
 
 interface Layout {
@@ -19,30 +30,54 @@ interface Accessor {
   set(mem: ByteMem, base: number, value: number): void;
 }
 const ALL: readonly Layout[] = [
-  PciHeader, PciCap, MsixCap, MsixEntry, VirtioPciCap, VirtioPciNotifyCap, VirtioPciCfgCap, VirtioPciCommonCfg,
-  VirtqDesc, VirtqAvail, VirtqUsed, VirtqUsedElem, VirtioNetConfig, VirtioNetHdr, VirtioNetCtrl, VirtioNetCtrlMac,
+  PciHeader,
+  PciCap,
+  MsixCap,
+  MsixEntry,
+  VirtioPciCap,
+  VirtioPciNotifyCap,
+  VirtioPciCfgCap,
+  VirtioPciCommonCfg,
+  VirtqDesc,
+  VirtqAvail,
+  VirtqUsed,
+  VirtqUsedElem,
+  VirtioNetConfig,
+  VirtioNetHdr,
+  VirtioNetCtrl,
+  VirtioNetCtrlMac,
 ];
 
 describe('layouts', () => {
-  it.each(ALL.map((l) => [l.$name, l] as const))('%s: each field writes its own bytes, little-endian, and nothing else', (_name, layout) => {
-    for (const f of layout.$fields) {
-      if (f.kind === 'bytes') continue;
-      const accessor = (layout as unknown as Record<string, Accessor>)[f.name];
-      const mem = new ByteMem(new Uint8Array(layout.$size + 8).fill(0xa5));
-      const value = f.size === 8 ? 0x0011_2233_4455_66 : Number(`0x${'11223344'.slice(0, f.size * 2)}`);
-      accessor.set(mem, 4, value);
-      expect(accessor.get(mem, 4)).toBe(value);
-      mem.bytes.forEach((b, i) => {
-        const inside = i >= 4 + f.offset && i < 4 + f.offset + f.size;
-        const expected = inside ? Math.floor(value / 2 ** (8 * (i - 4 - f.offset))) % 256 : 0xa5;
-        expect([i, b]).toEqual([i, expected]);
-      });
-    }
-  });
+  it.each(ALL.map((l) => [l.$name, l] as const))(
+    '%s: each field writes its own bytes, little-endian, and nothing else',
+    (_name, layout) => {
+      for (const f of layout.$fields) {
+        if (f.kind === 'bytes') continue;
+        const accessor = (layout as unknown as Record<string, Accessor>)[f.name];
+        const mem = new ByteMem(new Uint8Array(layout.$size + 8).fill(0xa5));
+        const value = f.size === 8 ? 0x0011_2233_4455_66 : Number(`0x${'11223344'.slice(0, f.size * 2)}`);
+        accessor.set(mem, 4, value);
+        expect(accessor.get(mem, 4)).toBe(value);
+        mem.bytes.forEach((b, i) => {
+          const inside = i >= 4 + f.offset && i < 4 + f.offset + f.size;
+          const expected = inside ? Math.floor(value / 2 ** (8 * (i - 4 - f.offset))) % 256 : 0xa5;
+          expect([i, b]).toEqual([i, expected]);
+        });
+      }
+    },
+  );
 
   it('virtio-v1.2 §4.1.4.3: common configuration fields lie where the specification and QEMU put them', () => {
     const at = Object.fromEntries(VirtioPciCommonCfg.$fields.map((f) => [f.name, f.offset]));
-    expect(at).toMatchObject({ device_feature: 4, driver_feature: 12, config_msix_vector: 16, num_queues: 18, device_status: 20, config_generation: 21 });
+    expect(at).toMatchObject({
+      device_feature: 4,
+      driver_feature: 12,
+      config_msix_vector: 16,
+      num_queues: 18,
+      device_status: 20,
+      config_generation: 21,
+    });
     expect(at).toMatchObject({ queue_select: 22, queue_size: 24, queue_msix_vector: 26, queue_enable: 28, queue_notify_off: 30 });
     expect(at).toMatchObject({ queue_desc: 32, queue_driver: 40, queue_device: 48, queue_notify_data: 56, queue_reset: 58 });
   });
@@ -54,7 +89,9 @@ describe('layouts', () => {
   });
 
   it('sizes: header 64, MSI-X 12 and 16, virtio caps 16 and 20, net header 12, net config 24', () => {
-    expect([PciHeader, MsixCap, MsixEntry, VirtioPciCap, VirtioPciNotifyCap, VirtioNetHdr, VirtioNetConfig].map((l) => l.$size)).toEqual([64, 12, 16, 16, 20, 12, 24]);
+    expect([PciHeader, MsixCap, MsixEntry, VirtioPciCap, VirtioPciNotifyCap, VirtioNetHdr, VirtioNetConfig].map((l) => l.$size)).toEqual([
+      64, 12, 16, 16, 20, 12, 24,
+    ]);
   });
 });
 
@@ -65,7 +102,8 @@ describe('features', () => {
   });
 
   it('every prerequisite names a feature of the table', () => {
-    for (const n of FEATURE_NAMES) for (const r of [...FEATURES[n].requires, ...FEATURES[n].requiresOneOf]) expect(FEATURE_NAMES).toContain(r);
+    for (const n of FEATURE_NAMES)
+      for (const r of [...FEATURES[n].requires, ...FEATURES[n].requiresOneOf]) expect(FEATURE_NAMES).toContain(r);
   });
 
   it('halves compose the word, also with bit 31 and bit 63', () => {
@@ -76,7 +114,9 @@ describe('features', () => {
   });
 
   it('virtio-v1.2 §5.1.3.1: a feature without what it needs is named', () => {
-    expect(missingPrerequisites(featureWord('VIRTIO_NET_F_MQ'))).toEqual(['VIRTIO_NET_F_MQ needs VIRTIO_NET_F_CTRL_VQ (virtio-v1.2 §5.1.3.1)']);
+    expect(missingPrerequisites(featureWord('VIRTIO_NET_F_MQ'))).toEqual([
+      'VIRTIO_NET_F_MQ needs VIRTIO_NET_F_CTRL_VQ (virtio-v1.2 §5.1.3.1)',
+    ]);
     expect(missingPrerequisites(featureWord('VIRTIO_NET_F_GUEST_ECN'))[0]).toContain('VIRTIO_NET_F_GUEST_TSO4 or VIRTIO_NET_F_GUEST_TSO6');
     expect(missingPrerequisites(featureWord('VIRTIO_NET_F_MQ', 'VIRTIO_NET_F_CTRL_VQ'))).toEqual([]);
   });

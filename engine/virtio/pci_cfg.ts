@@ -26,5 +26,14 @@ export const VirtioPciCommonCfg = struct('virtio_pci_common_cfg', {
 export const VIRTIO_MSI_NO_VECTOR = 0xffff;
 /** virtio-v1.2 §4.1.4.5: bits of the ISR status byte; a read clears it. */
 export const VIRTIO_PCI_ISR = { QUEUE: 1, CONFIG: 2 } as const;
-/** Low 32-bit halves of the 64-bit queue addresses; the high half follows four bytes on. */
-export const VIRTIO_PCI_BAR_LAYOUT = { COMMON: 0x0000, ISR: 0x1000, DEVICE: 0x2000, NOTIFY: 0x3000, EACH: 0x1000, BAR: 4, SIZE: 0x4000, NOTIFY_MULTIPLIER: 4 } as const;
+/** QEMU: where the structures lie in the BAR (offsets and sizes in bytes), and the distance of doorbells. */
+export const VIRTIO_PCI_BAR_LAYOUT = {
+  COMMON: 0x0000,
+  ISR: 0x1000,
+  DEVICE: 0x2000,
+  NOTIFY: 0x3000,
+  EACH: 0x1000,
+  BAR: 4,
+  SIZE: 0x4000,
+  NOTIFY_MULTIPLIER: 4,
+} as const;

@@ -1,5 +1,5 @@
 // The Internet checksum, by words and by bytes.
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { ByteMem } from '../base/memory.ts';
 import { csumBytes, csumFold, csumPartial } from './checksum.ts';

@@ -26,7 +26,12 @@ export function decodeFrame(bytes: Uint8Array): Decoded {
   return { summary: { source, destination, protocol, info }, tree };
 }
 
-const ETHER_TYPES: Readonly<Record<number, string>> = { [ETH_P.IP]: 'IPv4', [ETH_P.ARP]: 'ARP', [ETH_P['8021Q']]: '802.1Q', [ETH_P.IPV6]: 'IPv6' };
+const ETHER_TYPES: Readonly<Record<number, string>> = {
+  [ETH_P.IP]: 'IPv4',
+  [ETH_P.ARP]: 'ARP',
+  [ETH_P['8021Q']]: '802.1Q',
+  [ETH_P.IPV6]: 'IPv6',
+};
 const etherType = (type: number): string => `${hex(type)}${ETHER_TYPES[type] === undefined ? '' : ` (${ETHER_TYPES[type]})`}`;
 /** IEEE 802.3 §3.2.6: smaller values are lengths. */
 const MIN_ETHER_TYPE = 0x600;
@@ -46,7 +51,10 @@ function ethernet(d: Dissection): void {
     if (!d.fits(VlanHdr, at)) return d.truncated('802.1Q tag', at);
     const tci = d.get(VlanHdr.h_vlan_TCI, at);
     type = d.get(VlanHdr.h_vlan_encapsulated_proto, at);
-    const show = { h_vlan_TCI: () => `VLAN ${tci & 0xfff}, priority ${tci >> 13}${(tci & 0x1000) !== 0 ? ', DEI' : ''}`, h_vlan_encapsulated_proto: etherType };
+    const show = {
+      h_vlan_TCI: () => `VLAN ${tci & 0xfff}, priority ${tci >> 13}${(tci & 0x1000) !== 0 ? ', DEI' : ''}`,
+      h_vlan_encapsulated_proto: etherType,
+    };
     d.add(`802.1Q, VLAN ${tci & 0xfff}`, at, at + VlanHdr.$size, fieldNodes(VlanHdr, d.mem, at, show));
     d.protocol = 'VLAN';
     d.info = `ID: ${tci & 0xfff}, PRI: ${tci >> 13}`;
@@ -71,11 +79,18 @@ function arp(d: Dissection, at: number): void {
   const [sip, tip] = [d.get(ArpHdr.ar_sip, at), d.get(ArpHdr.ar_tip, at)];
   const sha = formatMac(d.bytes, at + ArpHdr.ar_sha.offset);
   const [from, to] = [formatIpv4(sip), formatIpv4(tip)];
-  if (op === ARPOP_REQUEST) d.info = sip === tip ? `ARP Announcement for ${to}` : sip === 0 ? `Who has ${to}? (ARP Probe)` : `Who has ${to}? Tell ${from}`;
+  if (op === ARPOP_REQUEST)
+    d.info = sip === tip ? `ARP Announcement for ${to}` : sip === 0 ? `Who has ${to}? (ARP Probe)` : `Who has ${to}? Tell ${from}`;
   else if (op === ARPOP_REPLY) d.info = sip === tip ? `Gratuitous ARP for ${from} (Reply)` : `${from} is at ${sha}`;
   else d.info = `opcode ${op}`;
   const end = at + ArpHdr.$size;
-  const show = { ar_hrd: (v: number) => (v === 1 ? '1 (Ethernet)' : String(v)), ar_pro: etherType, ar_op: (v: number) => `${v} (${ARP_OPS[v] ?? 'unknown'})`, ar_sip: formatIpv4, ar_tip: formatIpv4 };
+  const show = {
+    ar_hrd: (v: number) => (v === 1 ? '1 (Ethernet)' : String(v)),
+    ar_pro: etherType,
+    ar_op: (v: number) => `${v} (${ARP_OPS[v] ?? 'unknown'})`,
+    ar_sip: formatIpv4,
+    ar_tip: formatIpv4,
+  };
   d.add(`Address Resolution Protocol (${ARP_OPS[op] ?? `opcode ${op}`})`, at, end, fieldNodes(ArpHdr, d.mem, at, show));
   d.end = end;
 }

@@ -75,7 +75,11 @@ const UNREACHABLE: Readonly<Record<number, string>> = {
 };
 const EXCEEDED: Readonly<Record<number, string>> = { 0: 'Time to live exceeded in transit', 1: 'Fragment reassembly time exceeded' };
 const REDIRECTS: Readonly<Record<number, string>> = { 0: 'Redirect for network', 1: 'Redirect for host' };
-const CODES: Readonly<Record<number, Readonly<Record<number, string>>>> = { [ICMP.DEST_UNREACH]: UNREACHABLE, [ICMP.TIME_EXCEEDED]: EXCEEDED, [ICMP.REDIRECT]: REDIRECTS };
+const CODES: Readonly<Record<number, Readonly<Record<number, string>>>> = {
+  [ICMP.DEST_UNREACH]: UNREACHABLE,
+  [ICMP.TIME_EXCEEDED]: EXCEEDED,
+  [ICMP.REDIRECT]: REDIRECTS,
+};
 
 /** '1/256': a sequence number read big- and little-endian, as Wireshark shows both. */
 const bothEnds = (v: number): string => `${v}/${((v & 0xff) << 8) | (v >> 8)}`;
@@ -89,7 +93,12 @@ function icmp(d: Dissection, at: number, ttl: number, quotes: number): void {
   const detail = CODES[type]?.[code];
   const echo = type === ICMP.ECHO || type === ICMP.ECHOREPLY;
   const [id, sequence] = [d.get(IcmpHdr.id, at), d.get(IcmpHdr.sequence, at)];
-  if (quotes === 0) d.info = echo ? `${name.padEnd(20)} id=${hex(id)}, seq=${bothEnds(sequence)}, ttl=${ttl}` : detail === undefined ? name : `${name} (${detail})`;
+  if (quotes === 0)
+    d.info = echo
+      ? `${name.padEnd(20)} id=${hex(id)}, seq=${bothEnds(sequence)}, ttl=${ttl}`
+      : detail === undefined
+        ? name
+        : `${name} (${detail})`;
   const nodes = fieldNodes(IcmpHdr, d.mem, at, {
     type: (v) => `${v} (${name})`,
     code: (v) => `${v}${detail === undefined ? '' : ` (${detail})`}`,

@@ -9,7 +9,12 @@ const NEXTHDR_ROUTING = 43;
 const NEXTHDR_FRAGMENT = 44;
 const NEXTHDR_NONE = 59;
 const NEXTHDR_DEST = 60;
-const EXTENSIONS: Readonly<Record<number, string>> = { [NEXTHDR_HOP]: 'Hop-by-Hop Options', [NEXTHDR_ROUTING]: 'Routing', [NEXTHDR_FRAGMENT]: 'Fragment', [NEXTHDR_DEST]: 'Destination Options' };
+const EXTENSIONS: Readonly<Record<number, string>> = {
+  [NEXTHDR_HOP]: 'Hop-by-Hop Options',
+  [NEXTHDR_ROUTING]: 'Routing',
+  [NEXTHDR_FRAGMENT]: 'Fragment',
+  [NEXTHDR_DEST]: 'Destination Options',
+};
 const nextName = (v: number): string => `${v} (${EXTENSIONS[v] ?? PROTOCOLS[v] ?? 'unknown'})`;
 
 export function decodeIpv6(d: Dissection, at: number, quoted = false): void {
@@ -24,7 +29,9 @@ export function decodeIpv6(d: Dissection, at: number, quoted = false): void {
   const nodes = fieldNodes(Ipv6Hdr, d.mem, at, {
     vtc_flow: (v) => `version 6, traffic class ${hex((v >>> 20) & 0xff, 2)}, flow label ${hex(v & 0xfffff, 5)}`,
     nexthdr: nextName,
-  }).map((n) => (n.end - n.start === 16 ? { ...n, label: `${n.label.slice(0, n.label.indexOf(':'))}: ${formatIpv6(d.bytes, n.start)}` } : n));
+  }).map((n) =>
+    n.end - n.start === 16 ? { ...n, label: `${n.label.slice(0, n.label.indexOf(':'))}: ${formatIpv6(d.bytes, n.start)}` } : n,
+  );
   d.add(`Internet Protocol Version 6, ${from} → ${to}`, at, at + Ipv6Hdr.$size, nodes);
   const payload = at + Ipv6Hdr.$size;
   const length = d.get(Ipv6Hdr.payload_len, at);
@@ -50,8 +57,13 @@ function extensions(d: Dissection, start: number, first: number, ip: number, quo
     if (next === NEXTHDR_FRAGMENT) {
       const word = d.mem.u16be(at + 2);
       const id = d.mem.u32be(at + 4);
-      children.push({ label: 'reserved', start: at + 1, end: at + 2 }, { label: `offset ${word & 0xfff8}${(word & 1) !== 0 ? ', more fragments' : ''}`, start: at + 2, end: at + 4 }, { label: `identification: ${hex(id, 8)}`, start: at + 4, end: at + 8 });
-      if (!quoted) d.info = `IPv6 fragment (off=${word & 0xfff8} more=${(word & 1) !== 0 ? 'y' : 'n'} ident=${hex(id, 8)} nxt=${following})`;
+      children.push(
+        { label: 'reserved', start: at + 1, end: at + 2 },
+        { label: `offset ${word & 0xfff8}${(word & 1) !== 0 ? ', more fragments' : ''}`, start: at + 2, end: at + 4 },
+        { label: `identification: ${hex(id, 8)}`, start: at + 4, end: at + 8 },
+      );
+      if (!quoted)
+        d.info = `IPv6 fragment (off=${word & 0xfff8} more=${(word & 1) !== 0 ? 'y' : 'n'} ident=${hex(id, 8)} nxt=${following})`;
       d.add('Fragment header', at, at + size, children);
       return d.data(at + size);
     }
@@ -85,7 +97,12 @@ const TYPES: Readonly<Record<number, string>> = {
   [ICMPV6.MLD2_REPORT]: 'Multicast Listener Report Message v2',
 };
 /** RFC 4443 §3.1, §3.3 */
-const UNREACHABLE: Readonly<Record<number, string>> = { 0: 'no route to destination', 1: 'Administratively prohibited', 3: 'Address unreachable', 4: 'Port unreachable' };
+const UNREACHABLE: Readonly<Record<number, string>> = {
+  0: 'no route to destination',
+  1: 'Administratively prohibited',
+  3: 'Address unreachable',
+  4: 'Port unreachable',
+};
 const EXCEEDED: Readonly<Record<number, string>> = { 0: 'hop limit exceeded in transit', 1: 'fragment reassembly time exceeded' };
 
 function icmp6(d: Dissection, at: number, hopLimit: number, pseudo: number, quoted: boolean): void {
@@ -162,17 +179,27 @@ function neighbor(m: Message): string {
   m.options.push({ label: `target: ${target}`, note: 'RFC 4861 §4.3, §4.4: the address asked about.', start: body, end: body + 16 });
   const link = ndOptions(m, body + 16);
   if (m.type === ICMPV6.NS) return link === '' ? `${name} for ${target}` : `${name} for ${target} from ${link}`;
-  const flags = [(m.word & 0x80000000) !== 0 ? 'rtr' : '', (m.word & 0x40000000) !== 0 ? 'sol' : '', (m.word & 0x20000000) !== 0 ? 'ovr' : ''].filter((f) => f !== '');
+  const flags = [
+    (m.word & 0x80000000) !== 0 ? 'rtr' : '',
+    (m.word & 0x40000000) !== 0 ? 'sol' : '',
+    (m.word & 0x20000000) !== 0 ? 'ovr' : '',
+  ].filter((f) => f !== '');
   return `${name} ${target}${flags.length > 0 ? ` (${flags.join(', ')})` : ''}${link === '' ? '' : ` is at ${link}`}`;
 }
 
-const ND_OPTIONS: Readonly<Record<number, string>> = { 1: 'source link-layer address', 2: 'target link-layer address', 3: 'prefix information', 5: 'MTU', 14: 'nonce' };
+const ND_OPTIONS: Readonly<Record<number, string>> = {
+  1: 'source link-layer address',
+  2: 'target link-layer address',
+  3: 'prefix information',
+  5: 'MTU',
+  14: 'nonce',
+};
 
 /** RFC 4861 §4.6; returns the link-layer address found, '' when none. */
 function ndOptions(m: Message, from: number): string {
   const { d } = m;
   let link = '';
-  for (let at = from; at + 8 <= d.end; ) {
+  for (let at = from; at + 8 <= d.end;) {
     const type = d.mem.u8(at);
     const size = d.mem.u8(at + 1) * 8;
     if (size === 0 || at + size > d.end) {
@@ -181,13 +208,25 @@ function ndOptions(m: Message, from: number): string {
     }
     const mac = type === 1 || type === 2 ? formatMac(d.bytes, at + 2) : '';
     if (mac !== '') link = mac;
-    m.options.push({ label: `${ND_OPTIONS[type] ?? `option ${type}`}${mac === '' ? '' : `: ${mac}`}`, note: 'RFC 4861 §4.6', start: at, end: at + size });
+    m.options.push({
+      label: `${ND_OPTIONS[type] ?? `option ${type}`}${mac === '' ? '' : `: ${mac}`}`,
+      note: 'RFC 4861 §4.6',
+      start: at,
+      end: at + size,
+    });
     at += size;
   }
   return link;
 }
 
-const MLD_RECORDS: Readonly<Record<number, string>> = { 1: 'is include', 2: 'is exclude', 3: 'change to include', 4: 'change to exclude', 5: 'allow new sources', 6: 'block old sources' };
+const MLD_RECORDS: Readonly<Record<number, string>> = {
+  1: 'is include',
+  2: 'is exclude',
+  3: 'change to include',
+  4: 'change to exclude',
+  5: 'allow new sources',
+  6: 'block old sources',
+};
 
 /** RFC 3810 §5.2 */
 function mldRecords(m: Message, count: number): void {
@@ -196,7 +235,12 @@ function mldRecords(m: Message, count: number): void {
   for (let i = 0; i < count && at + 20 <= d.end; i++) {
     const size = 20 + d.mem.u16be(at + 2) * 16 + d.mem.u8(at + 1) * 4;
     const end = Math.min(d.end, at + size);
-    m.options.push({ label: `${MLD_RECORDS[d.mem.u8(at)] ?? `record ${d.mem.u8(at)}`}: ${formatIpv6(d.bytes, at + 4)}`, note: 'RFC 3810 §5.2.5', start: at, end });
+    m.options.push({
+      label: `${MLD_RECORDS[d.mem.u8(at)] ?? `record ${d.mem.u8(at)}`}: ${formatIpv6(d.bytes, at + 4)}`,
+      note: 'RFC 3810 §5.2.5',
+      start: at,
+      end,
+    });
     at = end;
   }
 }

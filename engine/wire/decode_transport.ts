@@ -13,7 +13,8 @@ export const PROTOCOLS: Readonly<Record<number, string>> = {
 };
 
 /** '(correct)', or what a checksum should be. */
-export const verdict = (found: number, computed: number): string => (found === computed || (found === 0xffff && computed === 0) ? '(correct)' : `(incorrect, should be ${hex(computed)})`);
+export const verdict = (found: number, computed: number): string =>
+  found === computed || (found === 0xffff && computed === 0) ? '(correct)' : `(incorrect, should be ${hex(computed)})`;
 
 /** `pseudo` is the sum of the pseudo-header for the segment up to `d.end`; a quoted segment (in an ICMP error) leaves the packet's own columns alone. */
 export function decodeTransport(d: Dissection, at: number, protocol: number, pseudo: number, quoted: boolean): void {
@@ -28,8 +29,10 @@ export function decodeTransport(d: Dissection, at: number, protocol: number, pse
   }
 }
 
-const check = (d: Dissection, at: number, pseudo: number, quoted: boolean) => (v: number): string =>
-  quoted ? hex(v) : `${hex(v)} ${verdict(v, csumFold(csumBytes(d.bytes, at, d.end - at, pseudo) - v))}`;
+const check =
+  (d: Dissection, at: number, pseudo: number, quoted: boolean) =>
+  (v: number): string =>
+    quoted ? hex(v) : `${hex(v)} ${verdict(v, csumFold(csumBytes(d.bytes, at, d.end - at, pseudo) - v))}`;
 
 function udp(d: Dissection, at: number, pseudo: number, quoted: boolean): void {
   if (!quoted) d.protocol = 'UDP';
@@ -50,7 +53,10 @@ function tcp(d: Dissection, at: number, pseudo: number, quoted: boolean): void {
   if (!d.fits(TcpHdr, at)) {
     if (!quoted || at + 8 > d.end) return d.truncated('TCP header', at);
     // RFC 792: an error quotes the ports and the sequence number only
-    return d.truncated(`Transmission Control Protocol, ${d.get(TcpHdr.source, at)} → ${d.get(TcpHdr.dest, at)}, Seq=${d.get(TcpHdr.seq, at)}`, at);
+    return d.truncated(
+      `Transmission Control Protocol, ${d.get(TcpHdr.source, at)} → ${d.get(TcpHdr.dest, at)}, Seq=${d.get(TcpHdr.seq, at)}`,
+      at,
+    );
   }
   const [source, dest] = [d.get(TcpHdr.source, at), d.get(TcpHdr.dest, at)];
   const word = d.get(TcpHdr.doff_flags, at);
@@ -79,7 +85,7 @@ function tcp(d: Dissection, at: number, pseudo: number, quoted: boolean): void {
 function tcpOptions(d: Dissection, from: number, to: number, words: string[]): DecodeNode[] {
   const out: DecodeNode[] = [];
   const { mem } = d;
-  for (let at = from; at < to; ) {
+  for (let at = from; at < to;) {
     const kind = mem.u8(at);
     const length = kind < 2 ? 1 : at + 1 < to ? mem.u8(at + 1) : 0;
     if (length === 0 || at + length > to || (kind >= 2 && length < 2)) {

@@ -76,7 +76,10 @@ export function fieldNodes<L extends Layout>(layout: L, mem: ByteMem, at: number
   });
 }
 
-const plain = (f: FieldInfo) => (value: number): string => (f.kind === 'u8' || f.kind === 'be16' || f.kind === 'le16' ? String(value) : `${value} (${hex(value, f.size * 2)})`);
+const plain =
+  (f: FieldInfo) =>
+  (value: number): string =>
+    f.kind === 'u8' || f.kind === 'be16' || f.kind === 'le16' ? String(value) : `${value} (${hex(value, f.size * 2)})`;
 
 function showBytes(mem: ByteMem, at: number, size: number): string {
   const bytes = mem.bytes.subarray(at, at + size);

@@ -4,7 +4,20 @@ import { ByteMem } from '../base/memory.ts';
 /** LINKTYPE_ETHERNET */
 const ETHERNET = 1;
 const BLOCK = { SHB: 0x0a0d0d0a, IDB: 1, EPB: 6 } as const;
-const OPT = { END: 0, COMMENT: 1, SHB_OS: 3, SHB_USERAPPL: 4, IF_NAME: 2, IF_DESCRIPTION: 3, IF_MACADDR: 6, IF_SPEED: 8, IF_TSRESOL: 9, EPB_FLAGS: 2, EPB_PACKETID: 5, EPB_QUEUE: 6 } as const;
+const OPT = {
+  END: 0,
+  COMMENT: 1,
+  SHB_OS: 3,
+  SHB_USERAPPL: 4,
+  IF_NAME: 2,
+  IF_DESCRIPTION: 3,
+  IF_MACADDR: 6,
+  IF_SPEED: 8,
+  IF_TSRESOL: 9,
+  EPB_FLAGS: 2,
+  EPB_PACKETID: 5,
+  EPB_QUEUE: 6,
+} as const;
 /** §4.1: says in which byte order the section is written. */
 const BYTE_ORDER_MAGIC = 0x1a2b3c4d;
 
@@ -134,7 +147,13 @@ function utf8(text: string): Uint8Array {
   for (const char of text) {
     const c = char.codePointAt(0) ?? 0;
     const bytes =
-      c < 0x80 ? [c] : c < 0x800 ? [0xc0 | (c >> 6), 0x80 | (c & 63)] : c < 0x10000 ? [0xe0 | (c >> 12), 0x80 | ((c >> 6) & 63), 0x80 | (c & 63)] : [0xf0 | (c >> 18), 0x80 | ((c >> 12) & 63), 0x80 | ((c >> 6) & 63), 0x80 | (c & 63)];
+      c < 0x80
+        ? [c]
+        : c < 0x800
+          ? [0xc0 | (c >> 6), 0x80 | (c & 63)]
+          : c < 0x10000
+            ? [0xe0 | (c >> 12), 0x80 | ((c >> 6) & 63), 0x80 | (c & 63)]
+            : [0xf0 | (c >> 18), 0x80 | ((c >> 12) & 63), 0x80 | ((c >> 6) & 63), 0x80 | (c & 63)];
     if (out.length + bytes.length > 0xffff) break;
     out.push(...bytes);
   }
