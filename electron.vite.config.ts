@@ -26,6 +26,7 @@ export default defineConfig({
     build: {
       outDir: here('out/renderer'),
       emptyOutDir: true,
+      minify: true,
       chunkSizeWarningLimit: 2000,
       rolldownOptions: { input: { index: here('renderer/index.html') } },
     },

@@ -4,7 +4,7 @@ import { Bar } from './shell/Bar.tsx';
 import { CommandPalette } from './shell/CommandPalette.tsx';
 import { Dock } from './shell/Dock.tsx';
 import { listenForShortcuts } from './shell/keyboard.ts';
-import { ExportPackets, LabText, SaveAs, UnsavedGuard } from './shell/LabDialogs.tsx';
+import { ExportPackets, LabText, OpenLab, SaveAs, UnsavedGuard } from './shell/LabDialogs.tsx';
 import { RunUntil } from './shell/RunUntil.tsx';
 import { ShortcutList } from './shell/ShortcutList.tsx';
 import { Toasts } from './shell/Toasts.tsx';
@@ -23,6 +23,8 @@ function OpenDialog() {
       return <RunUntil />;
     case 'lab-text':
       return <LabText />;
+    case 'open':
+      return <OpenLab />;
     case 'save-as':
       return <SaveAs />;
     case 'export':

@@ -1,7 +1,8 @@
 // Dialogs about files: the lab's text, save as, packet export, and "save your changes?".
 import { useEffect, useState, type FormEvent } from 'react';
+import { openLab } from '../store/actions.ts';
 import { host } from '../store/host.ts';
-import { attempt, setDialog, store, toast, useStore } from '../store/store.ts';
+import { attempt, setDialog, setTopology, store, toast, useStore } from '../store/store.ts';
 import { Icon } from '../widgets/Icon.tsx';
 import { Modal } from '../widgets/Modal.tsx';
 
@@ -105,6 +106,23 @@ function PathDialog({ title, description, initial, action, testId, needed, submi
   );
 }
 
+export function OpenLab() {
+  return (
+    <PathDialog
+      title="Open a lab file"
+      description="A path on this computer, ending in .lab.yaml. The labs of your library are in the Labs panel."
+      initial=""
+      action="Open"
+      testId="open"
+      needed
+      submit={async (path) => {
+        if (store.getState().run?.dirty) openLab(path);
+        else setTopology(await host.request('lab.open', { path }));
+      }}
+    />
+  );
+}
+
 export function SaveAs() {
   const lab = store.getState().topology?.lab;
   return (
@@ -118,6 +136,9 @@ export function SaveAs() {
       submit={async (path) => {
         const saved = await host.request('lab.save', { path });
         toast('info', `Saved ${saved.path}`);
+        const { pendingLeave } = store.getState();
+        store.setState({ pendingLeave: undefined });
+        if (pendingLeave) attempt(pendingLeave);
       }}
     />
   );
@@ -144,8 +165,9 @@ export function ExportPackets() {
 export function UnsavedGuard() {
   const next = useStore((s) => s.pendingLeave);
   const name = useStore((s) => s.topology?.lab.name);
+  const naming = useStore((s) => s.dialog === 'save-as');
   const cancel = (): void => store.setState({ pendingLeave: undefined });
-  if (!next) return undefined;
+  if (!next || naming) return undefined;
   const leave = (work: () => Promise<void>): void => {
     cancel();
     attempt(work);
@@ -169,7 +191,11 @@ export function UnsavedGuard() {
           <button className="btn" data-testid="unsaved-discard" onClick={() => leave(next)}>
             Discard
           </button>
-          <button className="btn btn-primary" data-testid="unsaved-save" onClick={() => leave(saveFirst)}>
+          <button
+            className="btn btn-primary"
+            data-testid="unsaved-save"
+            onClick={() => (store.getState().topology?.lab.path === undefined ? setDialog('save-as') : leave(saveFirst))}
+          >
             Save
           </button>
         </>

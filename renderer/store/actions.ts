@@ -3,7 +3,7 @@
 // Stable selectors for e2e (data-testid):
 //   bar-lab bar-run bar-step bar-step-back bar-until bar-speed bar-time bar-event bar-reached bar-record bar-undo bar-redo bar-palette bar-theme bar-help bar-connection
 //   palette palette-input palette-item-<action id> · shortcuts · toast-<n> · toast-close-<n> · dialog-close
-//   until-value until-kind until-go · lab-text · save-path save-go · export-path export-go · unsaved-save unsaved-discard unsaved-cancel
+//   until-value until-kind until-go · lab-text · open-path open-go · save-path save-go · export-path export-go · unsaved-save unsaved-discard unsaved-cancel
 //   panel-<panel id> (root of each panel) · dock-tab-<panel id>
 //   lab-new lab-open-<id> lab-save lab-save-as lab-reload lab-text-open
 //   term-new term-new-<machine>[-<netns>] term-new-host term-tab-<n> term-close term-split term-screen-<n> term-find term-find-input
@@ -158,7 +158,8 @@ export const ACTIONS: readonly Action[] = [
     shortcuts: ['Mod+Alt+N'],
     run: () => leaveLab(async () => setTopology(await host.request('lab.new', {}))),
   },
-  { id: 'lab.open', title: 'Open a lab…', group: 'Lab', shortcuts: ['Mod+O'], run: () => store.getState().dock?.open('labs') },
+  { id: 'lab.open', title: 'Open a lab file…', group: 'Lab', shortcuts: ['Mod+O'], run: () => setDialog('open') },
+  { id: 'lab.library', title: 'Show the lab library', group: 'Lab', run: () => store.getState().dock?.open('labs') },
   { id: 'lab.save', title: 'Save the lab', group: 'Lab', shortcuts: ['Mod+S'], inTerminal: true, run: () => attempt(saveLab) },
   { id: 'lab.saveAs', title: 'Save the lab as…', group: 'Lab', shortcuts: ['Mod+Shift+S'], run: () => setDialog('save-as') },
   {

@@ -32,7 +32,7 @@ export const PANEL_IDS = [
 ] as const;
 export type PanelId = (typeof PANEL_IDS)[number];
 export type Preset = 'build' | 'rings' | 'trace';
-export type Dialog = 'palette' | 'shortcuts' | 'run-until' | 'lab-text' | 'save-as' | 'export' | undefined;
+export type Dialog = 'palette' | 'shortcuts' | 'run-until' | 'lab-text' | 'open' | 'save-as' | 'export' | undefined;
 
 export interface ToastItem {
   readonly id: number;

@@ -66,6 +66,9 @@ export function LabsPanel() {
         </details>
       )}
       <div className="lab-buttons">
+        <button className="btn btn-small" data-testid="lab-open" onClick={() => runAction('lab.open')}>
+          Open…
+        </button>
         <button className="btn btn-small" data-testid="lab-save" onClick={() => runAction('lab.save')}>
           Save
         </button>
