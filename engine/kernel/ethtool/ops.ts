@@ -27,6 +27,11 @@ export interface EthtoolOps {
   get_ts_info?(dev: NetDevice): readonly string[];
   get_msglevel?(dev: NetDevice): number;
   get_wol?(dev: NetDevice): { supported: number; wolopts: number };
+  /** get_rxnfc's ETHTOOL_GRXRINGS. */
+  get_rxrings?(dev: NetDevice): number;
+  /** get_rxnfc's ETHTOOL_GRXFH: fields hashed for a flow type ('tcp4'), as ethtool words them. */
+  get_rx_flow_hash?(dev: NetDevice, flow: string): readonly string[];
+  get_rxfh?(dev: NetDevice): { readonly hfunc: 'toeplitz' | 'xor' | 'crc32' };
   get_rxfh_indir_size?(dev: NetDevice): number;
   get_rxfh_key_size?(dev: NetDevice): number;
 }
