@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 const SOURCES = ['engine', 'main', 'preload', 'vite.node.config.ts', 'package-lock.json'];
 
-function newest(path) {
+export function newest(path) {
   const st = statSync(path, { throwIfNoEntry: false });
   if (st === undefined) return 0;
   if (!st.isDirectory()) return /\.test\.ts$/.test(path) ? 0 : st.mtimeMs;
