@@ -23,9 +23,10 @@ export interface Access {
 export class TestWire implements Wire {
   up = true;
   readonly sent: Frame[] = [];
+  constructor(private readonly sim: Sim) {}
   transmit(_from: PortOwner, frame: Frame): number {
     this.sent.push(frame);
-    return 100;
+    return this.sim.now + 100;
   }
 }
 
@@ -55,7 +56,7 @@ export function nicFixture(options: { cpus?: number; queuePairs?: number; ramByt
   });
   host.addFunction(PCI_DEVFN(1, 0), nic.pci.fn);
   host.firmware();
-  const wire = new TestWire();
+  const wire = new TestWire(sim);
   nic.net.plug(wire);
   nic.net.linkChanged(true);
   const modules = { builtin: [LOOPBACK_MODULE, PCI_MODULE], loadable: VIRTIO_MODULES };
