@@ -46,7 +46,7 @@ function modules(kernel: Kernel): string {
 }
 
 function mounts(kernel: Kernel): string {
-  return kernel.vfs.mounts.map((m) => `${m.source} ${m.path} ${m.fstype} ${m.options} 0 0\n`).join('');
+  return kernel.vfs.mounts.list.map((m) => `${m.source} ${m.path} ${m.fstype} ${m.options} 0 0\n`).join('');
 }
 
 function meminfo(kernel: Kernel): string {

@@ -9,8 +9,7 @@ const DIR = S_IFDIR | 0o755;
 
 /** The root of sysfs. tracefs is mounted over its places by Vfs. */
 export function makeSysfs(kernel: Kernel): DirNode {
-  const debug = new StaticDir(S_IFDIR | 0o700).add('tracing', new StaticDir(S_IFDIR | 0o700));
-  const kernelDir = new StaticDir(DIR).add('debug', debug).add('tracing', new StaticDir(S_IFDIR | 0o700));
+  const kernelDir = new StaticDir(DIR).add('debug', new StaticDir(DIR)).add('tracing', new StaticDir(DIR));
   return new StaticDir()
     .add('bus', new BusesDir(kernel))
     .add('class', new StaticDir(DIR).add('net', new ClassNetDir(kernel)))
@@ -18,3 +17,6 @@ export function makeSysfs(kernel: Kernel): DirNode {
     .add('kernel', kernelDir)
     .add('module', new ModulesDir(kernel));
 }
+
+/** The root of debugfs: a place for tracefs. */
+export const makeDebugfs = (): DirNode => new StaticDir(S_IFDIR | 0o700).add('tracing', new StaticDir(S_IFDIR | 0o700));

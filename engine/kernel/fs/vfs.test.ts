@@ -55,13 +55,13 @@ describe('the root tree', () => {
   it('shows named namespaces as files on a mount of their own', () => {
     const { vfs, ctx } = setUp();
     expect(vfs.stat(ctx, '/run/netns')).toBe(-2);
-    vfs.mountNetns('blue');
+    vfs.mounts.mountNetns('blue');
     expect(vfs.readdir(ctx, '/var/run/netns')).toEqual([{ name: 'blue', type: 0o100000 }]);
     expect(vfs.stat(ctx, '/run/netns/blue')).toMatchObject({ mode: 0o100444, size: 0 });
     expect(vfs.readFile(ctx, '/proc/mounts')).toContain(
       'tmpfs /run/netns tmpfs rw,relatime,inode64 0 0\nnsfs /run/netns/blue nsfs rw 0 0\n',
     );
-    vfs.umountNetns('blue');
+    vfs.mounts.umountNetns('blue');
     expect(vfs.readdir(ctx, '/run/netns')).toEqual([]);
   });
 });

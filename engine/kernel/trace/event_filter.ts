@@ -105,7 +105,7 @@ export function matches(p: Predicate, args: Readonly<Record<string, ArgValue>>, 
 
 function fieldOf(field: string, args: Readonly<Record<string, ArgValue>>, subject: EventSubject): ArgValue {
   if (!COMMON.has(field)) return args[field];
-  return /comm$/i.test(field) ? subject.comm : /pid$/.test(field) ? subject.pid : subject.cpu;
+  return /comm$/i.test(field) ? subject.comm : field.endsWith('pid') ? subject.pid : subject.cpu;
 }
 
 function compare(op: Comparison, actual: ArgValue, wanted: string): boolean {

@@ -7,7 +7,7 @@ import { contextFlags } from './context.ts';
 import { matches, parseFilter, type EventSubject, type Predicate } from './event_filter.ts';
 import { FunctionFilter } from './filter.ts';
 import { availableFunctions } from './functions.ts';
-import { TRACE_OPTIONS } from './options.ts';
+import { TRACE_OPTIONS, TRACER_OPTIONS } from './options.ts';
 import { updatePatches } from './patch.ts';
 import { CpuRing, TRACE_EVENT, TRACE_FN, TRACE_GRAPH_ENT, TRACE_GRAPH_RET, TRACE_PRINT, type RingRecord } from './ring_buffer.ts';
 
@@ -39,7 +39,7 @@ export class Ftrace implements PointListener {
   /** set_ftrace_pid and set_event_pid; empty: all. */
   readonly pids = new Set<number>();
   readonly eventPids = new Set<number>();
-  readonly options = new Map<string, boolean>(TRACE_OPTIONS);
+  readonly options = new Map<string, boolean>([...TRACE_OPTIONS, ...Object.values(TRACER_OPTIONS).flat()]);
   readonly rings: CpuRing[];
   readonly enabledEvents = new Set<string>();
   /** Filters by event: the text as written, and its parsed form. */

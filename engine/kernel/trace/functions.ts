@@ -1,5 +1,6 @@
 // Which functions of a kernel can be traced: methods named as the Linux functions they model, of its own classes and of its modules.
 import type { Kernel } from '../kernel.ts';
+import { traceableGroups, type TraceableClass } from './traceable.ts';
 
 /** A traced method as seen by the wrapper: every such class has its kernel. */
 export interface TracedObject {
@@ -15,10 +16,6 @@ export interface FunctionSite {
   readonly prototype: object;
 }
 
-interface ClassRef {
-  readonly prototype: object;
-}
-
 /** Linux's names are lower case and have an underscore; names of ours are camelCase. */
 const LINUX_NAME = /^_*[a-z][a-z0-9]*(_[a-z0-9]*)+$/;
 
@@ -28,27 +25,23 @@ const NOT_IN_THE_IMAGE = new Set(
     'pr_emerg pr_alert pr_crit pr_err pr_warn pr_notice pr_info pr_debug dev_info dev_warn dev_err netdev_info netdev_warn netdev_err ' +
     'skb_reserve skb_reset_mac_header skb_reset_network_header skb_reset_transport_header skb_set_network_header skb_set_transport_header ' +
     'get_page put_page skb_headroom skb_tailroom netif_tx_start_queue netif_tx_stop_queue netif_stop_subqueue netif_start_subqueue ' +
-    'netif_xmit_stopped napi_schedule napi_complete dev_hold dev_put netif_running netif_carrier_ok time_after alloc_skb netdev_alloc_skb napi_alloc_skb'
+    'netif_xmit_stopped napi_schedule napi_complete dev_hold dev_put netif_running netif_carrier_ok time_after alloc_skb netdev_alloc_skb napi_alloc_skb dev_printk ' +
+    // names of accessors and interface members of ours, without a function of that name in Linux
+    'nr_frags frag_page frag_size gso_size gso_segs gso_type time_squeeze irq_activate_reserved error_report sysctl_write neigh_proc should_fail'
   ).split(' '),
 );
-
-const builtin: ClassRef[] = [];
-
-/** Declares built-in classes that no field of the kernel leads to (queueing disciplines). Call at the top level of their file. */
-export function traceableBuiltin(...classes: readonly ClassRef[]): void {
-  builtin.push(...classes);
-}
 
 /** Every place that may have to be patched for this kernel, loaded or not. */
 export function allSites(kernel: Kernel): FunctionSite[] {
   const sites: FunctionSite[] = [];
   const seen = new Set<object>();
   collectReachable(kernel, kernel, sites, seen, 0);
-  for (const c of builtin) collectClass(c.prototype, '', sites, seen);
+  for (const { module, classes } of traceableGroups()) for (const c of classes) collectClass(c.prototype, module, sites, seen);
   const { builtin: inKernel = [], loadable = [] } = kernel.modules.table;
-  for (const def of inKernel) for (const c of def.functions ?? []) collectClass((c as unknown as ClassRef).prototype, '', sites, seen);
+  for (const def of inKernel)
+    for (const c of def.functions ?? []) collectClass((c as unknown as TraceableClass).prototype, '', sites, seen);
   for (const def of loadable)
-    for (const c of def.functions ?? []) collectClass((c as unknown as ClassRef).prototype, def.name, sites, seen);
+    for (const c of def.functions ?? []) collectClass((c as unknown as TraceableClass).prototype, def.name, sites, seen);
   return sites;
 }
 

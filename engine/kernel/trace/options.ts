@@ -30,15 +30,31 @@ export const TRACE_OPTIONS: readonly (readonly [string, boolean])[] = [
   ['function-fork', false],
   ['display-graph', false],
   ['stacktrace', false],
-  ['funcgraph-overrun', false],
-  ['funcgraph-cpu', true],
-  ['funcgraph-overhead', true],
-  ['funcgraph-proc', false],
-  ['funcgraph-duration', true],
-  ['funcgraph-abstime', false],
-  ['funcgraph-irqs', true],
-  ['funcgraph-tail', false],
 ];
+
+/** Options of one tracer, shown while it is current. */
+export const TRACER_OPTIONS: Readonly<Record<'nop' | 'function' | 'function_graph', readonly (readonly [string, boolean])[]>> = {
+  nop: [
+    ['test_nop_accept', false],
+    ['test_nop_refuse', false],
+  ],
+  function: [
+    ['func_stack_trace', false],
+    ['func-no-repeats', false],
+  ],
+  function_graph: [
+    ['funcgraph-overrun', false],
+    ['funcgraph-cpu', true],
+    ['funcgraph-overhead', true],
+    ['funcgraph-proc', false],
+    ['funcgraph-duration', true],
+    ['funcgraph-abstime', false],
+    ['funcgraph-irqs', true],
+    ['funcgraph-tail', false],
+    ['sleep-time', true],
+    ['graph-time', true],
+  ],
+};
 
 /** Options that may be changed: the others are refused (EINVAL), since they would change nothing. */
 export const MODELLED_OPTIONS: ReadonlySet<string> = new Set([
@@ -48,6 +64,7 @@ export const MODELLED_OPTIONS: ReadonlySet<string> = new Set([
   'overwrite',
   'irq-info',
   'markers',
+  'test_nop_accept',
   'funcgraph-cpu',
   'funcgraph-overhead',
   'funcgraph-proc',
@@ -55,6 +72,3 @@ export const MODELLED_OPTIONS: ReadonlySet<string> = new Set([
   'funcgraph-abstime',
   'funcgraph-tail',
 ]);
-
-/** Options that only a tracer has, shown while it is current. */
-export const isGraphOption = (name: string): boolean => name.startsWith('funcgraph-');

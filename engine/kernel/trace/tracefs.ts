@@ -20,7 +20,7 @@ import type { FunctionFilter } from './filter.ts';
 import { withModule } from './filter.ts';
 import { TRACERS, UNEXPANDED_KB, type Ftrace } from './ftrace.ts';
 import { GraphState } from './function_graph.ts';
-import { isGraphOption, MODELLED_OPTIONS } from './options.ts';
+import { MODELLED_OPTIONS, TRACE_OPTIONS, TRACER_OPTIONS } from './options.ts';
 import { consumeText, traceText } from './output.ts';
 
 const RW = S_IFREG | 0o640;
@@ -141,8 +141,7 @@ const TRACE_CLOCK: TextOps = ops({
 });
 const CPUMASK: TextOps = ops({ read: (k) => `${(2 ** k.trace.rings.length - 1).toString(16)}\n`, write: () => -Errno.EINVAL });
 
-const shownOptions = (trace: Ftrace): string[] =>
-  [...trace.options.keys()].filter((name) => !isGraphOption(name) || trace.current_tracer === 'function_graph');
+const shownOptions = (trace: Ftrace): string[] => [...TRACE_OPTIONS, ...TRACER_OPTIONS[trace.current_tracer]].map(([name]) => name);
 
 function setOption(trace: Ftrace, name: string, on: boolean): number {
   if (!MODELLED_OPTIONS.has(name) || !shownOptions(trace).includes(name)) return -Errno.EINVAL;
