@@ -4,7 +4,7 @@ import type { Cpu } from '../platform/cpu.ts';
 import type { TracePoint } from '../trace/trace.ts';
 import { ETH_P, IpHdr, IPPROTO, Ipv6Hdr } from '../wire/headers.ts';
 import type { Kernel } from './kernel.ts';
-import { IFF, NET_XMIT_CN, NET_XMIT_DROP, NET_XMIT_SUCCESS, NETDEV_TX_OK, type NetDevice, type NetdevQueue } from './net_device.ts';
+import { IFF, NET_XMIT_DROP, NET_XMIT_SUCCESS, NETDEV_TX_OK, type NetDevice, type NetdevQueue } from './net_device.ts';
 import type { PacketType } from './packet_type.ts';
 import type { Qdisc } from './sched/qdisc.ts';
 import { NET_TX_SOFTIRQ } from './softirq.ts';
@@ -96,7 +96,7 @@ export class DevXmit {
     }
     const rc = this.dev_qdisc_enqueue(skb, q);
     if (!q.running) sched.qdisc_run(q);
-    return rc === NET_XMIT_CN ? NET_XMIT_SUCCESS : rc;
+    return rc;
   }
 
   dev_qdisc_enqueue(skb: SkBuff, q: Qdisc): number {
