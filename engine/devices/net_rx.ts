@@ -90,13 +90,12 @@ export class NetRx implements Actor {
     const pair = nic.pairs > 1 ? nic.flows.steer(flowHash(bytes, f), nic.pairs, nic.sim.now) : 0;
     const q = nic.transport.queues[rxQueue(pair)];
     const h = scratch.hdr;
-    h.bytes.fill(0);
     // virtio-v1.2 §5.1.6.4: num_buffers is 1 without mergeable buffers
     VirtioNetHdr.num_buffers.set(h, 0, 1);
-    if (nic.guestCsum && checksumValid(bytes, f)) {
-      VirtioNetHdr.flags.set(h, 0, VIRTIO_NET_HDR_F.DATA_VALID);
-      nic.counters.rx_csum_valid++;
-    }
+    // the other fields are 0 always: frames come from the wire whole, never as partial checksums or to be segmented
+    const valid = nic.guestCsum && checksumValid(bytes, f);
+    VirtioNetHdr.flags.set(h, 0, valid ? VIRTIO_NET_HDR_F.DATA_VALID : 0);
+    if (valid) nic.counters.rx_csum_valid++;
     if (!this.write(q, frame)) {
       if (q.fault !== undefined) nic.transport.faulted(q);
       return -1;

@@ -1,6 +1,6 @@
 // The virtio-net device (virtio-v1.2 §5.1): queue pairs, control queue, offloads, link; and the factory that puts it on PCI.
 import { ByteMem } from '../base/memory.ts';
-import { invariant } from '../base/ops.ts';
+import { invariant, InvariantError } from '../base/ops.ts';
 import type { Sim } from '../sim/sim.ts';
 import type { Frame, NicPort, Wire } from '../link/port.ts';
 import { PCI_DEVICE_ID } from '../pci/ids.ts';
@@ -114,7 +114,7 @@ export class VirtioNet implements VirtioDevice, NicPort, NicContext, CtrlTarget 
   }
 
   get transport(): VirtioPci {
-    invariant(this.attached !== undefined, `${this.name}: no transport`);
+    if (this.attached === undefined) throw new InvariantError(`${this.name}: no transport`);
     return this.attached;
   }
 

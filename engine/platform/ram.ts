@@ -1,6 +1,6 @@
 // A machine's RAM: one ArrayBuffer, pages handed out lowest first, so that clone and hash touch only what was ever allocated.
 import { ByteMem } from '../base/memory.ts';
-import { invariant } from '../base/ops.ts';
+import { InvariantError } from '../base/ops.ts';
 import type { Gpa } from '../base/units.ts';
 import type { Cloner, SelfCloning } from '../sim/clone.ts';
 import type { Hasher, SelfHashing } from '../sim/hash.ts';
@@ -81,7 +81,7 @@ export class PageAllocator {
     const first = page >> PAGE_SHIFT;
     const run = 1 << order;
     for (let i = first; i < first + run; i++) {
-      invariant(this.used[i] === 1, `page ${i} freed twice`);
+      if (this.used[i] !== 1) throw new InvariantError(`page ${i} freed twice`);
       this.used[i] = 0;
     }
     this.freePages += run;
