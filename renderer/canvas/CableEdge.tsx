@@ -1,19 +1,9 @@
 // A cable on the canvas: its line, what it does to frames, and whether it is cut.
 import { BaseEdge, type EdgeProps } from '@xyflow/react';
 import { memo, type ReactNode } from 'react';
-import type { CableView } from '../../preload/contract.ts';
-import { formatDuration, formatLoss, formatRate } from '../widgets/units.ts';
+import { cableText } from './cable_text.ts';
 import type { CableEdge } from './flow_model.ts';
 import { cableCurve, curvePath, curvePoint } from './geometry.ts';
-
-/** '1 Gbit/s · 1 ms · 0.5 %'; nothing for a cable without limits. */
-export function cableText(cable: CableView): string {
-  const parts: string[] = [];
-  if (cable.rateBitsPerSecond > 0) parts.push(formatRate(cable.rateBitsPerSecond));
-  if (cable.delayNs > 0) parts.push(formatDuration(cable.delayNs));
-  if (cable.loss > 0) parts.push(`${formatLoss(cable.loss)} loss`);
-  return parts.join(' · ');
-}
 
 export const CableLine = memo(function CableLine({
   id,

@@ -153,7 +153,6 @@ function Port({ machine, nic, selected, reachable }: PortProps): ReactNode {
         className="port-button nodrag"
         tabIndex={reachable ? 0 : -1}
         data-port={nic.port}
-        aria-label={`${nic.port}, ${nic.ifname ?? 'no driver'}, ${nic.model}, ${state.text}${nic.cable === undefined ? ', no cable' : ''}`}
         onClick={(event) => {
           event.stopPropagation();
           select({ kind: 'nic', machine, port: nic.port });
@@ -171,6 +170,7 @@ function Port({ machine, nic, selected, reachable }: PortProps): ReactNode {
           {nic.model}
           {nic.queuePairs > 1 ? ` ×${nic.queuePairs}` : ''}
         </span>
+        <span className="sr-only">{nic.cable === undefined ? 'no cable' : 'connected'}</span>
       </button>
     </div>
   );
@@ -268,10 +268,10 @@ function Inside({
 
 /** A bracket in the gutter: veth on the right, the NIC's interface on the left. */
 function innerPath({ kind, from, to, lane }: InnerLine): string {
-  const depth = 6 + (lane % 3) * 5;
   if (kind === 'veth') {
     const edge = CARD_WIDTH - GUTTER;
+    const depth = 6 + (lane % 3) * 5;
     return `M${edge},${from}h${depth}V${to}h${-depth}`;
   }
-  return `M8,${from}H${GUTTER - depth}V${to}H${GUTTER}`;
+  return `M12,${from}H${10 - (lane % 3) * 3}V${to}H${GUTTER}`;
 }

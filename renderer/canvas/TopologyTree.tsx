@@ -1,7 +1,7 @@
 // The lab as a plain tree: all that the canvas can do, for screen readers and for those who like lists.
 import { useEffect, useId, useMemo, useRef, useState, type KeyboardEvent, type ReactNode } from 'react';
 import { select, store, useStore, type Selection } from '../store/store.ts';
-import { cableText } from './CableEdge.tsx';
+import { cableText } from './cable_text.ts';
 import { canvas, useCanvas } from './canvas_state.ts';
 import { CanvasMenu, sameSelection } from './CanvasMenu.tsx';
 import { addMachine, pressKey, rename } from './commands.ts';
@@ -75,7 +75,7 @@ export function TopologyTree(): ReactNode {
         <button type="button" className="btn btn-small" onClick={() => addMachine(1)} data-testid="tree-add-machine">
           Add a machine
         </button>
-        <span className="muted grow">
+        <span className="muted grow tree-detail">
           {topology === undefined ? '' : `${topology.machines.length} machines, ${topology.cables.length} cables`}
         </span>
       </div>

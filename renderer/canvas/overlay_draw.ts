@@ -2,6 +2,7 @@
 import type { CableView, FrameInFlight, MachineView, MotionView, TopologyView } from '../../preload/contract.ts';
 import { formatMeasuredRate } from '../widgets/units.ts';
 import { token } from '../theme/tokens.ts';
+import { cableText } from './cable_text.ts';
 import { cableCurve, cableSides, CARD_WIDTH, curvePoint, plug, portY, type Curve, type Point } from './geometry.ts';
 import { NO_RATE, type Rate, type RateMeter } from './rates.ts';
 
@@ -126,6 +127,7 @@ function drawFrames(context: CanvasRenderingContext2D, scene: Scene): void {
     else list.push(frame);
   }
   const labels: Label[] | undefined = scene.zoom >= TEXT_ZOOM && motion.frames.length <= SUMMARIES ? [] : undefined;
+  if (labels !== undefined) keepClear(scene, labels);
   for (const cable of scene.topology.cables) {
     const frames = byCable.get(cable.id);
     const curve = frames === undefined ? undefined : curveOf(scene, cable);
@@ -136,7 +138,7 @@ function drawFrames(context: CanvasRenderingContext2D, scene: Scene): void {
 }
 
 function drawCount(context: CanvasRenderingContext2D, at: Point, count: number): void {
-  label(context, { x: at.x, y: at.y - 14 }, count === 1 ? '1 frame in flight' : `${count} frames in flight`);
+  label(context, { x: at.x, y: at.y + 28 }, count === 1 ? '1 frame in flight' : `${count} frames in flight`, []);
 }
 
 function drawFrame(
@@ -160,31 +162,56 @@ function drawFrame(
   context.roundRect(at.x - 6, at.y - 4, 12, 8, 2);
   context.fill();
   context.stroke();
-  if (labels !== undefined) label(context, { x: at.x, y: at.y + (frame.fromA ? -14 : 15) }, frame.summary, labels);
+  if (labels !== undefined) label(context, at, frame.summary, labels);
 }
 
+/** A rectangle that labels stay out of, by its centre. */
 interface Label {
   readonly x: number;
   readonly y: number;
   readonly width: number;
+  readonly height: number;
 }
 const LABEL_HEIGHT = 15;
+/** Mean width of a character of the cable's own text. */
+const CABLE_TEXT_WIDTH = 6;
 
-/** A summary on a plate; one that would cover another is left out until there is room. */
-function label(context: CanvasRenderingContext2D, at: Point, text: string, placed: Label[] = []): void {
+/** Cards and the cables' own texts are never covered. */
+function keepClear(scene: Scene, placed: Label[]): void {
+  for (const machine of scene.topology.machines) {
+    const card = scene.cards.get(machine.name);
+    const height = portY(machine.nics.length);
+    if (card !== undefined) placed.push({ x: card.x + CARD_WIDTH / 2, y: card.y + height / 2, width: CARD_WIDTH, height });
+  }
+  for (const cable of scene.topology.cables) {
+    const text = cableText(cable);
+    const curve = text === '' ? undefined : curveOf(scene, cable);
+    if (curve === undefined) continue;
+    const { x, y } = curvePoint(curve, 0.5);
+    placed.push({ x, y: y - 13, width: text.length * CABLE_TEXT_WIDTH, height: LABEL_HEIGHT });
+  }
+}
+
+/** A text on a plate above or below a point; one that would cover something is left out until there is room. */
+function label(context: CanvasRenderingContext2D, at: Point, text: string, placed: Label[]): void {
   context.font = `11px ${token('--font-ui')}`;
   const width = context.measureText(text).width + 8;
-  if (placed.some((other) => Math.abs(other.y - at.y) < LABEL_HEIGHT && Math.abs(other.x - at.x) < (other.width + width) / 2)) return;
-  placed.push({ x: at.x, y: at.y, width });
+  const covers = (y: number): boolean =>
+    placed.some(
+      (other) => Math.abs(other.y - y) < (LABEL_HEIGHT + other.height) / 2 && Math.abs(other.x - at.x) < (other.width + width) / 2,
+    );
+  const y = [at.y - 14, at.y + 15].find((candidate) => !covers(candidate));
+  if (y === undefined) return;
+  placed.push({ x: at.x, y, width, height: LABEL_HEIGHT });
   context.fillStyle = token('--overlay');
   context.strokeStyle = token('--line');
   context.lineWidth = 1;
   context.beginPath();
-  context.roundRect(at.x - width / 2, at.y - LABEL_HEIGHT / 2, width, LABEL_HEIGHT, 3);
+  context.roundRect(at.x - width / 2, y - LABEL_HEIGHT / 2, width, LABEL_HEIGHT, 3);
   context.fill();
   context.stroke();
   context.textAlign = 'center';
   context.textBaseline = 'middle';
   context.fillStyle = token('--text-2');
-  context.fillText(text, at.x, at.y + 0.5);
+  context.fillText(text, at.x, y + 0.5);
 }

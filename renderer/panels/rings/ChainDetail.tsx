@@ -88,8 +88,12 @@ function Chain({ chain, descriptor }: { readonly chain: ChainView; readonly desc
             <span aria-hidden="true">{look.glyph}</span> {look.label}
           </span>
           <span>
-            {chain.head === descriptor ? 'head of its chain' : `part of the chain with head ${chain.head}`} ·{' '}
-            {direct.length === 1 ? '1 descriptor' : `${direct.length} descriptors`}
+            {chain.owner === 'free'
+              ? 'on the free list'
+              : chain.head === descriptor
+                ? 'head of its chain'
+                : `part of the chain with head ${chain.head}`}{' '}
+            · {direct.length === 1 ? '1 descriptor' : `${direct.length} descriptors`}
             {indirect.length > 0 ? ` + ${indirect.length} in an indirect table` : ''} · {formatBytes(chain.totalBytes)}
           </span>
         </p>

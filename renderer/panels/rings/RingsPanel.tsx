@@ -10,6 +10,9 @@ import type { RingShape } from './ring_layout.ts';
 import { OWNER_TEXT, OWNERS, queueChoices, sameNic } from './rings_view.ts';
 import './rings.css';
 
+/** In a window this wide the descriptor table has room beside the picture; else a person asks for it. */
+const WIDE_WINDOW = 1600;
+
 interface Opened {
   readonly queue: number;
   readonly descriptor: number;
@@ -26,7 +29,7 @@ export function RingsPanel(): ReactNode {
   const rings = useRings(topology);
   const [choice, setChoice] = useState('pair-0');
   const [shape, setShape] = useState<RingShape>('strip');
-  const [table, setTable] = useState(true);
+  const [table, setTable] = useState(() => window.innerWidth >= WIDE_WINDOW);
   const [opened, setOpened] = useState<Opened>();
 
   const pointed = nicOf(selection, topology);
@@ -62,7 +65,7 @@ export function RingsPanel(): ReactNode {
 
   return (
     <div className="rings">
-      <div className="panel-head rings-head">
+      <div className="panel-head rings-head" data-shape={shape}>
         <select
           className="select"
           aria-label="NIC"
@@ -185,9 +188,13 @@ function Legend(): ReactNode {
           <span aria-hidden="true">{OWNER_LOOKS[owner].glyph}</span> {OWNER_TEXT[owner].word}
         </li>
       ))}
-      <li title="Index of the side that adds entries: avail.idx of the driver, used.idx of the device">▼ producer</li>
-      <li title="How far the other side has come: fetched by the device, reaped by the driver">▽ consumer</li>
-      <li title="avail_event and used_event: where the other side wants to be notified" className="rings-legend-event">
+      <li className="rings-legend-index" title="Index of the side that adds entries: avail.idx of the driver, used.idx of the device">
+        ▼ producer
+      </li>
+      <li className="rings-legend-index" title="How far the other side has come: fetched by the device, reaped by the driver">
+        ▽ consumer
+      </li>
+      <li title="avail_event and used_event: where the other side wants to be notified" className="rings-legend-index rings-legend-event">
         ● event index
       </li>
     </ul>
