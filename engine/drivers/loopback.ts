@@ -71,9 +71,13 @@ function loopback_setup(dev: NetDevice): void {
   dev.ethtool_ops = loopback_ethtool_ops;
 }
 
+/** Linux: include/uapi/linux/netdevice.h */
+const NET_NAME_PREDICTABLE = 2;
+
 const loopback_net_ops: PernetOperations = ops<PernetOperations>({
   initNet(kernel: Kernel, net: Net): void {
     const dev = kernel.net.alloc_netdev_mqs('lo', loopback_ops, loopback_setup, 1, 1, net);
+    dev.name_assign_type = NET_NAME_PREDICTABLE;
     dev.priv = new Loopback(kernel, dev);
     kernel.net.register_netdev(dev);
     net.loopback_dev = dev;

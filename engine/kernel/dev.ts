@@ -14,6 +14,9 @@ import { NL_OK, type NlResult } from './rtnetlink.ts';
 import { PacketCapture } from './packet_capture.ts';
 import { NET_RX_SOFTIRQ, NET_TX_SOFTIRQ } from './softirq.ts';
 
+/** Linux: include/uapi/linux/netdevice.h */
+const NET_NAME_RENAMED = 4;
+
 /** Flags that only the kernel sets (Linux: IFF_VOLATILE) */
 const IFF_VOLATILE =
   IFF.LOOPBACK | IFF.POINTOPOINT | IFF.BROADCAST | IFF.MASTER | IFF.SLAVE | IFF.RUNNING | IFF.LOWER_UP | IFF.DORMANT;
@@ -192,6 +195,7 @@ export class NetCore extends DevRegistry {
     const old = dev.name;
     const err = this.dev_get_valid_name(dev.net, dev, name);
     if (err < 0) return err;
+    dev.name_assign_type = NET_NAME_RENAMED;
     if (old !== '' && !old.includes('%')) this.kernel.printk.netdev_info(dev, `renamed from ${old}`);
     this.call_netdevice_notifiers('NETDEV_CHANGENAME', dev);
     return 0;

@@ -13,6 +13,10 @@ export type NetdevSetup = (dev: NetDevice) => void;
 
 export const IFNAMSIZ = 16;
 
+/** Who named a device (Linux: include/uapi/linux/netdevice.h). */
+const NET_NAME_ENUM = 1;
+const NET_NAME_USER = 3;
+
 /** 1 to 15 characters, none of them '/', ':' or white space; not '.' or '..'. */
 export function dev_valid_name(name: string): boolean {
   return name !== '' && name.length < IFNAMSIZ && name !== '.' && name !== '..' && !/[/:\s]/.test(name);
@@ -52,6 +56,7 @@ export class DevRegistry {
   /** `name` may hold %d. The device is unregistered, in `net` (init_net unless said otherwise). */
   alloc_netdev_mqs(name: string, ops: NetDeviceOps, setup: NetdevSetup, txqs: number, rxqs: number, net: Net = this.kernel.init_net): NetDevice {
     const dev = new NetDevice(net, name, ops, txqs, rxqs);
+    dev.name_assign_type = name.includes('%') ? NET_NAME_ENUM : NET_NAME_USER;
     this.kernel.sched.dev_init_scheduler(dev);
     setup(dev);
     if (dev.tx_queue_len === 0) {

@@ -52,6 +52,7 @@ export class NetNamespaces {
   attachName(name: string, net: Net): void {
     this.named.set(name, net);
     net.names.add(name);
+    this.kernel.vfs.mounts.mountNetns(name);
   }
   /** By its name under /run/netns; '' is init_net. */
   byName(name: string): Net | undefined {
@@ -67,6 +68,7 @@ export class NetNamespaces {
     if (net === undefined) return false;
     this.named.delete(name);
     net.names.delete(name);
+    this.kernel.vfs.mounts.umountNetns(name);
     this.put_net(net);
     return true;
   }
