@@ -120,9 +120,7 @@ export class Processes implements Actor {
 
   /** Called by `Process.exit`. */
   reap(process: Process): void {
-    const files = this.files.get(process.pid);
-    if (files !== undefined) for (const f of files.values()) this.kernel.vfs.close(f);
-    this.files.delete(process.pid);
+    this.closeFiles(process.pid);
     this.table.delete(process.pid);
     this.kernel.netns.put_net(process.net);
     this.output.exits.push({ pid: process.pid, status: process.status, exec: process.execRequest });
@@ -202,6 +200,12 @@ export class Processes implements Actor {
     this.kernel.platform.cpus.list[process.cpu].queueTask(this, op, wake, label(process));
   }
 
+  private closeFiles(pid: number): void {
+    const files = this.files.get(pid);
+    if (files !== undefined) for (const f of files.values()) this.kernel.vfs.close(f);
+    this.files.delete(pid);
+  }
+
   private allocatePid(): number {
     while (this.table.has(this.nextPid)) this.nextPid = this.nextPid + 1 < PID_MAX ? this.nextPid + 1 : FIRST_PID;
     return this.nextPid++;
@@ -219,7 +223,7 @@ export class Processes implements Actor {
       const flags = mode === 'r' ? O_RDONLY : O_WRONLY | O_CREAT | (mode === 'a' ? O_APPEND : O_TRUNC);
       const file = this.kernel.vfs.open(process, path, flags);
       if (typeof file === 'number') {
-        this.reap(process);
+        this.closeFiles(process.pid);
         return { errno: file, what: path };
       }
       files.set(fd, file);
