@@ -58,7 +58,8 @@ function dummy_setup(dev: NetDevice): void {
   dev.flags |= IFF.NOARP;
   dev.flags &= ~IFF.MULTICAST;
   dev.priv_flags.add('IFF_LIVE_ADDR_CHANGE').add('IFF_NO_QUEUE');
-  dev.features |= NETIF_F.SG | NETIF_F.FRAGLIST | NETIF_F_GSO_SOFTWARE | NETIF_F.HW_CSUM | NETIF_F.HIGHDMA | NETIF_F.LLTX | NETIF_F_GSO_ENCAP_ALL;
+  dev.features |=
+    NETIF_F.SG | NETIF_F.FRAGLIST | NETIF_F_GSO_SOFTWARE | NETIF_F.HW_CSUM | NETIF_F.HIGHDMA | NETIF_F.LLTX | NETIF_F_GSO_ENCAP_ALL;
   dev.hw_features |= dev.features;
   dev.hw_enc_features |= dev.features;
   dev.tso_max_size = GSO_MAX_SIZE;

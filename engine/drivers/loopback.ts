@@ -65,8 +65,17 @@ function loopback_setup(dev: NetDevice): void {
   dev.priv_flags.add('IFF_LIVE_ADDR_CHANGE');
   dev.hw_features = NETIF_F_GSO_SOFTWARE;
   dev.features =
-    NETIF_F.SG | NETIF_F.FRAGLIST | NETIF_F_GSO_SOFTWARE | NETIF_F.HW_CSUM | NETIF_F.RXCSUM | NETIF_F.SCTP_CRC | NETIF_F.HIGHDMA | NETIF_F.LLTX |
-    NETIF_F.NETNS_LOCAL | NETIF_F.VLAN_CHALLENGED | NETIF_F.LOOPBACK;
+    NETIF_F.SG |
+    NETIF_F.FRAGLIST |
+    NETIF_F_GSO_SOFTWARE |
+    NETIF_F.HW_CSUM |
+    NETIF_F.RXCSUM |
+    NETIF_F.SCTP_CRC |
+    NETIF_F.HIGHDMA |
+    NETIF_F.LLTX |
+    NETIF_F.NETNS_LOCAL |
+    NETIF_F.VLAN_CHALLENGED |
+    NETIF_F.LOOPBACK;
   dev.tso_max_size = GSO_MAX_SIZE;
   dev.ethtool_ops = loopback_ethtool_ops;
 }

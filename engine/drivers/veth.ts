@@ -18,7 +18,15 @@ const ETH_MAX_MTU = 65535;
 
 const VETH_VLAN = NETIF_F.HW_VLAN_CTAG_TX | NETIF_F.HW_VLAN_CTAG_RX | NETIF_F.HW_VLAN_STAG_TX | NETIF_F.HW_VLAN_STAG_RX;
 const VETH_FEATURES =
-  NETIF_F.SG | NETIF_F.FRAGLIST | NETIF_F.HW_CSUM | NETIF_F.RXCSUM | NETIF_F.SCTP_CRC | NETIF_F.HIGHDMA | NETIF_F_GSO_SOFTWARE | NETIF_F_GSO_ENCAP_ALL | VETH_VLAN;
+  NETIF_F.SG |
+  NETIF_F.FRAGLIST |
+  NETIF_F.HW_CSUM |
+  NETIF_F.RXCSUM |
+  NETIF_F.SCTP_CRC |
+  NETIF_F.HIGHDMA |
+  NETIF_F_GSO_SOFTWARE |
+  NETIF_F_GSO_ENCAP_ALL |
+  VETH_VLAN;
 
 /** Statistics of `ethtool -S`, per receive queue and per transmit queue; they count XDP only. */
 const RQ_STATS = ['xdp_packets', 'xdp_bytes', 'drops', 'xdp_redirect', 'xdp_drops', 'xdp_tx', 'xdp_tx_errors'] as const;
@@ -103,7 +111,7 @@ export class Veth {
   }
   veth_get_ethtool_stats(): number[] {
     const count = this.dev.real_num_rx_queues * RQ_STATS.length + this.dev.real_num_tx_queues * TQ_STATS.length;
-    return [this.peer?.ifindex ?? 0, ...new Array<number>(count).fill(0)];
+    return [this.peer?.ifindex ?? 0, ...Array.from({ length: count }, () => 0)];
   }
 
   veth_get_channels(): Channels {
@@ -164,7 +172,16 @@ const veth_ethtool_ops: EthtoolOps = ops<EthtoolOps>({
   get_strings: (dev) => of(dev).veth_get_strings(),
   get_sset_count: (dev) => of(dev).veth_get_strings().length,
   get_ethtool_stats: (dev) => of(dev).veth_get_ethtool_stats(),
-  get_link_ksettings: (): LinkKsettings => ({ speed: 10000, duplex: 1, port: 0, autoneg: 0, phy_address: 0, supported: [], advertising: [], lp_advertising: [] }),
+  get_link_ksettings: (): LinkKsettings => ({
+    speed: 10000,
+    duplex: 1,
+    port: 0,
+    autoneg: 0,
+    phy_address: 0,
+    supported: [],
+    advertising: [],
+    lp_advertising: [],
+  }),
   get_ts_info: () => ['software-transmit', 'software-receive', 'software-system-clock'],
   get_channels: (dev) => of(dev).veth_get_channels(),
   set_channels: (dev, ch) => of(dev).veth_set_channels(ch),

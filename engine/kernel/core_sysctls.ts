@@ -36,7 +36,7 @@ export const INIT_CORE_SYSCTLS: Readonly<Record<string, string>> = Object.freeze
   'net.core.netdev_budget': String(NETDEV_BUDGET),
   'net.core.netdev_budget_usecs': String(NETDEV_BUDGET_USECS),
   'net.core.netdev_max_backlog': String(NETDEV_MAX_BACKLOG),
-  'net.core.netdev_rss_key': new Array<string>(52).fill('00').join(':'),
+  'net.core.netdev_rss_key': Array.from({ length: 52 }, () => '00').join(':'),
   'net.core.netdev_tstamp_prequeue': '1',
   'net.core.netdev_unregister_timeout_secs': '10',
   'net.core.optmem_max': '20480',

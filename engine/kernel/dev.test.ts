@@ -55,7 +55,17 @@ describe('net core', () => {
   it('registers lo first in every namespace, with index 1, down and without a qdisc', () => {
     const { kernel } = boot();
     const [lo] = kernel.rtnl.rtnl_dump_ifinfo(kernel.init_net);
-    expect(lo).toMatchObject({ ifindex: 1, ifname: 'lo', mtu: 65536, qdisc: 'noop', operstate: IF_OPER.DOWN, flags: IFF.LOOPBACK, txqlen: 1000, min_mtu: 0, tso_max_size: 524280 });
+    expect(lo).toMatchObject({
+      ifindex: 1,
+      ifname: 'lo',
+      mtu: 65536,
+      qdisc: 'noop',
+      operstate: IF_OPER.DOWN,
+      flags: IFF.LOOPBACK,
+      txqlen: 1000,
+      min_mtu: 0,
+      tso_max_size: 524280,
+    });
     const net = kernel.netns.createNamed('test');
     expect(kernel.rtnl.rtnl_dump_ifinfo(net).map((l) => [l.ifindex, l.ifname])).toEqual([[1, 'lo']]);
   });
@@ -97,10 +107,20 @@ describe('net core', () => {
     const veth1 = named(init_net, 'veth1');
     expect([veth1.ifindex, veth0.ifindex]).toEqual([2, 3]);
     expect(kernel.rtnl.rtnl_setlink(init_net, { ifindex: 2, netns: test })).toEqual({ errno: 0 });
-    expect(kernel.rtnl.rtnl_getlink(init_net, { ifname: 'veth0' })).toMatchObject({ link: 2, link_netnsid: 0, kind: 'veth', qdisc: 'noop', num_tx_queues: 4 });
+    expect(kernel.rtnl.rtnl_getlink(init_net, { ifname: 'veth0' })).toMatchObject({
+      link: 2,
+      link_netnsid: 0,
+      kind: 'veth',
+      qdisc: 'noop',
+      num_tx_queues: 4,
+    });
     expect(up(kernel, veth0)).toBe(0);
     runFor(sim, 2_000_000_000);
-    expect(kernel.rtnl.rtnl_getlink(init_net, { ifname: 'veth0' })).toMatchObject({ operstate: IF_OPER.LOWERLAYERDOWN, qdisc: 'noqueue', carrier: false });
+    expect(kernel.rtnl.rtnl_getlink(init_net, { ifname: 'veth0' })).toMatchObject({
+      operstate: IF_OPER.LOWERLAYERDOWN,
+      qdisc: 'noqueue',
+      carrier: false,
+    });
     expect(up(kernel, veth1)).toBe(0);
     runFor(sim, 2_000_000_000);
     expect(veth0.operstate).toBe(IF_OPER.UP);
@@ -134,7 +154,8 @@ describe('net core', () => {
   it('refuses links as rtnetlink does', () => {
     const { kernel } = boot();
     const net = kernel.init_net;
-    const add = (kind: string, ifname?: string): unknown => kernel.rtnl.rtnl_newlink(net, ifname === undefined ? { kind } : { kind, ifname });
+    const add = (kind: string, ifname?: string): unknown =>
+      kernel.rtnl.rtnl_newlink(net, ifname === undefined ? { kind } : { kind, ifname });
     expect(add('bogus', 'x')).toEqual({ errno: -95, extack: 'Unknown device type' });
     expect(add('dummy', 'waytoolonginterfacename')).toEqual({ errno: -34, extack: 'Attribute failed policy validation' });
     expect(add('dummy')).toEqual({ errno: 0 });
@@ -157,7 +178,10 @@ describe('net core', () => {
     kernel.net.addrs.dev_set_promiscuity(lo, 1);
     kernel.net.addrs.dev_set_promiscuity(lo, -1);
     kernel.net.addrs.dev_set_promiscuity(lo, -1);
-    expect(kernel.printk.records.slice(-2).map((r) => r.text)).toEqual(['device lo entered promiscuous mode', 'device lo left promiscuous mode']);
+    expect(kernel.printk.records.slice(-2).map((r) => r.text)).toEqual([
+      'device lo entered promiscuous mode',
+      'device lo left promiscuous mode',
+    ]);
   });
 
   it('reports what ethtool -K changed beyond what was asked', () => {
@@ -166,7 +190,12 @@ describe('net core', () => {
     const veth0 = named(kernel.init_net, 'veth0');
     const r = kernel.ethtool.setFeatures(veth0, new Map([['tx-scatter-gather', false]]));
     expect(r.changed.map(([n]) => n)).toEqual([
-      'tx-scatter-gather', 'tx-generic-segmentation', 'tx-tcp-segmentation', 'tx-tcp-ecn-segmentation', 'tx-tcp-mangleid-segmentation', 'tx-tcp6-segmentation',
+      'tx-scatter-gather',
+      'tx-generic-segmentation',
+      'tx-tcp-segmentation',
+      'tx-tcp-ecn-segmentation',
+      'tx-tcp-mangleid-segmentation',
+      'tx-tcp6-segmentation',
     ]);
     expect(kernel.ethtool.setFeatures(veth0, new Map([['tx-lockless', false]]))).toMatchObject({ unmet: ['tx-lockless'], changed: [] });
     const gro = kernel.ethtool.features(veth0).find((f) => f.name === 'rx-gro');

@@ -18,14 +18,21 @@ import { NET_RX_SOFTIRQ, NET_TX_SOFTIRQ } from './softirq.ts';
 const NET_NAME_RENAMED = 4;
 
 /** Flags that only the kernel sets (Linux: IFF_VOLATILE) */
-const IFF_VOLATILE =
-  IFF.LOOPBACK | IFF.POINTOPOINT | IFF.BROADCAST | IFF.MASTER | IFF.SLAVE | IFF.RUNNING | IFF.LOWER_UP | IFF.DORMANT;
+const IFF_VOLATILE = IFF.LOOPBACK | IFF.POINTOPOINT | IFF.BROADCAST | IFF.MASTER | IFF.SLAVE | IFF.RUNNING | IFF.LOWER_UP | IFF.DORMANT;
 /** Flags a user may set and that mean nothing to the core */
 const IFF_SETTABLE = IFF.DEBUG | IFF.NOTRAILERS | IFF.NOARP | IFF.DYNAMIC | IFF.MULTICAST;
 
 export class NetCore extends DevRegistry {
   /** Inline in Linux. */
-  static readonly inlined: readonly string[] = Object.freeze(['dev_hold', 'dev_put', 'alloc_etherdev_mq', 'unregister_netdevice', 'eth_hw_addr_random', 'unlist_netdevice', 'list_netdevice']);
+  static readonly inlined: readonly string[] = Object.freeze([
+    'dev_hold',
+    'dev_put',
+    'alloc_etherdev_mq',
+    'unregister_netdevice',
+    'eth_hw_addr_random',
+    'unlist_netdevice',
+    'list_netdevice',
+  ]);
   /** For recorders outside the world. */
   readonly capture = new PacketCapture();
   readonly eth: Eth;
@@ -130,7 +137,8 @@ export class NetCore extends DevRegistry {
 
   /** Flags as user space sees them: RUNNING and LOWER_UP from state, promiscuity as users asked. */
   dev_get_flags(dev: NetDevice): number {
-    let flags = (dev.flags & ~(IFF.PROMISC | IFF.ALLMULTI | IFF.RUNNING | IFF.LOWER_UP | IFF.DORMANT)) | (dev.gflags & (IFF.PROMISC | IFF.ALLMULTI));
+    let flags =
+      (dev.flags & ~(IFF.PROMISC | IFF.ALLMULTI | IFF.RUNNING | IFF.LOWER_UP | IFF.DORMANT)) | (dev.gflags & (IFF.PROMISC | IFF.ALLMULTI));
     if (!dev.started) return flags;
     if (this.link.netif_oper_up(dev)) flags |= IFF.RUNNING;
     if (!dev.nocarrier) flags |= IFF.LOWER_UP;

@@ -55,7 +55,8 @@ export class DevAddrLists {
     const old = dev.flags;
     dev.promiscuity += inc;
     dev.flags = dev.promiscuity > 0 ? dev.flags | IFF.PROMISC : dev.flags & ~IFF.PROMISC;
-    if (dev.flags !== old) this.kernel.printk.pr_info(`device ${dev.name} ${(dev.flags & IFF.PROMISC) !== 0 ? 'entered' : 'left'} promiscuous mode`);
+    if (dev.flags !== old)
+      this.kernel.printk.pr_info(`device ${dev.name} ${(dev.flags & IFF.PROMISC) !== 0 ? 'entered' : 'left'} promiscuous mode`);
     if (how.notify && dev.flags !== old) this.kernel.net.__dev_notify_flags(dev, old, IFF.PROMISC);
     return 0;
   }

@@ -144,7 +144,8 @@ export class NapiCore {
     const work = napi.poller.poll(napi, weight);
     napi.polls++;
     if (this.tpPoll.enabled) this.tpPoll.emit(napi.id, napi.dev.name, work, weight);
-    if (work > weight) this.kernel.printk.pr_err(`NAPI poll function of ${napi.dev.name} returned ${work}, exceeding its budget of ${weight}.`);
+    if (work > weight)
+      this.kernel.printk.pr_err(`NAPI poll function of ${napi.dev.name} returned ${work}, exceeding its budget of ${weight}.`);
     if (work < weight) return work;
     this.kernel.gro.gro_normal_list(napi);
     return work;

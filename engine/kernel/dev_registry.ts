@@ -46,7 +46,7 @@ export class DevRegistry {
 
   /** 0, or the errno of the first listener that refused. */
   call_netdevice_notifiers(event: NetdevEvent, dev: NetDevice, info?: NetdevNotifierInfo): number {
-    for (const nb of [...this.notifiers]) {
+    for (const nb of this.notifiers.slice()) {
       const err = nb.netdev_event(event, dev, info);
       if (err < 0) return err;
     }
@@ -54,7 +54,14 @@ export class DevRegistry {
   }
 
   /** `name` may hold %d. The device is unregistered, in `net` (init_net unless said otherwise). */
-  alloc_netdev_mqs(name: string, ops: NetDeviceOps, setup: NetdevSetup, txqs: number, rxqs: number, net: Net = this.kernel.init_net): NetDevice {
+  alloc_netdev_mqs(
+    name: string,
+    ops: NetDeviceOps,
+    setup: NetdevSetup,
+    txqs: number,
+    rxqs: number,
+    net: Net = this.kernel.init_net,
+  ): NetDevice {
     const dev = new NetDevice(net, name, ops, txqs, rxqs);
     dev.name_assign_type = name.includes('%') ? NET_NAME_ENUM : NET_NAME_USER;
     this.kernel.sched.dev_init_scheduler(dev);
@@ -75,7 +82,7 @@ export class DevRegistry {
 
   /** After unregistering, or when registering failed. */
   free_netdev(dev: NetDevice): void {
-    for (const napi of [...dev.napis]) this.kernel.net.napi.__netif_napi_del(napi);
+    for (const napi of dev.napis.slice()) this.kernel.net.napi.__netif_napi_del(napi);
     invariant(dev.reg_state !== 'registered', `free_netdev: ${dev.name} is registered`);
     dev.reg_state = 'released';
   }
@@ -203,7 +210,10 @@ export class DevRegistry {
     this.call_netdevice_notifiers('NETDEV_UNREGISTER', dev);
     const nsid = kernel.netns.peernet2id_alloc(dev.net, net);
     const ifindex = net.__dev_get_by_index(dev.ifindex) === undefined ? dev.ifindex : net.newIndex();
-    kernel.rtnl.notify(dev.net, 'link', { type: 'RTM_DELLINK', info: { ...kernel.rtnl.rtmsg_ifinfo_build(dev), new_netnsid: nsid, new_ifindex: ifindex } });
+    kernel.rtnl.notify(dev.net, 'link', {
+      type: 'RTM_DELLINK',
+      info: { ...kernel.rtnl.rtmsg_ifinfo_build(dev), new_netnsid: nsid, new_ifindex: ifindex },
+    });
     this.flush(dev.uc);
     this.flush(dev.mc);
     dev.net = net;

@@ -230,7 +230,7 @@ export class DevRx implements NapiPoller {
   }
 
   private deliverToTaps(skb: SkBuff, dev: NetDevice): void {
-    for (const pt of [...this.ptype_all]) {
+    for (const pt of this.ptype_all.slice()) {
       if ((pt.dev !== undefined && pt.dev !== dev) || (pt.net !== undefined && pt.net !== dev.net)) continue;
       this.deliver_skb(skb, pt, dev);
     }
@@ -240,7 +240,20 @@ export class DevRx implements NapiPoller {
 /** Emits one of the `net_dev_rx_verbose` tracepoints. */
 export function emitRxVerbose(kernel: Kernel, point: TracePoint, skb: SkBuff, napi_id: number): void {
   point.emit(
-    skb.dev?.name ?? '', napi_id, skb.queue_mapping, skb.id, skb.protocol, skb.ip_summed, skb.hash, skb.len, skb.data_len, skb.truesize,
-    skb.mac_header >= 0, skb.head + skb.mac_header - skb.data, kernel.skb.nr_frags(skb), kernel.skb.gso_size(skb), kernel.skb.gso_type(skb),
+    skb.dev?.name ?? '',
+    napi_id,
+    skb.queue_mapping,
+    skb.id,
+    skb.protocol,
+    skb.ip_summed,
+    skb.hash,
+    skb.len,
+    skb.data_len,
+    skb.truesize,
+    skb.mac_header >= 0,
+    skb.head + skb.mac_header - skb.data,
+    kernel.skb.nr_frags(skb),
+    kernel.skb.gso_size(skb),
+    kernel.skb.gso_type(skb),
   );
 }

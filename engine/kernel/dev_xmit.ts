@@ -9,7 +9,14 @@ import type { PacketType } from './packet_type.ts';
 import type { Qdisc } from './sched/qdisc.ts';
 import { NET_TX_SOFTIRQ } from './softirq.ts';
 import { CHECKSUM_PARTIAL, CHECKSUM_UNNECESSARY, PACKET_LOOPBACK, PACKET_OUTGOING, type SkBuff } from './skbuff.ts';
-import { __skb_pull, skb_headlen, skb_network_header, skb_network_offset, skb_reset_mac_header, skb_transport_offset } from './skb_inline.ts';
+import {
+  __skb_pull,
+  skb_headlen,
+  skb_network_header,
+  skb_network_offset,
+  skb_reset_mac_header,
+  skb_transport_offset,
+} from './skb_inline.ts';
 import { NetDevQueue, NetDevStartXmit, NetDevXmit } from './tracepoints.ts';
 
 /** NETDEV_TX_*: the driver or the qdisc has consumed the skb (Linux: dev_xmit_complete()). */
@@ -20,8 +27,20 @@ const XMIT_RECURSION_LIMIT = 8;
 export class DevXmit {
   /** Inline in Linux. */
   static readonly inlined: readonly string[] = Object.freeze([
-    'netif_tx_start_queue', 'netif_tx_start_all_queues', 'netif_tx_wake_all_queues', 'netif_stop_subqueue', 'netif_tx_disable', '__dev_xmit_skb', 'dev_queue_xmit',
-    'dev_direct_xmit', 'skb_tx_hash', 'xmit_one', 'xps_cpus', 'get_xps_queue', 'netif_subqueue_stopped', 'netif_wake_subqueue',
+    'netif_tx_start_queue',
+    'netif_tx_start_all_queues',
+    'netif_tx_wake_all_queues',
+    'netif_stop_subqueue',
+    'netif_tx_disable',
+    '__dev_xmit_skb',
+    'dev_queue_xmit',
+    'dev_direct_xmit',
+    'skb_tx_hash',
+    'xmit_one',
+    'xps_cpus',
+    'get_xps_queue',
+    'netif_subqueue_stopped',
+    'netif_wake_subqueue',
   ]);
   /** Heads of the lists of scheduled qdiscs, by CPU. */
   private readonly output_queue: (Qdisc | undefined)[];
@@ -201,7 +220,7 @@ export class DevXmit {
   /** Shows an outgoing skb to the taps: a clone each. */
   dev_queue_xmit_nit(skb: SkBuff, dev: NetDevice): void {
     const { kernel } = this;
-    for (const pt of [...kernel.net.rx.taps()]) {
+    for (const pt of kernel.net.rx.taps().slice()) {
       if (pt.ignore_outgoing || (pt.dev !== undefined && pt.dev !== dev) || (pt.net !== undefined && pt.net !== dev.net)) continue;
       const clone = kernel.skb.skb_clone(skb);
       if (clone === undefined) return;
@@ -326,8 +345,20 @@ export class DevXmit {
     const { skb: core } = this.kernel;
     const transport = skb.transport_header >= 0;
     this.tpStart.emit(
-      dev.name, skb.queue_mapping, skb.id, skb.protocol, skb.ip_summed, skb.len, skb.data_len, skb_network_offset(skb), transport,
-      transport ? skb_transport_offset(skb) : 0, 0, core.gso_size(skb), core.gso_segs(skb), core.gso_type(skb),
+      dev.name,
+      skb.queue_mapping,
+      skb.id,
+      skb.protocol,
+      skb.ip_summed,
+      skb.len,
+      skb.data_len,
+      skb_network_offset(skb),
+      transport,
+      transport ? skb_transport_offset(skb) : 0,
+      0,
+      core.gso_size(skb),
+      core.gso_segs(skb),
+      core.gso_type(skb),
     );
   }
 }
@@ -338,4 +369,3 @@ const mix = (h: number, k: number): number => {
   const y = h ^ x;
   return (Math.imul((y << 13) | (y >>> 19), 5) + 0xe6546b64) | 0;
 };
-

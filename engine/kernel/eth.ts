@@ -41,7 +41,12 @@ export class Eth {
       const broadcast = view.getUint32(at) === 0xffffffff && view.getUint16(at + 4) === 0xffff;
       skb.pkt_type = broadcast ? PACKET_BROADCAST : PACKET_MULTICAST;
     } else if (
-      bytes[at + 5] !== own[5] || bytes[at + 4] !== own[4] || bytes[at + 3] !== own[3] || bytes[at + 2] !== own[2] || bytes[at + 1] !== own[1] || bytes[at] !== own[0]
+      bytes[at + 5] !== own[5] ||
+      bytes[at + 4] !== own[4] ||
+      bytes[at + 3] !== own[3] ||
+      bytes[at + 2] !== own[2] ||
+      bytes[at + 1] !== own[1] ||
+      bytes[at] !== own[0]
     ) {
       skb.pkt_type = PACKET_OTHERHOST;
     }

@@ -100,14 +100,14 @@ export class NetNamespaces {
     this.list.splice(this.list.indexOf(net), 1);
     for (const other of this.list) this.unhash_nsid(other, net);
     net.nsids.clear();
-    for (const dev of [...net.devices]) this.default_device_exit_net(dev);
+    for (const dev of net.devices.slice()) this.default_device_exit_net(dev);
     const going: NetDevice[] = [];
-    for (const dev of [...net.devices].reverse()) {
+    for (const dev of net.devices.toReversed()) {
       if (going.includes(dev) || dev === net.loopback_dev) continue;
       going.push(...kernel.rtnl.devicesOf(dev).filter((d) => !going.includes(d)));
     }
     kernel.net.unregister_netdevice_many(going);
-    for (const ops of [...this.pernet].reverse()) ops.exitNet?.(kernel, net);
+    for (const ops of this.pernet.toReversed()) ops.exitNet?.(kernel, net);
     kernel.ipv6.pernetExit(net);
     kernel.ipv4.pernetExit(net);
   }

@@ -60,10 +60,33 @@ export interface LinkInfo {
   readonly stats: LinkStats;
 }
 
-export type RtnlGroup = 'link' | 'ipv4-addr' | 'ipv4-route' | 'ipv6-addr' | 'ipv6-route' | 'neigh' | 'ipv4-rule' | 'ipv6-rule' | 'ipv6-prefix' | 'netconf' | 'nsid';
+export type RtnlGroup =
+  | 'link'
+  | 'ipv4-addr'
+  | 'ipv4-route'
+  | 'ipv6-addr'
+  | 'ipv6-route'
+  | 'neigh'
+  | 'ipv4-rule'
+  | 'ipv6-rule'
+  | 'ipv6-prefix'
+  | 'netconf'
+  | 'nsid';
 export type RtmType =
-  | 'RTM_NEWLINK' | 'RTM_DELLINK' | 'RTM_NEWADDR' | 'RTM_DELADDR' | 'RTM_NEWROUTE' | 'RTM_DELROUTE' | 'RTM_NEWNEIGH' | 'RTM_DELNEIGH'
-  | 'RTM_NEWRULE' | 'RTM_DELRULE' | 'RTM_NEWNETCONF' | 'RTM_DELNETCONF' | 'RTM_NEWNSID' | 'RTM_DELNSID';
+  | 'RTM_NEWLINK'
+  | 'RTM_DELLINK'
+  | 'RTM_NEWADDR'
+  | 'RTM_DELADDR'
+  | 'RTM_NEWROUTE'
+  | 'RTM_DELROUTE'
+  | 'RTM_NEWNEIGH'
+  | 'RTM_DELNEIGH'
+  | 'RTM_NEWRULE'
+  | 'RTM_DELRULE'
+  | 'RTM_NEWNETCONF'
+  | 'RTM_DELNETCONF'
+  | 'RTM_NEWNSID'
+  | 'RTM_DELNSID';
 
 /** RTM_NEWNSID, RTM_DELNSID */
 export interface NsidInfo {
@@ -156,8 +179,9 @@ export class Rtnetlink {
   }
   /** Destroys all links of the kind. */
   rtnl_link_unregister(ops: RtnlLinkOps): void {
-    for (const net of [...this.kernel.netns.list]) {
-      for (const dev of [...net.devices]) if (dev.kind === ops.kind) this.kernel.net.unregister_netdevice_many(ops.dellink(this.kernel, dev));
+    for (const net of this.kernel.netns.list.slice()) {
+      for (const dev of net.devices.slice())
+        if (dev.kind === ops.kind) this.kernel.net.unregister_netdevice_many(ops.dellink(this.kernel, dev));
     }
     this.kinds.splice(this.kinds.indexOf(ops), 1);
   }
@@ -179,7 +203,8 @@ export class Rtnetlink {
     if (name !== '' && net.__dev_get_by_name(name) !== undefined) return refused(Errno.EEXIST);
     if (request.kind === undefined) return refused(Errno.EOPNOTSUPP);
     let ops = this.rtnl_link_ops_get(request.kind);
-    if (ops === undefined && this.kernel.modules.modprobe(`rtnl-link-${request.kind}`).errno === 0) ops = this.rtnl_link_ops_get(request.kind);
+    if (ops === undefined && this.kernel.modules.modprobe(`rtnl-link-${request.kind}`).errno === 0)
+      ops = this.rtnl_link_ops_get(request.kind);
     if (ops === undefined) return refused(Errno.EOPNOTSUPP, 'Unknown device type');
     const judged = ops.validate?.(request);
     if (judged !== undefined && judged.errno !== 0) return judged;
@@ -276,7 +301,8 @@ export class Rtnetlink {
       dev.broadcast = r.broadcast.slice(0, dev.addr_len);
       core.call_netdevice_notifiers('NETDEV_CHANGEADDR', dev);
     }
-    if (r.master !== undefined && r.master !== 0) return refused(dev.net.__dev_get_by_index(r.master) === undefined ? Errno.EINVAL : Errno.EOPNOTSUPP);
+    if (r.master !== undefined && r.master !== 0)
+      return refused(dev.net.__dev_get_by_index(r.master) === undefined ? Errno.EINVAL : Errno.EOPNOTSUPP);
     if (r.change !== undefined && r.change !== 0) {
       err = core.dev_change_flags(dev, this.flagsOf(dev, r));
       if (err < 0) return { errno: err };
@@ -380,7 +406,7 @@ export class Rtnetlink {
 
   /** Tells listeners of `group` in `net`. Ask `listening` first where building the record costs. */
   notify(net: Net, group: RtnlGroup, message: RtnlMessage): void {
-    for (const s of [...this.subscriptions]) if (s.net === net && s.groups.has(group)) s.listener.onRtnl(message, net);
+    for (const s of this.subscriptions.slice()) if (s.net === net && s.groups.has(group)) s.listener.onRtnl(message, net);
   }
   listening(net: Net, group: RtnlGroup): boolean {
     for (const s of this.subscriptions) if (s.net === net && s.groups.has(group)) return true;
@@ -390,7 +416,8 @@ export class Rtnetlink {
     this.subscriptions.push({ net, groups: new Set(groups), listener });
   }
   unsubscribe(listener: RtnlListener): void {
-    for (let i = this.subscriptions.length - 1; i >= 0; i--) if (this.subscriptions[i].listener === listener) this.subscriptions.splice(i, 1);
+    for (let i = this.subscriptions.length - 1; i >= 0; i--)
+      if (this.subscriptions[i].listener === listener) this.subscriptions.splice(i, 1);
   }
 
   /** What the attribute policy refuses before anything is done. */

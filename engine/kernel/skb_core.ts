@@ -10,7 +10,17 @@ import type { NetDevice } from './net_device.ts';
 import { PageFragCache, PageFrags } from './page_frag.ts';
 import { SkbBits } from './skb_bits.ts';
 import { __skb_push, __skb_put, skb_headlen, skb_headroom, skb_is_nonlinear, skb_reserve, skb_shared, skb_tailroom } from './skb_inline.ts';
-import { CHECKSUM_COMPLETE, CHECKSUM_NONE, HEAD_FRAG, HEAD_KMALLOC, NET_SKB_PAD, PACKET_HOST, SHARED_INFO_SIZE, SkBuff, SkbSharedInfo } from './skbuff.ts';
+import {
+  CHECKSUM_COMPLETE,
+  CHECKSUM_NONE,
+  HEAD_FRAG,
+  HEAD_KMALLOC,
+  NET_SKB_PAD,
+  PACKET_HOST,
+  SHARED_INFO_SIZE,
+  SkBuff,
+  SkbSharedInfo,
+} from './skbuff.ts';
 import { ConsumeSkb, KfreeSkb } from './tracepoints.ts';
 
 const PAGE_SIZE = 4096;
@@ -26,8 +36,26 @@ const MAX_FREE = 4096;
 export class SkbCore extends SkbBits {
   /** Inline in Linux: no tracer may list them. */
   static readonly inlined: readonly string[] = Object.freeze([
-    'alloc_skb', 'netdev_alloc_skb', 'napi_alloc_skb', 'pskb_may_pull', 'kfree_skb', 'skb_get', 'skb_share_check', 'skb_orphan', 'skb_cow', 'skb_cow_head',
-    'skb_put_padto', 'skb_linearize', 'pskb_trim', 'pskb_trim_rcsum', 'nr_frags', 'frag_page', 'frag_size', 'gso_size', 'gso_segs', 'gso_type',
+    'alloc_skb',
+    'netdev_alloc_skb',
+    'napi_alloc_skb',
+    'pskb_may_pull',
+    'kfree_skb',
+    'skb_get',
+    'skb_share_check',
+    'skb_orphan',
+    'skb_cow',
+    'skb_cow_head',
+    'skb_put_padto',
+    'skb_linearize',
+    'pskb_trim',
+    'pskb_trim_rcsum',
+    'nr_frags',
+    'frag_page',
+    'frag_size',
+    'gso_size',
+    'gso_segs',
+    'gso_type',
   ]);
   readonly frags: PageFrags;
   /** skbs alive: allocated, cloned or copied, and not yet freed. 0 when nothing leaks and nothing is in flight. */
@@ -160,7 +188,8 @@ export class SkbCore extends SkbBits {
 
   /** Moves `delta` bytes from the fragments to the linear part; the new tail, or 0. */
   __pskb_pull_tail(skb: SkBuff, delta: number): Gpa {
-    if ((skb.cloned || skb.tail + delta > skb.end) && this.pskb_expand_head(skb, 0, Math.max(0, skb.tail + delta - skb.end) + 128) !== 0) return 0 as Gpa;
+    if ((skb.cloned || skb.tail + delta > skb.end) && this.pskb_expand_head(skb, 0, Math.max(0, skb.tail + delta - skb.end) + 128) !== 0)
+      return 0 as Gpa;
     if (this.skb_copy_bits(skb, skb_headlen(skb), skb.tail, delta) !== 0) return 0 as Gpa;
     let left = delta;
     const n = this.nr_frags(skb);
@@ -350,7 +379,7 @@ export class SkbCore extends SkbBits {
       const n = SkbSharedInfo.nr_frags.get(ram, skb.end);
       for (let i = 0; i < n; i++) this.frags.put_page(this.frag_page(skb, i));
     }
-    for (let list = skb.frag_list; list !== undefined; ) {
+    for (let list = skb.frag_list; list !== undefined;) {
       const next: SkBuff | undefined = list.next;
       this.consume_skb(list);
       list = next;

@@ -28,7 +28,7 @@ export interface SoftirqHandler {
 }
 
 export class Softirqs {
-  private readonly vec: (SoftirqHandler | undefined)[] = new Array<SoftirqHandler | undefined>(NR_SOFTIRQS).fill(undefined);
+  private readonly vec: (SoftirqHandler | undefined)[] = Array.from({ length: NR_SOFTIRQS }, () => undefined);
   /** Runs per CPU and vector: counts[cpu * NR_SOFTIRQS + nr], for /proc/softirqs. */
   readonly counts: Float64Array;
   private readonly tpEntry: TracePoint;
@@ -64,7 +64,7 @@ export class Softirqs {
   __do_softirq(cpu: Cpu): void {
     const end = cpu.now + MAX_SOFTIRQ_TIME;
     const base = cpu.id * NR_SOFTIRQS;
-    for (let restart = MAX_SOFTIRQ_RESTART; cpu.softirqPending !== 0; ) {
+    for (let restart = MAX_SOFTIRQ_RESTART; cpu.softirqPending !== 0;) {
       const pending = cpu.softirqPending;
       cpu.softirqPending = 0;
       for (let nr = 0; nr < NR_SOFTIRQS; nr++) {

@@ -92,7 +92,8 @@ export class EthtoolCore {
     const ring = ops.get_ringparam(dev);
     const wanted = { ...ring, ...request };
     if (RINGS.every((r) => wanted[`${r}_pending`] === ring[`${r}_pending`])) return DONE;
-    for (const r of RINGS) if (wanted[`${r}_pending`] > ring[`${r}_max_pending`]) return { errno: -Errno.EINVAL, extack: 'requested ring size exceeds maximum' };
+    for (const r of RINGS)
+      if (wanted[`${r}_pending`] > ring[`${r}_max_pending`]) return { errno: -Errno.EINVAL, extack: 'requested ring size exceeds maximum' };
     return { errno: ops.set_ringparam(dev, wanted) };
   }
 
@@ -105,7 +106,8 @@ export class EthtoolCore {
     const now = ops.get_channels(dev);
     const wanted = { ...now, ...request };
     if (CHANNELS.every((c) => wanted[`${c}_count`] === now[`${c}_count`])) return DONE;
-    for (const c of CHANNELS) if (wanted[`${c}_count`] > now[`max_${c}`]) return { errno: -Errno.EINVAL, extack: 'requested channel count exceeds maximum' };
+    for (const c of CHANNELS)
+      if (wanted[`${c}_count`] > now[`max_${c}`]) return { errno: -Errno.EINVAL, extack: 'requested channel count exceeds maximum' };
     if (wanted.combined_count === 0 && (wanted.rx_count === 0 || wanted.tx_count === 0))
       return { errno: -Errno.EINVAL, extack: 'requested channel counts would result in no RX or TX channel being configured' };
     return { errno: ops.set_channels(dev, wanted) };
@@ -118,7 +120,8 @@ export class EthtoolCore {
     const ops = dev.ethtool_ops;
     if (ops?.get_coalesce === undefined || ops.set_coalesce === undefined) return UNSUPPORTED;
     const supported = ops.supported_coalesce_params ?? [];
-    for (const name of Object.keys(request)) if (!supported.includes(name)) return { errno: -Errno.EINVAL, extack: 'cannot modify an unsupported parameter' };
+    for (const name of Object.keys(request))
+      if (!supported.includes(name)) return { errno: -Errno.EINVAL, extack: 'cannot modify an unsupported parameter' };
     const now = ops.get_coalesce(dev);
     if (Object.keys(request).every((name) => request[name] === now[name])) return DONE;
     return { errno: ops.set_coalesce(dev, { ...now, ...request }) };

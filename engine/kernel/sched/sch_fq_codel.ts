@@ -26,7 +26,7 @@ class Flow {
 }
 
 export class FqCodel extends Qdisc {
-  private readonly flows = new Array<Flow | undefined>(FLOWS).fill(undefined);
+  private readonly flows: (Flow | undefined)[] = Array.from({ length: FLOWS }, () => undefined);
   private readonly new_flows: Flow[] = [];
   private readonly old_flows: Flow[] = [];
   private quantum = 1514;
@@ -185,7 +185,16 @@ export class FqCodel extends Qdisc {
   }
 
   override dumpOptions(): QdiscInfo['options'] {
-    return { limit: LIMIT, flows: FLOWS, quantum: this.quantum, target: TARGET / 1000, interval: INTERVAL / 1000, memory_limit: MEMORY_LIMIT, ecn: true, drop_batch: DROP_BATCH };
+    return {
+      limit: LIMIT,
+      flows: FLOWS,
+      quantum: this.quantum,
+      target: TARGET / 1000,
+      interval: INTERVAL / 1000,
+      memory_limit: MEMORY_LIMIT,
+      ecn: true,
+      drop_batch: DROP_BATCH,
+    };
   }
   override dumpXstats(): QdiscInfo['xstats'] {
     return {

@@ -20,7 +20,14 @@ const OP_WATCHDOG = 0;
 
 export class SchedCore implements Actor {
   /** Inline in Linux. */
-  static readonly inlined: readonly string[] = Object.freeze(['qdisc_run', 'dequeue_skb', 'qdisc_restart', 'dev_requeue_skb', 'attach_default_qdiscs', 'transition_one_qdisc']);
+  static readonly inlined: readonly string[] = Object.freeze([
+    'qdisc_run',
+    'dequeue_skb',
+    'qdisc_restart',
+    'dev_requeue_skb',
+    'attach_default_qdiscs',
+    'transition_one_qdisc',
+  ]);
   private readonly tpEnqueue: TracePoint;
   private readonly tpDequeue: TracePoint;
   private readonly tpTimeout: TracePoint;
@@ -53,7 +60,7 @@ export class SchedCore implements Actor {
 
   /** Dequeues and transmits until it is empty, the queue is stopped, or the share is used up. */
   __qdisc_run(q: Qdisc): void {
-    for (let quota = DEV_TX_WEIGHT; this.qdisc_restart(q); ) {
+    for (let quota = DEV_TX_WEIGHT; this.qdisc_restart(q);) {
       if (--quota > 0) continue;
       this.kernel.net.xmit.__netif_schedule(q);
       return;
@@ -217,7 +224,15 @@ export class SchedCore implements Actor {
     return out;
   }
   tc_fill_qdisc(q: Qdisc): QdiscInfo {
-    return { kind: q.kind, handle: q.handle, parent: q.parent, refcnt: q.refcnt, options: q.dumpOptions(), stats: q.dumpStats(), xstats: q.dumpXstats() };
+    return {
+      kind: q.kind,
+      handle: q.handle,
+      parent: q.parent,
+      refcnt: q.refcnt,
+      options: q.dumpOptions(),
+      stats: q.dumpStats(),
+      xstats: q.dumpXstats(),
+    };
   }
 
   private make(txq: NetdevQueue, kind: QdiscKind): Qdisc {
@@ -235,4 +250,3 @@ export class SchedCore implements Actor {
     }
   }
 }
-

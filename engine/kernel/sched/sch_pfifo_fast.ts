@@ -48,7 +48,8 @@ export class PfifoFast extends Qdisc {
   }
 
   reset(): void {
-    for (const band of this.bands) for (let skb = band.shift(); skb !== undefined; skb = band.shift()) this.kernel.skb.kfree_skb_reason(skb, 'QDISC_DROP');
+    for (const band of this.bands)
+      for (let skb = band.shift(); skb !== undefined; skb = band.shift()) this.kernel.skb.kfree_skb_reason(skb, 'QDISC_DROP');
     this.qlen = 0;
     this.backlog = 0;
   }

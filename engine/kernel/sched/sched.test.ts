@@ -103,7 +103,11 @@ describe('qdiscs', () => {
     const a = nic(kernel, 4);
     const b = nic(kernel, 1);
     expect(kernel.sched.tc_dump_qdisc(a.dev).map((q) => [q.kind, q.parent, q.refcnt])).toEqual([
-      ['mq', 0xffffffff, 1], ['fq_codel', 4, 1], ['fq_codel', 3, 1], ['fq_codel', 2, 1], ['fq_codel', 1, 1],
+      ['mq', 0xffffffff, 1],
+      ['fq_codel', 4, 1],
+      ['fq_codel', 3, 1],
+      ['fq_codel', 2, 1],
+      ['fq_codel', 1, 1],
     ]);
     expect(kernel.sched.tc_dump_qdisc(b.dev).map((q) => [q.kind, q.refcnt])).toEqual([['fq_codel', 2]]);
     kernel.net.netif_set_real_num_tx_queues(a.dev, 2);
@@ -133,7 +137,14 @@ describe('qdiscs', () => {
     n.dev.tx_queue_len = 2;
     n.room = 0;
     send(kernel, n.dev, 1);
-    for (const [mark, priority] of [[2, 2], [3, 0], [4, 6], [5, 0], [6, 0]] as const) send(kernel, n.dev, mark, priority);
+    for (const [mark, priority] of [
+      [2, 2],
+      [3, 0],
+      [4, 6],
+      [5, 0],
+      [6, 0],
+    ] as const)
+      send(kernel, n.dev, mark, priority);
     expect(n.dev.qdisc.drops).toBe(1);
     n.room = 10;
     kernel.net.xmit.netif_tx_wake_queue(n.dev.queues[0]);
