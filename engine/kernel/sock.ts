@@ -1,5 +1,4 @@
 // struct sock as userland's calls and the protocols see it: addresses, messages, options, queues.
-import type { NetDevice } from './net_device.ts';
 import type { Net } from './net_namespace.ts';
 import type { Process } from './process.ts';
 import type { IpBytes } from './rtnl_records.ts';
@@ -137,7 +136,8 @@ export const IP_PMTUDISC = { DONT: 0, WANT: 1, DO: 2, PROBE: 3, INTERFACE: 4, OM
 
 /** One entry of the error queue. */
 export interface SockError {
-  readonly skb: SkBuff;
+  /** The packet from the part that failed on; absent for local errors. */
+  readonly skb: SkBuff | undefined;
   readonly err: SockExtendedErr;
   /** Destination of the packet that failed. */
   readonly addr: SockAddr;
@@ -181,10 +181,4 @@ export abstract class Sock implements SkbOwner {
   sock_wfree(skb: SkBuff): void {
     this.wmem_alloc -= skb.truesize;
   }
-}
-
-/** Kept by AF_PACKET sockets' device hooks. */
-export interface PacketBinding {
-  readonly dev: NetDevice | undefined;
-  readonly protocol: number;
 }

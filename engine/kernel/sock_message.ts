@@ -1,0 +1,72 @@
+// What a reader gets of a queued packet: bytes, sender and control data (Linux: the recvmsg functions of each protocol, ip_recv_error()).
+import { IPPROTO, IpHdr, Ipv6Hdr } from '../wire/headers.ts';
+import { PacketSock } from './af_packet.ts';
+import { InetSock } from './ipv4/inet_sock.ts';
+import { v4bytes } from './ipv4/arp.ts';
+import type { Kernel } from './kernel.ts';
+import type { SkBuff } from './skbuff.ts';
+import { skb_mac_header, skb_mac_header_was_set, skb_network_header, skb_transport_header } from './skb_inline.ts';
+import { MSG, SOCK, type Message, type Sock, type SockAddr, type SockError } from './sock.ts';
+
+export class SockMessages {
+  constructor(readonly kernel: Kernel) {}
+
+  read(sk: Sock, skb: SkBuff, size: number): Message {
+    const { ram } = this.kernel.skb;
+    const data = this.bytes(skb, size);
+    const base = {
+      data, length: skb.len, flags: skb.len > data.length ? MSG.TRUNC : 0, tstamp: skb.tstamp, ifindex: skb.dev?.ifindex ?? 0, err: undefined, ttl: 0, tos: 0,
+      options: undefined, daddr: undefined,
+    };
+    if (sk instanceof PacketSock) return { ...base, from: this.packetFrom(skb) };
+    if (!(sk instanceof InetSock)) return { ...base, from: undefined };
+    const iph = skb_network_header(skb);
+    if (ram.u8(iph) >> 4 === 6) {
+      const src = new Uint8Array(16);
+      const dst = new Uint8Array(16);
+      ram.read(iph + Ipv6Hdr.saddr.offset, src, 0, 16);
+      ram.read(iph + Ipv6Hdr.daddr.offset, dst, 0, 16);
+      const port = sk.protocol === IPPROTO.UDP && sk.type === SOCK.DGRAM ? ram.u16be(skb_transport_header(skb)) : 0;
+      const scope = (src[0] === 0xfe && (src[1] & 0xc0) === 0x80) || src[0] === 0xff ? skb.skb_iif || (skb.dev?.ifindex ?? 0) : 0;
+      return { ...base, from: { family: 10, addr: src, port, scope_id: scope }, ttl: Ipv6Hdr.hop_limit.get(ram, iph), tos: (ram.u16be(iph) >> 4) & 0xff, daddr: dst };
+    }
+    const port = sk.protocol === IPPROTO.UDP && sk.type === SOCK.DGRAM ? ram.u16be(skb_transport_header(skb)) : 0;
+    const source = v4bytes(IpHdr.saddr.get(ram, iph));
+    const from: SockAddr =
+      sk.family === 2
+        ? { family: 2, addr: source, port }
+        : { family: 10, addr: Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, ...source), port, scope_id: 0 };
+    const optlen = (ram.u8(iph) & 15) * 4 - 20;
+    let options: Uint8Array | undefined;
+    if (optlen > 0 && (sk.retopts || sk.recvopts)) {
+      options = new Uint8Array(optlen);
+      ram.read(iph + 20, options, 0, optlen);
+    }
+    return { ...base, from, ttl: IpHdr.ttl.get(ram, iph), tos: IpHdr.tos.get(ram, iph), options, daddr: v4bytes(IpHdr.daddr.get(ram, iph)) };
+  }
+
+  private bytes(skb: SkBuff, size: number): Uint8Array {
+    const data = new Uint8Array(Math.min(size, skb.len));
+    this.kernel.skb.copyToArray(skb, 0, data, 0, data.length);
+    this.kernel.charge(((data.length + 15) >> 4) * this.kernel.platform.costs.copy_per_16_bytes);
+    return data;
+  }
+
+  private packetFrom(skb: SkBuff): SockAddr {
+    const { dev } = skb;
+    const addr = new Uint8Array(dev?.addr_len ?? 0);
+    if (skb_mac_header_was_set(skb) && addr.length === 6) this.kernel.skb.ram.read(skb_mac_header(skb) + 6, addr, 0, 6);
+    return { family: 17, protocol: skb.protocol, ifindex: dev?.ifindex ?? 0, hatype: dev?.type ?? 0, pkttype: skb.pkt_type, addr };
+  }
+
+  errorMessage(entry: SockError, size: number): Message {
+    const { skb } = entry;
+    const data = skb === undefined ? new Uint8Array(0) : this.bytes(skb, size);
+    const message: Message = {
+      data, length: skb?.len ?? 0, from: entry.addr, flags: MSG.ERRQUEUE, tstamp: skb?.tstamp ?? this.kernel.now(), ifindex: skb?.dev?.ifindex ?? 0, ttl: 0, tos: 0,
+      options: undefined, daddr: undefined, err: entry.err,
+    };
+    if (skb !== undefined) this.kernel.skb.consume_skb(skb);
+    return message;
+  }
+}
