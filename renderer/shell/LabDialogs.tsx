@@ -2,7 +2,7 @@
 import { useEffect, useState, type FormEvent } from 'react';
 import { openLab } from '../store/actions.ts';
 import { host } from '../store/host.ts';
-import { attempt, setDialog, setTopology, store, toast, useStore } from '../store/store.ts';
+import { attempt, replaceLab, setDialog, store, toast, useStore } from '../store/store.ts';
 import { Icon } from '../widgets/Icon.tsx';
 import { Modal } from '../widgets/Modal.tsx';
 
@@ -117,7 +117,7 @@ export function OpenLab() {
       needed
       submit={async (path) => {
         if (store.getState().run?.dirty) openLab(path);
-        else setTopology(await host.request('lab.open', { path }));
+        else replaceLab(await host.request('lab.open', { path }));
       }}
     />
   );

@@ -10,7 +10,7 @@
 //   packets-filter packets-total packets-row-<index> packets-export packets-decode packets-hex packets-byte-<offset>
 //   trace-filter trace-row-<index> · timeline (focus, keys) timeline-canvas (data-from, -to, -spans, -playhead) timeline-fit timeline-readout · problems-row-<n> · log-row-<n> log-copy-<n>
 import type { PanelId, Preset, StoreState, Theme } from './store.ts';
-import { attempt, setDialog, setScreenReaderMode, setTheme, setTopology, store, toast } from './store.ts';
+import { attempt, replaceLab, setDialog, setScreenReaderMode, setTheme, setTopology, store, toast } from './store.ts';
 import { host } from './host.ts';
 
 export type ActionGroup = 'Run' | 'Lab' | 'Edit' | 'View' | 'Terminal' | 'Canvas' | 'Rings' | 'Packets';
@@ -75,7 +75,7 @@ export function leaveLab(next: () => Promise<void>): void {
   else attempt(next);
 }
 export function openLab(path: string): void {
-  leaveLab(async () => setTopology(await host.request('lab.open', { path })));
+  leaveLab(async () => replaceLab(await host.request('lab.open', { path })));
 }
 
 const NEXT_THEME: Readonly<Record<Theme, Theme>> = { system: 'light', light: 'dark', dark: 'system' };
@@ -156,7 +156,7 @@ export const ACTIONS: readonly Action[] = [
     title: 'New lab',
     group: 'Lab',
     shortcuts: ['Mod+Alt+N'],
-    run: () => leaveLab(async () => setTopology(await host.request('lab.new', {}))),
+    run: () => leaveLab(async () => replaceLab(await host.request('lab.new', {}))),
   },
   { id: 'lab.open', title: 'Open a lab file…', group: 'Lab', shortcuts: ['Mod+O'], run: () => setDialog('open') },
   { id: 'lab.library', title: 'Show the lab library', group: 'Lab', run: () => store.getState().dock?.open('labs') },
@@ -167,7 +167,7 @@ export const ACTIONS: readonly Action[] = [
     title: 'Reload the lab from its file',
     group: 'Lab',
     enabled: (s) => s.topology?.lab.path !== undefined,
-    run: () => leaveLab(async () => setTopology(await host.request('lab.reload', {}))),
+    run: () => leaveLab(async () => replaceLab(await host.request('lab.reload', {}))),
   },
   { id: 'lab.text', title: 'Show the lab as text', group: 'Lab', run: () => setDialog('lab-text') },
 

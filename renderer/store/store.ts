@@ -53,6 +53,7 @@ export interface TerminalCommands {
   open(target: { readonly machine: string; readonly netns?: string } | { readonly host: true }): void;
   closeActive(): void;
   split(): void;
+  labReplaced(topology: TopologyView): void;
   find(): void;
 }
 
@@ -188,6 +189,13 @@ export function setTopology(topology: TopologyView): void {
     const ringThere = ring && topology.machines.some((m) => m.name === ring.machine && m.nics.some((nic) => nic.port === ring.port));
     return { topology, selection: selection.length === s.selection.length ? s.selection : selection, ring: ringThere ? ring : undefined };
   });
+}
+
+/** Another lab was opened: nothing of the old one is kept. */
+export function replaceLab(topology: TopologyView): void {
+  store.setState({ selection: [], ring: undefined, wantedSpeed: undefined });
+  setTopology(topology);
+  store.getState().terminals?.labReplaced(topology);
 }
 
 /** Called once by main.tsx, before the first render. */

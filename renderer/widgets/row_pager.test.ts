@@ -1,6 +1,6 @@
 // Rules of the paged list: it asks for what is seen, once; and never mixes answers of two filters.
 import { describe, expect, test } from 'vitest';
-import { RowPager, type RowAnswer } from './row_pager.ts';
+import { placed, RowPager, type RowAnswer } from './row_pager.ts';
 
 interface Ask {
   readonly from: number;
@@ -77,5 +77,11 @@ describe('RowPager', () => {
     await asks[2].answer(rows(400, 150));
     expect(pager.matching).toBe(150);
     expect(pager.row(160)).toBe(undefined);
+  });
+
+  test('rows the host has forgotten leave a gap, and those it has stand at their own places', () => {
+    const answer = { total: 10, matching: 10, rows: [{ index: 7 }, { index: 8 }] };
+    expect(placed(answer, 5, 4).rows).toEqual([undefined, undefined, { index: 7 }, { index: 8 }]);
+    expect(placed({ ...answer, rows: [] }, 0, 3).rows).toEqual([undefined, undefined, undefined]);
   });
 });

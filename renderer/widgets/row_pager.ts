@@ -6,16 +6,26 @@ const PAGES_KEPT = 40;
 export interface RowAnswer<T> {
   readonly total: number;
   readonly matching: number;
-  readonly rows: readonly T[];
+  /** Where the host has already forgotten the oldest ones: undefined. */
+  readonly rows: readonly (T | undefined)[];
 }
 export type FetchRows<T> = (from: number, count: number) => Promise<RowAnswer<T>>;
+
+/** Puts rows at the places their indices say, when the first of those asked for are no longer kept. */
+export function placed<T extends { readonly index: number }>(answer: RowAnswer<T>, from: number, count: number): RowAnswer<T> {
+  const length = Math.max(0, Math.min(count, answer.matching - from));
+  if (answer.rows.length >= length) return answer;
+  const rows = Array.from<T | undefined>({ length });
+  for (const row of answer.rows) if (row) rows[row.index - from] = row;
+  return { ...answer, rows };
+}
 
 export class RowPager<T> {
   /** Rows that match the filter now; the length of the list. */
   matching = 0;
   /** Rows there are without a filter. */
   total = 0;
-  private pages = new Map<number, readonly T[]>();
+  private pages = new Map<number, readonly (T | undefined)[]>();
   private readonly asked = new Set<number>();
   private generation = 0;
   private readonly fetchRows: FetchRows<T>;

@@ -7,7 +7,7 @@ import { attempt } from '../../store/store.ts';
 import { HexDecode } from '../../widgets/HexDecode.tsx';
 import { Icon } from '../../widgets/Icon.tsx';
 import { useRowFeed } from '../../widgets/row_feed.ts';
-import type { RowAnswer } from '../../widgets/row_pager.ts';
+import { placed, type RowAnswer } from '../../widgets/row_pager.ts';
 import { Split } from '../../widgets/Split.tsx';
 import { VirtualList, type Column, type VirtualListHandle } from '../../widgets/VirtualList.tsx';
 import { countText, packetCells, packetClass } from './packets_view.ts';
@@ -29,8 +29,9 @@ function emptyText(filter: string, failed: boolean): string {
   return filter === '' ? 'No packets yet. Run the world and send something: ping 10.0.0.2' : 'No packet fits the filter.';
 }
 
-function fetchPackets(from: number, count: number, filter: string): Promise<RowAnswer<PacketRow>> {
-  return host.request('packets.rows', filter === '' ? { from, count } : { from, count, filter });
+async function fetchPackets(from: number, count: number, filter: string): Promise<RowAnswer<PacketRow>> {
+  if (filter !== '') return host.request('packets.rows', { from, count, filter });
+  return placed(await host.request('packets.rows', { from, count }), from, count);
 }
 
 export function PacketsPanel() {
@@ -87,7 +88,7 @@ export function PacketsPanel() {
         <input
           className="field field-small packets-filter mono"
           type="search"
-          placeholder="Filter: icmp, 10.0.0.2, h1:nic0, dropped …"
+          placeholder="Filter: icmp, 10.0.0.2, h1:nic0, lost …"
           aria-label="Filter packets"
           aria-invalid={error !== undefined}
           data-testid="packets-filter"

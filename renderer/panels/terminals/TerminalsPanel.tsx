@@ -3,7 +3,7 @@ import { DropdownMenu } from 'radix-ui';
 import { useEffect, useLayoutEffect, useRef, useState, type KeyboardEvent } from 'react';
 import { store, useStore } from '../../store/store.ts';
 import { Icon } from '../../widgets/Icon.tsx';
-import { activeSession, closeSession, openSession, showSession, toggleSplit, useTerminals } from './terminals_store.ts';
+import { activeSession, closeSession, labReplaced, openSession, showSession, toggleSplit, useTerminals } from './terminals_store.ts';
 import type { TerminalSession } from './terminal_session.ts';
 import './terminals.css';
 
@@ -25,6 +25,7 @@ export function TerminalsPanel() {
           if (session) closeSession(session.key);
         },
         split: toggleSplit,
+        labReplaced,
         find: () => setFinding(true),
       },
     });
@@ -43,7 +44,7 @@ export function TerminalsPanel() {
         const { sessions: all } = useTerminals.getState();
         if (state.shownTheme !== before.shownTheme || state.screenReaderMode !== before.screenReaderMode)
           for (const session of all) session.refreshOptions();
-        if (state.connection === 'open' && before.connection === 'lost') for (const session of all) session.checkAlive();
+        if (state.connection === 'open' && before.connection === 'lost') for (const session of all) session.reopen();
       }),
     [],
   );

@@ -86,13 +86,12 @@ export class TerminalSession {
     this.searching.clearDecorations();
   }
 
-  /** After a reconnect: the host may have lost the terminal. */
-  checkAlive(): void {
-    const { id } = this;
-    if (id === undefined || this.state !== 'open') return;
-    host
-      .request('term.resize', { id, cols: this.terminal.cols, rows: this.terminal.rows })
-      .catch(() => this.end('The host no longer has this terminal.'));
+  /** Starts again in an empty screen: the lab or the connection it ran in is gone. */
+  reopen(): void {
+    this.stopOutput?.();
+    this.id = undefined;
+    this.terminal.reset();
+    this.openOnHost();
   }
 
   dispose(): void {

@@ -1,5 +1,6 @@
 // The open terminal tabs. They outlive the panel: closing and reopening it finds them as they were.
 import { create } from 'zustand';
+import type { TopologyView } from '../../../preload/contract.ts';
 import { store } from '../../store/store.ts';
 import { TerminalSession, type TerminalTarget } from './terminal_session.ts';
 
@@ -60,6 +61,18 @@ export function toggleSplit(): void {
   const machine = store.getState().topology?.machines.find(({ name }) => !('machine' in only.target) || only.target.machine !== name);
   openSession(machine ? { machine: machine.name } : only.target);
   show(useTerminals.getState().sessions, only.key, useTerminals.getState().active);
+}
+
+/** Another lab: terminals of machines it has too start again there, the others close, and at least one is open. */
+export function labReplaced(topology: TopologyView): void {
+  const has = (name: string): boolean => topology.machines.some((machine) => machine.name === name);
+  for (const session of useTerminals.getState().sessions) {
+    if ('host' in session.target) continue;
+    if (has(session.target.machine)) session.reopen();
+    else closeSession(session.key);
+  }
+  const [first] = topology.machines;
+  if (first && useTerminals.getState().sessions.length === 0) openSession({ machine: first.name });
 }
 
 export function activeSession(): TerminalSession | undefined {

@@ -36,8 +36,19 @@ export function drawTimeline(context: CanvasRenderingContext2D, width: number, h
   context.clip();
   drawSpans(context, plot, height, scene);
   context.restore();
+  if (scene.now !== undefined) dimLater(context, plot, height, scene.view, scene.now);
   drawNames(context, width, height, scene);
   if (scene.now !== undefined) drawPlayhead(context, plot, height, scene.view, scene.now);
+}
+
+/** What lies after the moment shown has not happened there yet. */
+function dimLater(context: CanvasRenderingContext2D, width: number, height: number, view: Interval, now: Nanos): void {
+  const x = Math.max(0, timeToX(now, view, width));
+  if (x >= width) return;
+  context.globalAlpha = 0.6;
+  context.fillStyle = token('--surface-2');
+  context.fillRect(GUTTER + x, RULER + 1, width - x, height - RULER);
+  context.globalAlpha = 1;
 }
 
 function drawRuler(context: CanvasRenderingContext2D, width: number, height: number, view: Interval): void {

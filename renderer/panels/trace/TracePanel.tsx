@@ -3,9 +3,10 @@ import { useCallback, useState } from 'react';
 import type { TraceRow } from '../../../preload/contract.ts';
 import { gotoEvent } from '../../store/actions.ts';
 import { host } from '../../store/host.ts';
+import { useStore } from '../../store/store.ts';
 import { Icon } from '../../widgets/Icon.tsx';
 import { useRowFeed } from '../../widgets/row_feed.ts';
-import type { RowAnswer } from '../../widgets/row_pager.ts';
+import { placed, type RowAnswer } from '../../widgets/row_pager.ts';
 import { formatInstant } from '../../widgets/units.ts';
 import { VirtualList, type Column } from '../../widgets/VirtualList.tsx';
 import './trace.css';
@@ -18,8 +19,9 @@ const COLUMNS: readonly Column[] = [
   { id: 'text', title: 'Fields', width: 'minmax(240px, 1.5fr)' },
 ];
 
-function fetchTrace(from: number, count: number, filter: string): Promise<RowAnswer<TraceRow>> {
-  return host.request('trace.rows', filter === '' ? { from, count } : { from, count, filter });
+async function fetchTrace(from: number, count: number, filter: string): Promise<RowAnswer<TraceRow>> {
+  if (filter !== '') return host.request('trace.rows', { from, count, filter });
+  return placed(await host.request('trace.rows', { from, count }), from, count);
 }
 
 function cells(row: TraceRow | undefined): readonly string[] | undefined {
@@ -39,6 +41,7 @@ export function TracePanel() {
   const [selected, setSelected] = useState<number>();
   const [follow, setFollow] = useState(true);
   const { pager, error } = useRowFeed('trace', fetchTrace, filter.trim());
+  const playhead = useStore((s) => (s.run?.mode === 'paused' ? s.run.event : Infinity));
   const onSeen = useCallback((from: number, to: number) => pager.want(from, to), [pager]);
   const go = (index: number): void => {
     const row = pager.row(index);
@@ -93,6 +96,7 @@ export function TracePanel() {
         columns={COLUMNS}
         count={pager.matching}
         cells={(index) => cells(pager.row(index))}
+        rowClass={(index) => ((pager.row(index)?.event ?? 0) > playhead ? 'trace-later' : undefined)}
         selected={selected}
         onSelect={(index) => {
           setFollow(false);
