@@ -11,7 +11,7 @@ import type { Platform } from '../platform/platform.ts';
 import type { Sim } from '../sim/sim.ts';
 import { bootOn, makePlatform, runFor } from './kernel_fixture.ts';
 
-/** One access of the CPU to a register: 'r2 common+0x18 = 0x100'. */
+/** One access of a CPU to a register. */
 export interface Access {
   readonly write: boolean;
   readonly address: number;
@@ -23,10 +23,12 @@ export interface Access {
 export class TestWire implements Wire {
   up = true;
   readonly sent: Frame[] = [];
+  /** How long a frame takes (ns). */
+  frameTime = 100;
   constructor(private readonly sim: Sim) {}
   transmit(_from: PortOwner, frame: Frame): number {
     this.sent.push(frame);
-    return this.sim.now + 100;
+    return this.sim.now + this.frameTime;
   }
 }
 

@@ -1,0 +1,256 @@
+// The virtio_net driver on the simulated device: frames both ways, full rings, resizing, failing probes, nothing left behind.
+import { expect, test } from 'vitest';
+import type { NetDevice } from '../../kernel/net_device.ts';
+import { IFF } from '../../kernel/net_device.ts';
+import { PacketType } from '../../kernel/packet_type.ts';
+import { __skb_put, skb_reserve } from '../../kernel/skb_inline.ts';
+import type { SkBuff } from '../../kernel/skbuff.ts';
+import { type NicFixture, nicFixture } from '../../testkit/nic_fixture.ts';
+import { F } from '../../virtio/features.ts';
+import { PCI_DEVFN } from '../../pci/config_space.ts';
+import type { PciDev } from '../pci/pci_dev.ts';
+import { VIRTNET_PROBE_STEPS } from './virtio_net.ts';
+
+/** An EtherType for experiments (IEEE 802): no protocol of the kernel takes it. */
+const ETH_P_TEST = 0x88b5;
+const MAC = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
+
+function frame(length: number, fill: number): Uint8Array {
+  const bytes = Uint8Array.from({ length }, (_, i) => (fill + i) & 0xff);
+  bytes.set([...MAC, 2, 0, 0, 0, 0, 1, ETH_P_TEST >> 8, ETH_P_TEST & 0xff]);
+  return bytes;
+}
+
+/** Collects what reaches the protocols. */
+class Receiver {
+  readonly packets: Uint8Array[] = [];
+  constructor(private readonly f: NicFixture) {
+    f.kernel.net.rx.dev_add_pack(new PacketType(ETH_P_TEST, this));
+  }
+  packet_rcv(skb: SkBuff): number {
+    const out = new Uint8Array(skb.len);
+    this.f.kernel.skb.copyToArray(skb, 0, out, 0, skb.len);
+    this.packets.push(out);
+    this.f.kernel.skb.consume_skb(skb);
+    return 0;
+  }
+}
+
+function up(f: NicFixture): NetDevice {
+  f.kernel.modules.modprobe('virtio_pci');
+  f.kernel.modules.modprobe('virtio_net');
+  f.settle();
+  const dev = f.kernel.init_net.__dev_get_by_name('eth0')!;
+  expect(f.kernel.net.dev_change_flags(dev, dev.flags | IFF.UP)).toBe(0);
+  f.settle();
+  return dev;
+}
+
+function send(f: NicFixture, dev: NetDevice, bytes: Uint8Array, headroom = 64): void {
+  const { kernel } = f;
+  const skb = kernel.skb.alloc_skb(headroom + bytes.length)!;
+  skb_reserve(skb, headroom);
+  f.platform.ram.write(__skb_put(skb, bytes.length), bytes, 0, bytes.length);
+  skb.dev = dev;
+  skb.protocol = ETH_P_TEST;
+  const cpu = f.platform.cpus.list[0];
+  const at = cpu.enterTask();
+  kernel.net.xmit.dev_queue_xmit(skb);
+  cpu.leaveTask(at, 'test');
+}
+
+const pciOf = (f: NicFixture): PciDev => f.kernel.drivers.bus_find_device_by_name('pci', '0000:00:01.0') as PciDev;
+
+/** Everything a driver may hold: packets, pages, small objects, DMA mappings, interrupts. */
+function holdings(f: NicFixture): unknown {
+  const { kernel, platform } = f;
+  return {
+    skbs: kernel.skb.live,
+    pages: kernel.skb.frags.live,
+    objects: platform.slab.inUse,
+    mappings: pciOf(f).dma.leaks().map((m) => m.by),
+    findings: pciOf(f).dma.findings.map((x) => x.text),
+    irqs: kernel.irq.list().filter((d) => d.irq >= 24).map((d) => d.action?.name),
+    devices: kernel.init_net.devices.map((d) => d.name),
+    napis: kernel.init_net.devices.flatMap((d) => d.napis.length),
+  };
+}
+const NOTHING = { skbs: 0, pages: 0, objects: 0, mappings: [], findings: [], irqs: [], devices: ['lo'], napis: [0] };
+
+test('frames leave byte for byte, whatever the headroom, and come in byte for byte, short, full-sized and odd', () => {
+  const f = nicFixture({ queuePairs: 2 });
+  const dev = up(f);
+  const receiver = new Receiver(f);
+  f.wire.sent.length = 0;
+  const lengths = [60, 61, 98, 141, 142, 1513, 1514];
+  for (const n of lengths) send(f, dev, frame(n, n));
+  send(f, dev, frame(200, 7), 0);
+  f.settle();
+  expect(f.wire.sent.map((x) => x.bytes)).toEqual([...lengths.map((n) => frame(n, n)), frame(200, 7)]);
+  for (const n of lengths) f.nic.net.receiveFrame({ bytes: frame(n, n), id: n, skb: 0 });
+  f.settle();
+  expect(receiver.packets).toEqual(lengths.map((n) => frame(n, n).subarray(14)));
+  expect(f.kernel.skb.live).toBe(0);
+  expect(pciOf(f).dma.findings).toEqual([]);
+});
+
+test('without mergeable buffers each frame fills one buffer, and offloads above the MTU are declined', () => {
+  const f = nicFixture({ disable: F.VIRTIO_NET_F_MRG_RXBUF });
+  const dev = up(f);
+  const receiver = new Receiver(f);
+  for (const n of [60, 1514]) f.nic.net.receiveFrame({ bytes: frame(n, n), id: n, skb: 0 });
+  f.settle();
+  expect(receiver.packets).toEqual([60, 1514].map((n) => frame(n, n).subarray(14)));
+  expect(f.nic.net.negotiatedFeatures & F.VIRTIO_NET_F_GUEST_TSO4).toBe(0n);
+  expect(f.kernel.net.dev_get_stats(dev)).toMatchObject({ rx_packets: 2, rx_bytes: 1574, rx_dropped: 0 });
+});
+
+test('a full ring stops the queue before a packet could not fit, completions wake it, and nothing is lost', () => {
+  const f = nicFixture();
+  const dev = up(f);
+  f.wire.frameTime = 100_000;
+  f.wire.sent.length = 0;
+  for (let i = 0; i < 600; i++) send(f, dev, frame(100, i));
+  const [queue] = dev.queues;
+  expect(queue.drvXoff).toBe(true);
+  expect(queue.stops).toBe(1);
+  f.settle(200_000_000);
+  expect(queue.drvXoff).toBe(false);
+  expect(queue.wakes).toBe(queue.stops);
+  expect(f.wire.sent.map((x) => x.bytes[20])).toEqual(Array.from({ length: 600 }, (_, i) => (i + 20) & 0xff));
+  expect(f.kernel.skb.live).toBe(0);
+});
+
+test('rmmod with the interface up and packets under way leaves nothing behind', () => {
+  const f = nicFixture({ queuePairs: 2 });
+  const dev = up(f);
+  f.wire.frameTime = 1_000_000;
+  for (let i = 0; i < 100; i++) send(f, dev, frame(100, i));
+  f.nic.net.receiveFrame({ bytes: frame(1514, 1), id: 1, skb: 0 });
+  expect(f.kernel.modules.modprobeRemove('virtio_net').done.map((d) => d.name)).toEqual(['virtio_net', 'net_failover']);
+  f.settle();
+  expect(holdings(f)).toEqual(NOTHING);
+});
+
+test.each(VIRTNET_PROBE_STEPS.map((s) => [s.step, s.errno] as const))('probe whose %s fails reports it, unwinds everything, and works the next time', (step, errno) => {
+  const f = nicFixture({ queuePairs: 2 });
+  f.kernel.modules.modprobe('virtio_pci');
+  f.kernel.drivers.failFunction.inject(step, -errno);
+  // the driver registers; its device stays without it
+  expect(f.kernel.modules.modprobe('virtio_net').errno).toBe(0);
+  f.settle();
+  expect(holdings(f)).toEqual(NOTHING);
+  expect(f.kernel.printk.records.at(-1)?.text).toBe(`virtio_net: probe of virtio0 failed with error ${-errno}`);
+  expect(f.nic.pci.status & 0x80).toBe(0x80);
+  const drv = f.kernel.drivers.bus('virtio')!.drivers[0];
+  expect(f.kernel.drivers.bind_store(drv, 'virtio0\n')).toBe(8);
+  expect(f.kernel.init_net.devices.map((d) => d.name)).toEqual(['lo', 'eth0']);
+});
+
+test('probe survives each allocation of memory failing: it fails cleanly or does with less', () => {
+  for (let n = 1; n < 40; n++) {
+    const f = nicFixture({ queuePairs: 2 });
+    f.kernel.modules.modprobe('virtio_pci');
+    f.platform.pages.failAfter = n;
+    f.kernel.modules.modprobe('virtio_net');
+    const never = f.platform.pages.failAfter > 0;
+    f.platform.pages.failAfter = 0;
+    f.settle();
+    if (f.kernel.init_net.devices.length === 1) expect(holdings(f)).toEqual(NOTHING);
+    f.kernel.modules.delete_module('virtio_net');
+    expect(holdings(f)).toEqual(NOTHING);
+    if (never) return;
+  }
+  expect.unreachable('more allocations than expected');
+});
+
+test('with too few vectors all queues share one, and frames still flow', () => {
+  const f = nicFixture({ queuePairs: 2, vectors: 2 });
+  const dev = up(f);
+  const receiver = new Receiver(f);
+  expect(f.kernel.irq.list().filter((d) => d.irq >= 24).map((d) => d.action?.name)).toEqual(['virtio0-config', 'virtio0-virtqueues']);
+  send(f, dev, frame(100, 1));
+  f.nic.net.receiveFrame({ bytes: frame(100, 2), id: 1, skb: 0 });
+  f.settle();
+  expect(f.wire.sent.at(-1)?.bytes).toEqual(frame(100, 1));
+  expect(receiver.packets).toHaveLength(1);
+});
+
+test('rings are resized while frames flow; a size that is no power of two is refused and the old ring works on', () => {
+  const f = nicFixture();
+  const dev = up(f);
+  const receiver = new Receiver(f);
+  const tool = dev.ethtool_ops!;
+  const ring = (rx: number, tx: number): number => tool.set_ringparam!(dev, { ...tool.get_ringparam!(dev), rx_pending: rx, tx_pending: tx });
+  expect(ring(64, 32)).toBe(0);
+  expect(tool.get_ringparam!(dev)).toMatchObject({ rx_pending: 64, tx_pending: 32, rx_max_pending: 256 });
+  expect(ring(100, 32)).toBe(-12);
+  expect(f.kernel.printk.records.slice(-2).map((r) => r.text)).toEqual([
+    'virtio_net virtio0: Bad virtqueue length 100',
+    'virtio_net virtio0 eth0: resize rx fail: rx queue index: 0 err: -12',
+  ]);
+  f.wire.sent.length = 0;
+  for (let i = 0; i < 100; i++) {
+    send(f, dev, frame(100, i));
+    f.nic.net.receiveFrame({ bytes: frame(100, i), id: i, skb: 0 });
+    f.settle(1_000_000);
+  }
+  expect(f.wire.sent).toHaveLength(100);
+  expect(receiver.packets).toHaveLength(100);
+  f.kernel.modules.delete_module('virtio_net');
+  expect(holdings(f)).toEqual(NOTHING);
+});
+
+test('a ring of one entry sends one packet and stops: there is never room for the longest one', () => {
+  const f = nicFixture();
+  const dev = up(f);
+  const tool = dev.ethtool_ops!;
+  expect(tool.set_ringparam!(dev, { ...tool.get_ringparam!(dev), tx_pending: 1 })).toBe(0);
+  f.wire.sent.length = 0;
+  send(f, dev, frame(100, 1));
+  send(f, dev, frame(100, 2));
+  f.settle();
+  expect(f.wire.sent).toHaveLength(1);
+  expect(dev.queues[0].drvXoff).toBe(true);
+});
+
+test('transmit without NAPI collects completions in the next transmit, and can be chosen only while the interface is down', () => {
+  const f = nicFixture();
+  const dev = up(f);
+  const tool = dev.ethtool_ops!;
+  const frames = { rx_coalesce_usecs: 0, rx_max_coalesced_frames: 1, tx_coalesce_usecs: 0, tx_max_coalesced_frames: 0 };
+  expect(tool.set_coalesce!(dev, frames)).toBe(-16);
+  f.kernel.net.dev_change_flags(dev, dev.flags & ~IFF.UP);
+  expect(tool.set_coalesce!(dev, { ...frames, tx_max_coalesced_frames: 5 })).toBe(-22);
+  expect(tool.set_coalesce!(dev, frames)).toBe(0);
+  f.kernel.net.dev_change_flags(dev, dev.flags | IFF.UP);
+  f.settle();
+  f.wire.sent.length = 0;
+  for (let i = 0; i < 600; i++) {
+    send(f, dev, frame(100, i));
+    f.settle(10_000);
+  }
+  expect(f.wire.sent).toHaveLength(600);
+  f.kernel.modules.delete_module('virtio_net');
+  expect(holdings(f)).toEqual(NOTHING);
+});
+
+test('the link follows the cable, and a function that is pulled out takes its interface along', () => {
+  const f = nicFixture();
+  const dev = up(f);
+  expect(dev.nocarrier).toBe(false);
+  f.nic.net.linkChanged(false);
+  f.settle();
+  expect(dev.nocarrier).toBe(true);
+  f.nic.net.linkChanged(true);
+  f.settle();
+  expect(dev.nocarrier).toBe(false);
+  f.kernel.drivers.hotplug!.deviceRemoving(PCI_DEVFN(1, 0));
+  f.host.removeFunction(PCI_DEVFN(1, 0));
+  f.settle();
+  expect(f.kernel.init_net.devices.map((d) => d.name)).toEqual(['lo']);
+  f.host.addFunction(PCI_DEVFN(1, 0), f.nic.pci.fn);
+  f.kernel.drivers.hotplug!.deviceAdded(PCI_DEVFN(1, 0));
+  f.settle();
+  expect(f.kernel.init_net.devices.map((d) => d.name)).toEqual(['lo', 'eth0']);
+});
