@@ -1,0 +1,58 @@
+// ethtool(8): options before the command, the table of commands.
+import { JsonWriter } from '../iproute/json_writer.ts';
+import { runTool, type Tool, type ToolContext, ToolExit } from '../tool.ts';
+import { badArguments, type EthtoolCommand, EthtoolContext } from './ethtool_context.ts';
+import { FEATURE_COMMANDS } from './features.ts';
+import { INFORMATION_COMMANDS } from './information.ts';
+import { QUEUE_COMMANDS } from './queues.ts';
+import { SETTING_COMMANDS, showSettings } from './settings.ts';
+
+const COMMANDS: readonly EthtoolCommand[] = [...SETTING_COMMANDS, ...INFORMATION_COMMANDS, ...FEATURE_COMMANDS, ...QUEUE_COMMANDS];
+/** Commands of ethtool 6.1 that take a device and are not built. */
+const NOT_MODELLED: readonly string[] = ['-E', '--change-eeprom', '-N', '-U', '--config-nfc', '--config-ntuple', '-f', '--flash', '--set-phy-tunable', '--set-module', '--cable-test', '--cable-test-tdr', '--monitor', '--set-fec'];
+
+const usage = (): never => {
+  throw new ToolExit(
+    0,
+    'Usage:\n        ethtool [ --json ] DEVNAME\n        ethtool -i|-S|-k|-g|-l|-c|-a|-x|-n|-T|-P|-d|-e|-m DEVNAME\n        ethtool -s|-K|-G|-L|-C DEVNAME PARAMETER VALUE ...\n        ethtool --version\n',
+  );
+};
+
+function runCommand(command: EthtoolCommand, e: EthtoolContext): number {
+  if (e.json === undefined) return command.run(e);
+  e.json.startArray();
+  const status = runTool({ run: () => command.run(e) }, e.tool);
+  e.json.endArray();
+  e.print(`${e.json.take()}\n`);
+  return status;
+}
+
+function run(tool: ToolContext): number {
+  let args = tool.argv.slice(1);
+  let json = false;
+  while (args.length > 0) {
+    if (args[0] === '--json') json = true;
+    else if (args[0] === '-I' || args[0] === '--include-statistics') json ||= false;
+    else if (args[0] === '--debug') args = args.slice(1);
+    else break;
+    args = args.slice(1);
+  }
+  if (args.length === 0) return badArguments();
+  const word = args[0];
+  if (word === '-h' || word === '--help') return usage();
+  if (word === '--version') {
+    tool.print('ethtool version 6.1\n');
+    return 0;
+  }
+  const named = COMMANDS.find((c) => c.opts.includes(word));
+  if (named === undefined && word.startsWith('-') && !NOT_MODELLED.includes(word)) return badArguments();
+  const rest = word.startsWith('-') ? args.slice(1) : args;
+  if (rest.length === 0) return badArguments();
+  if (named === undefined && word.startsWith('-')) throw new ToolExit(1, `ethtool: ${word} is not modelled\n`);
+  const command = named ?? showSettings;
+  if (json && command.json !== true) return badArguments();
+  if (named === undefined && rest.length > 1) return badArguments();
+  return runCommand(command, new EthtoolContext(tool, rest[0], rest.slice(1), json ? new JsonWriter(true) : undefined));
+}
+
+export const ETHTOOL: Tool = Object.freeze({ run });
