@@ -11,6 +11,8 @@ const FRAGS = SkbSharedInfo.$size;
 const FRAG = SkbFrag.$size;
 
 export class SkbBits {
+  /** Inline in Linux: no tracer may list them. */
+  static readonly inlined: readonly string[] = Object.freeze(['nr_frags', 'frag_page', 'frag_size', 'gso_size', 'gso_segs', 'gso_type']);
   readonly ram: Ram;
   /** A run of contiguous bytes found by `span`. */
   private spanAt = 0;

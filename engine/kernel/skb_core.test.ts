@@ -7,7 +7,7 @@ import type { Kernel } from './kernel.ts';
 import { PageFrag } from './page_frag.ts';
 import { CHECKSUM_NONE, CHECKSUM_PARTIAL, SHARED_INFO_SIZE, type SkBuff } from './skbuff.ts';
 import { skb_headlen, skb_headroom, skb_reserve, skb_tailroom } from './skb_inline.ts';
-import { SKB_DATA_ALIGN } from './skb_core.ts';
+import { SKB_DATA_ALIGN } from './skb_alloc.ts';
 
 /** What must be back where it was. */
 const account = (k: Kernel): readonly number[] => [k.skb.live, k.skb.frags.live, k.platform.slab.inUse];
