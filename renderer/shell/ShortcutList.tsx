@@ -28,6 +28,7 @@ const PANEL_KEYS: readonly { readonly title: string; readonly keys: readonly (re
       ['W S', 'zoom in, zoom out'],
       ['A D', 'earlier, later'],
       ['F', 'fit everything'],
+      ['/', 'find a span'],
       ['← →, Enter', 'move the cursor by span, go there in time'],
     ],
   },

@@ -12,6 +12,9 @@ export function TimelinePanel() {
   const tip = useRef<HTMLDivElement>(null);
   const readout = useRef<HTMLSpanElement>(null);
   const [following, setFollowing] = useState(true);
+  const search = useRef<HTMLInputElement>(null);
+  const [text, setText] = useState('');
+  const [found, setFound] = useState(true);
   const controller = useRef<TimelineController>(undefined);
 
   useEffect(() => {
@@ -24,7 +27,19 @@ export function TimelinePanel() {
     return () => made.dispose();
   }, []);
 
+  const find = (event: KeyboardEvent): void => {
+    if (event.key === 'Enter') setFound(controller.current?.find(text, event.shiftKey ? -1 : 1) ?? false);
+    else if (event.key === 'Escape') box.current?.focus();
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  };
   const onKeyDown = (event: KeyboardEvent): void => {
+    if (event.key === '/') {
+      event.preventDefault();
+      search.current?.focus();
+      return;
+    }
     if (event.ctrlKey || event.metaKey || event.altKey || !controller.current?.key(event.key)) return;
     event.preventDefault();
     event.stopPropagation();
@@ -38,6 +53,21 @@ export function TimelinePanel() {
             {kind}
           </span>
         ))}
+        <input
+          className="field field-small mono timeline-find"
+          type="search"
+          placeholder="Find a span (/)"
+          aria-label="Find a span; Enter next, Shift+Enter previous"
+          aria-invalid={!found}
+          data-testid="timeline-find"
+          ref={search}
+          value={text}
+          onChange={(e) => {
+            setText(e.target.value);
+            setFound(true);
+          }}
+          onKeyDown={find}
+        />
         <span className="grow timeline-readout mono muted" role="status" ref={readout} data-testid="timeline-readout" />
         <button
           className="btn btn-small btn-quiet"

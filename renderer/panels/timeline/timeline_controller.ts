@@ -144,15 +144,32 @@ export class TimelineController {
     this.draw();
   }
 
+  /** Marks the next span in view whose label, kind or track contains the text. Answers whether there is one. */
+  find(text: string, step: 1 | -1): boolean {
+    const wanted = text.toLowerCase();
+    return this.mark(
+      nextSpan(
+        this.spans.filter((span) => spanText(span).toLowerCase().includes(wanted)),
+        this.marked,
+        step,
+        this.view.from,
+      ),
+    );
+  }
+
   private walk(step: 1 | -1): void {
-    const next = nextSpan(this.spans, this.marked, step, this.view.from);
-    if (!next) return;
+    this.mark(nextSpan(this.spans, this.marked, step, this.view.from));
+  }
+
+  private mark(next: Span | undefined): boolean {
+    if (!next) return false;
     this.marked = next;
     this.elements.readout.textContent = `${formatInstant(next.start)}  ${spanText(next)}`;
     const width = this.view.to - this.view.from;
     if (next.start < this.view.from || next.start > this.view.to)
       this.look({ from: Math.max(0, next.start - width / 2), to: Math.max(0, next.start - width / 2) + width });
     else this.draw();
+    return true;
   }
 
   private goTo(time: Nanos): void {

@@ -48,6 +48,11 @@ describe('timeline', () => {
     expect(nextSpan(spans, nextSpan(spans, first, 1, 0), 1, 0)?.start).toBe(9);
     expect(nextSpan(spans, first, -1, 0)).toBe(undefined);
   });
+  test('a search goes on from a marked span that is not among its finds', () => {
+    const finds = [span('a', 'task', 1, 2), span('a', 'task', 9, 10)];
+    expect(nextSpan(finds, span('b', 'hardirq', 5, 6), 1, 0)?.start).toBe(9);
+    expect(nextSpan(finds, span('b', 'hardirq', 5, 6), -1, 0)?.start).toBe(1);
+  });
   test('the event at a time is that of the last record not after it, in few reads', async () => {
     const total = 1_000_000;
     let reads = 0;

@@ -122,8 +122,11 @@ export function spanAt(lanes: readonly Lane[], y: number, time: Nanos, slack: Na
 /** The span after (1) or before (-1) a given one, in time over all tracks; from nothing, the first at or after `time`. */
 export function nextSpan(spans: readonly Span[], current: Span | undefined, step: 1 | -1, time: Nanos): Span | undefined {
   const ordered = spans.toSorted((a, b) => a.start - b.start || a.track.localeCompare(b.track, 'en', { numeric: true }));
+  const at = ordered.findIndex(
+    (span) => current !== undefined && span.start === current.start && span.track === current.track && span.kind === current.kind,
+  );
+  if (current && at < 0) return nextSpan(spans, undefined, step, step === 1 ? current.start + 1 : current.start);
   if (!current) return step === 1 ? ordered.find((span) => span.start >= time) : ordered.findLast((span) => span.start < time);
-  const at = ordered.findIndex((span) => span.start === current.start && span.track === current.track && span.kind === current.kind);
   return ordered[at + step];
 }
 
