@@ -23,7 +23,7 @@ const MAX_FREE = 4096;
 
 export class SkbAlloc extends SkbBits {
   /** Inline in Linux: no tracer may list them. */
-  static readonly inlined: readonly string[] = Object.freeze([
+  static override readonly inlined: readonly string[] = Object.freeze([
     'alloc_skb',
     'netdev_alloc_skb',
     'napi_alloc_skb',
