@@ -8,7 +8,7 @@ import { Kernel } from '../kernel/kernel.ts';
 import { PCI_DEVFN } from '../pci/config_space.ts';
 import { defaultCosts } from '../platform/costs.ts';
 import { Platform } from '../platform/platform.ts';
-import type { Sim } from '../sim/sim.ts';
+import type { Actor, Sim } from '../sim/sim.ts';
 import type { Trace } from '../trace/trace.ts';
 import { PROGRAMS } from '../userland/programs.ts';
 import type { MachineSpec, NicSpec } from './lab.ts';
@@ -22,8 +22,14 @@ export interface Nic {
   readonly model: VirtioNet;
 }
 
-export class Machine {
+/** Simulated time from power-on to the first process, ns: what has been scheduled by drivers at boot is done by then. */
+export const BOOT_TIME = 1_000_000_000;
+const OP_INIT = 0;
+
+export class Machine implements Actor {
   spec: MachineSpec;
+  /** The kernel has started its first process: setup scripts and shells may run. */
+  booted = false;
   readonly platform: Platform;
   readonly pci: PciHost;
   readonly nics = new Map<string, Nic>();
@@ -42,6 +48,11 @@ export class Machine {
   /** Runs the kernel's boot; cables are plugged before, so that the first link state is true. */
   boot(): void {
     this.kernel.boot();
+    this.platform.sim.after(BOOT_TIME, this, OP_INIT);
+  }
+
+  onEvent(): void {
+    this.booted = true;
   }
 
   nic(port: string): VirtioNet {

@@ -131,6 +131,11 @@ export class Session {
     }
   }
 
+  /** Runs until every machine of the lab has booted. */
+  boot(): void {
+    while ([...this.world.machines.values()].some((m) => !m.booted) && this.step());
+  }
+
   /** Time of the next event or logged input; undefined when nothing will ever happen by itself. */
   nextTime(): number | undefined {
     const logged = this.dueInput();

@@ -41,6 +41,7 @@ export interface Headless {
 export async function startHeadless(lab: LabSpec, options: RunOptions): Promise<Headless> {
   const runtime = new Runtime(new Session(lab));
   const finish = await startCaptures(runtime, lab, options);
+  runtime.session.boot();
   const out = fdSink(1);
   const err = fdSink(2);
   const script = async (machine: string, netns: string, text: string): Promise<number> => {

@@ -105,6 +105,7 @@ export class Host {
     const session = new Session(lab.spec);
     session.observe('all');
     session.captureFrames(true);
+    session.boot();
     const runtime = new Runtime(session);
     const stores = new Stores();
     runtime.listen({ drained: (d) => stores.add(d), truncated: (event) => stores.cut(event) });
