@@ -5,6 +5,7 @@ import type { MibLine } from '../ipv4/mib.ts';
 import type { Kernel } from '../kernel.ts';
 import type { Net } from '../net_namespace.ts';
 import { AF, NTF, NUD, RTN, RTNH_F, RT_TABLE, type NeighInfo, type RouteInfo } from '../rtnl_records.ts';
+import { ETH_P } from '../../wire/headers.ts';
 import type { FileOps, VfsContext } from './node.ts';
 import { icmpSockets, igmp, rawSockets, udpSockets } from './proc_sock.ts';
 
@@ -158,6 +159,23 @@ function sockstat(_kernel: Kernel, net: Net): string {
   return `sockets: used ${used}\nTCP: inuse 0 orphan 0 tw 0 alloc 0 mem 0\nUDP: inuse ${udp} mem 0\nUDPLITE: inuse 0\nRAW: inuse ${n.raw.length}\nFRAG: inuse ${frags} memory ${n.fragMem}\n`;
 }
 
+/** The receivers' functions by EtherType. */
+const RECEIVERS: ReadonlyMap<number, string> = new Map([
+  [ETH_P.IP, 'ip_rcv'],
+  [ETH_P.ARP, 'arp_rcv'],
+  [ETH_P.IPV6, 'ipv6_rcv'],
+]);
+
+function ptype(kernel: Kernel, net: Net): string {
+  let out = 'Type Device      Function\n';
+  for (const pt of kernel.net.rx.packetTypes()) {
+    if ((pt.dev !== undefined && pt.dev.net !== net) || (pt.net !== undefined && pt.net !== net)) continue;
+    const type = pt.type === ETH_P.ALL ? 'ALL ' : pt.type.toString(16).padStart(4, '0');
+    out += `${type} ${(pt.dev?.name ?? '').padEnd(8)} ${RECEIVERS.get(pt.type) ?? 'packet_rcv'}\n`;
+  }
+  return out;
+}
+
 /** /proc/net/psched: clock resolution in ns per tick as tc computes with it. */
 const psched: Show = () => '000003e8 00000040 000f4240 3b9aca00\n';
 
@@ -171,6 +189,7 @@ export const PROC_NET: readonly (readonly [string, FileOps<undefined>])[] = [
   ['igmp', perNet(igmp)],
   ['netstat', perNet(netstat)],
   ['psched', perNet(psched)],
+  ['ptype', perNet(ptype)],
   ['raw', perNet(rawSockets)],
   ['route', perNet(route)],
   ['snmp', perNet(snmp)],

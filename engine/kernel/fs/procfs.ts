@@ -73,7 +73,7 @@ function stat(kernel: Kernel): string {
 }
 
 /** A tree of resources, two spaces per level. */
-export function resourceText(root: Resource, digits: number): string {
+function resourceText(root: Resource, digits: number): string {
   const lines: string[] = [];
   const walk = (r: Resource, depth: number): void => {
     const hex = (n: number): string => n.toString(16).padStart(digits, '0');
@@ -88,6 +88,8 @@ const FILES: readonly (readonly [string, FileOps<undefined>])[] = [
   ['cmdline', file(() => `${COMMAND_LINE}\n`)],
   ['filesystems', file(() => ['sysfs', 'tmpfs', 'proc', 'tracefs', 'debugfs', 'nsfs'].map((n) => `nodev\t${n}\n`).join(''))],
   ['interrupts', INTERRUPTS],
+  ['iomem', file((k) => resourceText(k.drivers.iomem, 8))],
+  ['ioports', file((k) => resourceText(k.drivers.ioports, 4))],
   ['loadavg', file((k) => `0.00 0.00 0.00 1/${k.procs.table.size + 1} ${k.procs.lastPid}\n`)],
   ['meminfo', file(meminfo)],
   ['modules', file(modules)],
