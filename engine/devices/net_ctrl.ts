@@ -16,23 +16,12 @@ import {
   VirtioNetCtrl,
   VirtioNetCtrlMac,
 } from '../virtio/net.ts';
-import type { RxFilter } from './net_filter.ts';
+import type { NetConfig } from './net_config.ts';
+import { RxFilter } from './net_filter.ts';
 import { gather } from './net_tx.ts';
 import { scatter } from './net_rx.ts';
 import { breakQueue, type VirtioTransport } from './virtio_device.ts';
 import { VirtqChain, type Virtqueue } from './virtqueue.ts';
-
-/** What commands act on beyond the filter. */
-export interface CtrlTarget {
-  readonly filter: RxFilter;
-  readonly negotiatedFeatures: bigint;
-  readonly maxPairs: number;
-  setPairs(pairs: number): void;
-  setGuestOffloads(offloads: bigint): void;
-  /** True when an announcement was pending. */
-  acknowledgeAnnounce(): boolean;
-  macChanged(): void;
-}
 
 /** The features whose receive offloads can be switched (virtio-v1.2 §5.1.6.5.6). */
 export const GUEST_OFFLOADS =
@@ -42,30 +31,63 @@ export const GUEST_OFFLOADS =
 const MAX_COMMAND = 65_536;
 const scratch = ops({ chain: new VirtqChain(), ack: new Uint8Array(1) });
 
-/** Executes all waiting commands at once: the driver spins for the ack, so the doorbell write does not return before it is there. */
-export function serveControl(transport: VirtioTransport, q: Virtqueue, mem: DmaPort, target: CtrlTarget): void {
-  const c = scratch.chain;
-  q.setNotifications(false);
-  while (q.pop(c)) {
-    if (c.outBytes < VirtioNetCtrl.$size || c.inBytes < 1)
-      return breakQueue(transport, q, 'no ack byte', c.head, `${c.outBytes} bytes to read, ${c.inBytes} to write`);
-    let ok = false;
-    if (c.outBytes <= MAX_COMMAND) {
-      const bytes = new Uint8Array(c.outBytes);
-      gather(mem, c, 0, bytes, c.outBytes);
-      ok = execute(target, bytes[VirtioNetCtrl.class.offset], bytes[VirtioNetCtrl.command.offset], bytes.subarray(VirtioNetCtrl.$size));
-    }
-    scratch.ack[0] = ok ? VIRTIO_NET_OK : VIRTIO_NET_ERR;
-    scatter(mem, c, 0, scratch.ack, 0, 1);
-    q.push(c.head, 1);
-    transport.flush(q);
+/** What the driver controls, and the queue it does so by. Reset state is that of a driver without any control feature. */
+export class NetControl {
+  readonly filter = new RxFilter();
+  features = 0n;
+  /** Queue pairs in use (virtio-v1.2 §5.1.6.5.5). */
+  pairs = 1;
+  /** VIRTIO_NET_F_GUEST_CSUM is negotiated and on. */
+  guestCsum = false;
+
+  constructor(
+    readonly maxPairs: number,
+    readonly config: NetConfig,
+  ) {}
+
+  reset(): void {
+    this.features = 0n;
+    this.pairs = 1;
+    this.guestCsum = false;
+    this.config.reset();
+    this.filter.reset(this.config.hardwareMac);
   }
-  if (q.fault !== undefined) return transport.faulted(q);
-  q.setNotifications(true);
+
+  negotiated(features: bigint): void {
+    this.features = features;
+    this.setOffloads(features & GUEST_OFFLOADS);
+    if ((features & F.VIRTIO_NET_F_CTRL_VLAN) !== 0n) this.filter.filterVlans();
+  }
+
+  setOffloads(offloads: bigint): void {
+    this.guestCsum = (offloads & F.VIRTIO_NET_F_GUEST_CSUM) !== 0n;
+  }
+
+  /** Executes all waiting commands at once: the driver spins for the ack, so the doorbell write does not return before it is there. */
+  serve(transport: VirtioTransport, q: Virtqueue, mem: DmaPort): void {
+    const c = scratch.chain;
+    q.setNotifications(false);
+    while (q.pop(c)) {
+      if (c.outBytes < VirtioNetCtrl.$size || c.inBytes < 1)
+        return breakQueue(transport, q, 'no ack byte', c.head, `${c.outBytes} bytes to read, ${c.inBytes} to write`);
+      let ok = false;
+      if (c.outBytes <= MAX_COMMAND) {
+        const bytes = new Uint8Array(c.outBytes);
+        gather(mem, c, 0, bytes, c.outBytes);
+        ok = execute(this, bytes[VirtioNetCtrl.class.offset], bytes[VirtioNetCtrl.command.offset], bytes.subarray(VirtioNetCtrl.$size));
+      }
+      scratch.ack[0] = ok ? VIRTIO_NET_OK : VIRTIO_NET_ERR;
+      scatter(mem, c, 0, scratch.ack, 0, 1);
+      q.push(c.head, 1);
+      transport.flush(q);
+    }
+    if (q.fault !== undefined) return transport.faulted(q);
+    q.setNotifications(true);
+  }
 }
 
-function execute(target: CtrlTarget, cls: number, command: number, data: Uint8Array): boolean {
-  const has = (feature: bigint): boolean => (target.negotiatedFeatures & feature) !== 0n;
+function execute(target: NetControl, cls: number, command: number, data: Uint8Array): boolean {
+  const has = (feature: bigint): boolean => (target.features & feature) !== 0n;
   switch (cls) {
     case VIRTIO_NET_CTRL.RX:
       return (
@@ -85,7 +107,7 @@ function execute(target: CtrlTarget, cls: number, command: number, data: Uint8Ar
       return true;
     }
     case VIRTIO_NET_CTRL.ANNOUNCE:
-      return command === VIRTIO_NET_CTRL_ANNOUNCE_ACK && target.acknowledgeAnnounce();
+      return command === VIRTIO_NET_CTRL_ANNOUNCE_ACK && target.config.acknowledgeAnnounce();
     case VIRTIO_NET_CTRL.MQ: {
       const pairs = data[0] | (data[1] << 8);
       if (
@@ -96,15 +118,15 @@ function execute(target: CtrlTarget, cls: number, command: number, data: Uint8Ar
         pairs > target.maxPairs
       )
         return false;
-      target.setPairs(pairs);
+      target.pairs = pairs;
       return true;
     }
     case VIRTIO_NET_CTRL.GUEST_OFFLOADS: {
       if (command !== VIRTIO_NET_CTRL_GUEST_OFFLOADS_SET || data.length !== 8 || !has(F.VIRTIO_NET_F_CTRL_GUEST_OFFLOADS)) return false;
       let offloads = 0n;
       for (let i = 7; i >= 0; i--) offloads = (offloads << 8n) | BigInt(data[i]);
-      if ((offloads & ~(target.negotiatedFeatures & GUEST_OFFLOADS)) !== 0n) return false;
-      target.setGuestOffloads(offloads);
+      if ((offloads & ~(target.features & GUEST_OFFLOADS)) !== 0n) return false;
+      target.setOffloads(offloads);
       return true;
     }
     default:
@@ -137,10 +159,10 @@ function setRxMode(filter: RxFilter, command: number, on: boolean): boolean {
   }
 }
 
-function setMac(target: CtrlTarget, data: Uint8Array): boolean {
+function setMac(target: NetControl, data: Uint8Array): boolean {
   if (data.length !== ETH_ALEN) return false;
   target.filter.mac.set(data);
-  target.macChanged();
+  target.config.setMac(data);
   return true;
 }
 

@@ -109,7 +109,9 @@ it('hot unplug takes registers and BARs away; hot plug brings a function with ad
   expect(platform.bus.read(driver.common + 0x12, 2)).toBe(3);
   host.removeFunction(PCI_DEVFN(1, 0));
   expect(platform.bus.read(0xfebfc012, 2)).toBe(0xffff);
-  expect(nic.pci.fn.bars.every((b) => b.mapped === -1)).toBe(true);
+  expect([nic.pci.fn.bars.every((b) => b.mapped === -1), nic.pci.port.busMaster, nic.pci.status]).toEqual([true, false, 0]);
+  host.addFunction(PCI_DEVFN(1, 0), nic.pci.fn);
+  expect(platform.bus.read(0xfebfc012, 2)).toBe(9);
 });
 
 it('PCI 3.0 §6.8.2.9: a masked vector keeps its interrupt pending and sends it when unmasked', () => {

@@ -74,6 +74,8 @@ export interface PciFunctionHooks {
   configReading(offset: number, size: number): void;
   /** After a write took effect. */
   configWritten(offset: number, size: number): void;
+  /** The function was taken out of its slot. */
+  unplugged(): void;
 }
 
 export class PciFunction {
@@ -170,7 +172,12 @@ export class PciFunction {
 
   /** The function's place in the machine; undefined takes it out, and its BARs with it. */
   plug(bus: Bus | undefined): void {
-    if (bus === undefined) for (const bar of this.bars) this.mapBar(bar, -1);
+    if (bus === undefined) {
+      for (const bar of this.bars) this.mapBar(bar, -1);
+      PciHeader.command.set(this.config, 0, 0);
+      this.resetMsix();
+      this.hooks?.unplugged();
+    }
     this.bus = bus;
     this.update();
   }
@@ -196,6 +203,12 @@ export class PciFunction {
       const on = (command & PCI_COMMAND.MEMORY) !== 0 && address !== 0 && address + bar.size - 1 !== 0xffffffff && address < 2 ** 52;
       this.mapBar(bar, on ? address : -1);
     }
+  }
+
+  private resetMsix(): void {
+    if (this.msix === undefined) return;
+    MsixCap.control.set(this.config, this.msixAt, this.msix.vectors - 1);
+    this.msix.reset();
   }
 
   private mapBar(bar: Bar, address: number): void {

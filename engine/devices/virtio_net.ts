@@ -1,16 +1,17 @@
 // The virtio-net device (virtio-v1.2 §5.1): queue pairs, control queue, offloads, link; and the factory that puts it on PCI.
-import { ByteMem } from '../base/memory.ts';
+import type { ByteMem } from '../base/memory.ts';
 import { invariant, InvariantError } from '../base/ops.ts';
 import type { Sim } from '../sim/sim.ts';
 import type { Frame, NicPort, Wire } from '../link/port.ts';
 import { PCI_DEVICE_ID } from '../pci/ids.ts';
 import type { Platform } from '../platform/platform.ts';
 import { F, featureWord } from '../virtio/features.ts';
-import { ctrlQueue, VIRTIO_NET_S, VirtioNetConfig } from '../virtio/net.ts';
+import { ctrlQueue } from '../virtio/net.ts';
 import { VIRTIO_ID } from '../virtio/status.ts';
-import { type CtrlTarget, GUEST_OFFLOADS, serveControl } from './net_ctrl.ts';
+import { NetConfig } from './net_config.ts';
+import { NetControl } from './net_ctrl.ts';
 import { NIC_TIMING, type NicContext, type NicCounters, type NicTiming, zeroCounters } from './net_context.ts';
-import { RxFilter } from './net_filter.ts';
+import type { RxFilter } from './net_filter.ts';
 import { FlowTable } from './net_flow.ts';
 import { NetRx } from './net_rx.ts';
 import { NetTx } from './net_tx.ts';
@@ -67,25 +68,21 @@ const NET_FEATURES = featureWord(
   'VIRTIO_NET_F_CTRL_MAC_ADDR',
 );
 
-export class VirtioNet implements VirtioDevice, NicPort, NicContext, CtrlTarget {
+export class VirtioNet implements VirtioDevice, NicPort, NicContext {
   readonly deviceId = VIRTIO_ID.NET;
   readonly name: string;
   /** Changes when the machine is renamed. */
   portName: string;
   readonly features: bigint;
-  readonly config = new ByteMem(new Uint8Array(VirtioNetConfig.$size));
   readonly queueSizes: readonly number[];
   readonly maxPairs: number;
   readonly sim: Sim;
   readonly timing: NicTiming;
   readonly counters: NicCounters = zeroCounters();
-  readonly filter = new RxFilter();
   readonly flows = new FlowTable();
+  readonly control: NetControl;
   wire: Wire | undefined;
-  pairs = 1;
-  negotiatedFeatures = 0n;
   mergeable = false;
-  guestCsum = false;
   private attached: VirtioPci | undefined;
   private cableUp = false;
   private adminUp = true;
@@ -94,22 +91,23 @@ export class VirtioNet implements VirtioDevice, NicPort, NicContext, CtrlTarget 
 
   constructor(
     private readonly platform: Platform,
-    private readonly spec: VirtioNetSpec,
+    spec: VirtioNetSpec,
   ) {
     const ring = spec.ringSize ?? 256;
-    invariant(spec.queuePairs >= 1 && spec.queuePairs <= MAX_QUEUE_PAIRS, `${spec.portName}: 1 to ${MAX_QUEUE_PAIRS} queue pairs`);
+    const { portName, queuePairs } = spec;
+    invariant(queuePairs >= 1 && queuePairs <= MAX_QUEUE_PAIRS, `${portName}: 1 to ${MAX_QUEUE_PAIRS} queue pairs`);
     invariant(
       ring >= 64 && ring <= VIRTQUEUE_MAX && (ring & (ring - 1)) === 0,
-      `${spec.portName}: the ring size is a power of two from 64 to ${VIRTQUEUE_MAX}`,
+      `${portName}: the ring size is a power of two from 64 to ${VIRTQUEUE_MAX}`,
     );
     this.sim = platform.sim;
-    this.portName = spec.portName;
+    this.portName = portName;
     this.name = `virtio-net-pci ${spec.slot}`;
-    this.maxPairs = spec.queuePairs;
+    this.maxPairs = queuePairs;
     this.timing = { ...NIC_TIMING, ...spec.timing };
-    this.features = (NET_FEATURES | (spec.queuePairs > 1 ? F.VIRTIO_NET_F_MQ : 0n)) & ~(spec.disable ?? 0n);
-    this.queueSizes = [...Array.from({ length: 2 * spec.queuePairs }, () => ring), CTRL_QUEUE_SIZE];
-    VirtioNetConfig.max_virtqueue_pairs.set(this.config, 0, spec.queuePairs);
+    this.features = (NET_FEATURES | (queuePairs > 1 ? F.VIRTIO_NET_F_MQ : 0n)) & ~(spec.disable ?? 0n);
+    this.queueSizes = [...Array.from({ length: 2 * queuePairs }, () => ring), CTRL_QUEUE_SIZE];
+    this.control = new NetControl(queuePairs, new NetConfig(spec.mac, queuePairs));
     this.reset();
   }
 
@@ -118,6 +116,21 @@ export class VirtioNet implements VirtioDevice, NicPort, NicContext, CtrlTarget 
     return this.attached;
   }
 
+  get config(): ByteMem {
+    return this.control.config.mem;
+  }
+  get filter(): RxFilter {
+    return this.control.filter;
+  }
+  get pairs(): number {
+    return this.control.pairs;
+  }
+  get guestCsum(): boolean {
+    return this.control.guestCsum;
+  }
+  get negotiatedFeatures(): bigint {
+    return this.control.features;
+  }
   get port(): NicPort {
     return this;
   }
@@ -135,10 +148,8 @@ export class VirtioNet implements VirtioDevice, NicPort, NicContext, CtrlTarget 
   }
 
   negotiated(features: bigint): void {
-    this.negotiatedFeatures = features;
     this.mergeable = (features & F.VIRTIO_NET_F_MRG_RXBUF) !== 0n;
-    this.setGuestOffloads(features & GUEST_OFFLOADS);
-    if ((features & F.VIRTIO_NET_F_CTRL_VLAN) !== 0n) this.filter.filterVlans();
+    this.control.negotiated(features);
   }
 
   /** Doorbells that came before DRIVER_OK were not heard: look at every queue (virtio-v1.2 §3.1.1 lets the driver fill them earlier). */
@@ -148,9 +159,9 @@ export class VirtioNet implements VirtioDevice, NicPort, NicContext, CtrlTarget 
 
   queueNotify(queue: number): void {
     // virtio-v1.2 §5.1.2: without MQ the control queue follows the first pair
-    const control = (this.negotiatedFeatures & F.VIRTIO_NET_F_MQ) !== 0n ? ctrlQueue(this.maxPairs) : ctrlQueue(1);
+    const control = ctrlQueue((this.control.features & F.VIRTIO_NET_F_MQ) !== 0n ? this.maxPairs : 1);
     const { queues, port } = this.transport;
-    if (queue === control) serveControl(this.transport, queues[queue], port, this);
+    if (queue === control) this.control.serve(this.transport, queues[queue], port);
     else if ((queue & 1) === 1) this.tx?.notify(queue >> 1, this.platform.cpus.now());
     // a receive queue's bell needs no answer: frames that found no buffer are gone, and the next one looks at the ring
   }
@@ -160,18 +171,12 @@ export class VirtioNet implements VirtioDevice, NicPort, NicContext, CtrlTarget 
   }
 
   reset(): void {
-    this.negotiatedFeatures = 0n;
-    this.mergeable = this.guestCsum = false;
-    this.pairs = 1;
-    this.filter.reset(this.spec.mac);
-    this.config.write(VirtioNetConfig.mac.offset, this.spec.mac, 0, 6);
-    this.writeStatus(this.linkUp ? VIRTIO_NET_S.LINK_UP : 0);
+    this.mergeable = false;
+    this.control.reset();
     this.flows.reset();
     this.tx?.reset();
     this.rx?.reset();
   }
-
-  // NicPort
 
   plug(wire: Wire | undefined): void {
     this.wire = wire;
@@ -194,42 +199,14 @@ export class VirtioNet implements VirtioDevice, NicPort, NicContext, CtrlTarget 
 
   /** Asks the driver to announce itself, as after a migration (virtio-v1.2 §5.1.6.5.4). */
   announce(): void {
-    if ((this.negotiatedFeatures & F.VIRTIO_NET_F_GUEST_ANNOUNCE) === 0n || (this.negotiatedFeatures & F.VIRTIO_NET_F_CTRL_VQ) === 0n)
-      return;
-    this.writeStatus(VirtioNetConfig.status.get(this.config, 0) | VIRTIO_NET_S.ANNOUNCE);
+    const needed = F.VIRTIO_NET_F_GUEST_ANNOUNCE | F.VIRTIO_NET_F_CTRL_VQ;
+    if ((this.control.features & needed) !== needed) return;
+    this.control.config.requestAnnounce();
     this.transport.configChanged();
-  }
-
-  // CtrlTarget
-
-  setPairs(pairs: number): void {
-    this.pairs = pairs;
-  }
-
-  setGuestOffloads(offloads: bigint): void {
-    this.guestCsum = (offloads & F.VIRTIO_NET_F_GUEST_CSUM) !== 0n;
-  }
-
-  acknowledgeAnnounce(): boolean {
-    const status = VirtioNetConfig.status.get(this.config, 0);
-    this.writeStatus(status & ~VIRTIO_NET_S.ANNOUNCE);
-    return (status & VIRTIO_NET_S.ANNOUNCE) !== 0;
-  }
-
-  macChanged(): void {
-    this.config.write(VirtioNetConfig.mac.offset, this.filter.mac, 0, 6);
   }
 
   private updateLink(): void {
-    const old = VirtioNetConfig.status.get(this.config, 0);
-    const status = this.linkUp ? old | VIRTIO_NET_S.LINK_UP : old & ~VIRTIO_NET_S.LINK_UP;
-    if (status === old) return;
-    this.writeStatus(status);
-    this.transport.configChanged();
-  }
-
-  private writeStatus(status: number): void {
-    VirtioNetConfig.status.set(this.config, 0, status);
+    if (this.control.config.setLink(this.linkUp)) this.transport.configChanged();
   }
 }
 

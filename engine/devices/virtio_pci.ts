@@ -176,6 +176,10 @@ export class VirtioPci implements VirtioTransport, MmioTarget, PciFunctionHooks 
     this.mmioWrite(VirtioPciCap.offset.get(this.fn.config, CAP_AT.PCI_CFG), length, length === 4 ? data : data & ((1 << (8 * length)) - 1));
   }
 
+  unplugged(): void {
+    this.reset();
+  }
+
   private windowValid(): boolean {
     const c = this.fn.config;
     const length = VirtioPciCap.length.get(c, CAP_AT.PCI_CFG);
