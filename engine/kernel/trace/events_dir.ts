@@ -4,6 +4,7 @@ import { ops } from '../../base/ops.ts';
 import type { ArgKind, EventDef } from '../../trace/trace.ts';
 import { DirNode, GeneratedFile, S_IFDIR, S_IFREG, type FileOps, type VfsContext, type VNode } from '../fs/node.ts';
 import type { Kernel } from '../kernel.ts';
+import { EVENT_FORMATS, type EventFormat } from './event_formats.ts';
 import { globToRegExp } from './filter.ts';
 import { eventOf, systemOf, type Ftrace } from './ftrace.ts';
 
@@ -11,6 +12,8 @@ const RW = S_IFREG | 0o640;
 const RO = S_IFREG | 0o440;
 /** Linux: ids below are the tracers' own record types. */
 const FIRST_EVENT_ID = 64;
+/** Linux: struct trace_entry */
+const COMMON_FIELDS_SIZE = 8;
 
 /** Turns events named 'system:event', 'system:', 'system:*', or 'event' on or off. */
 export function setEvents(trace: Ftrace, pattern: string, on: boolean): number {
@@ -77,6 +80,7 @@ const SYSTEM_FILTER: FileOps<string> = ops({
 
 const eventId = (trace: Ftrace, path: string): number => FIRST_EVENT_ID + trace.events().findIndex((e) => e.name === path);
 
+/** Types of a record's arguments in C, for events whose layout is not stated in event_formats.ts. */
 const C_TYPES: Readonly<Record<ArgKind, readonly [string, number]>> = Object.freeze({
   u8: ['u8', 1],
   u16: ['u16', 2],
@@ -88,27 +92,31 @@ const C_TYPES: Readonly<Record<ArgKind, readonly [string, number]>> = Object.fre
   bool: ['bool', 1],
   ns: ['u64', 8],
 });
+const CONVERSIONS: Readonly<Partial<Record<ArgKind, string>>> = Object.freeze({ str: '%s', addr: '%p', i32: '%d' });
+
+function derivedFormat(def: EventDef): EventFormat {
+  const fields = def.args.map(({ name, kind }) => ({ type: C_TYPES[kind][0], name, size: C_TYPES[kind][1], signed: kind === 'i32' }));
+  const formats = def.args.map(({ name, kind }) => `${name}=${CONVERSIONS[kind] ?? '%u'}`);
+  const values = def.args.map(({ name, kind }) => (kind === 'str' ? `__get_str(${name})` : `REC->${name}`));
+  return { fields, print: `"${formats.join(' ')}", ${values.join(', ')}` };
+}
 
 function formatText(def: EventDef, id: number): string {
-  let offset = 8;
-  const fields = def.args.map(({ name, kind }) => {
-    const [type, size] = C_TYPES[kind];
+  const { fields, print } = EVENT_FORMATS.get(def.name) ?? derivedFormat(def);
+  let offset = COMMON_FIELDS_SIZE;
+  const lines = fields.map(({ type, name, size, signed }) => {
     offset = Math.ceil(offset / size) * size;
-    const line = `\tfield:${type} ${name};\toffset:${offset};\tsize:${size};\tsigned:${kind === 'i32' ? 1 : 0};\n`;
+    const line = `\tfield:${type} ${name};\toffset:${offset};\tsize:${size};\tsigned:${signed ? 1 : 0};\n`;
     offset += size;
     return line;
   });
-  const formats = def.args.map(
-    ({ name, kind }) => `${name}=${kind === 'str' ? '%s' : kind === 'addr' ? '%p' : kind === 'i32' ? '%d' : '%u'}`,
-  );
-  const values = def.args.map(({ name, kind }) => (kind === 'str' ? `__get_str(${name})` : `REC->${name}`));
   return (
     `name: ${eventOf(def)}\nID: ${id}\nformat:\n` +
     '\tfield:unsigned short common_type;\toffset:0;\tsize:2;\tsigned:0;\n' +
     '\tfield:unsigned char common_flags;\toffset:2;\tsize:1;\tsigned:0;\n' +
     '\tfield:unsigned char common_preempt_count;\toffset:3;\tsize:1;\tsigned:0;\n' +
     '\tfield:int common_pid;\toffset:4;\tsize:4;\tsigned:1;\n\n' +
-    `${fields.join('')}\nprint fmt: "${formats.join(' ')}", ${values.join(', ')}\n`
+    `${lines.join('')}\nprint fmt: ${print}\n`
   );
 }
 

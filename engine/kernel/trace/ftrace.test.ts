@@ -160,6 +160,21 @@ describe('function tracing', () => {
     expect(read('events/net/demo_poked/filter')).toBe('none\n');
   });
 
+  it('describes an event’s record as the kernel lays it out', () => {
+    const { read } = setUp();
+    const format = read('events/net/net_dev_xmit/format').split('\n');
+    expect(format[0]).toBe('name: net_dev_xmit');
+    expect(format.slice(8)).toEqual([
+      '\tfield:void * skbaddr;\toffset:8;\tsize:8;\tsigned:0;',
+      '\tfield:unsigned int len;\toffset:16;\tsize:4;\tsigned:0;',
+      '\tfield:int rc;\toffset:20;\tsize:4;\tsigned:1;',
+      '\tfield:__data_loc char[] name;\toffset:24;\tsize:4;\tsigned:0;',
+      '',
+      'print fmt: "dev=%s skbaddr=%p len=%u rc=%d", __get_str(name), REC->skbaddr, REC->len, REC->rc',
+      '',
+    ]);
+  });
+
   it('keeps only long functions when a threshold is set', () => {
     const { read, write, run } = setUp();
     expect(write('tracing_thresh', '10')).toBe(0);
