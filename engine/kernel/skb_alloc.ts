@@ -161,7 +161,7 @@ export class SkbAlloc extends SkbBits {
       skb.users--;
       return;
     }
-    if (this.tpKfree.enabled) this.tpKfree.emit(skb.id, '(null)', skb.protocol, reason);
+    if (this.tpKfree.enabled) this.tpKfree.emit(skb.id, skb.protocol, reason);
     this.__kfree_skb(skb);
   }
   kfree_skb(skb: SkBuff): void {
