@@ -66,6 +66,8 @@ export interface PciIds {
   readonly revision: number;
   /** 1 is INTA#, 0 none. */
   readonly interruptPin: number;
+  /** The function has the extended configuration space of PCI Express. QEMU's NICs on the root bus do not. */
+  readonly express?: boolean;
 }
 
 /** What a device model does beyond the generic function. */
@@ -79,14 +81,13 @@ export interface PciFunctionHooks {
 }
 
 export class PciFunction {
-  readonly config = new ByteMem(new Uint8Array(PCI_CFG_SPACE_EXP_SIZE));
-  /** Configuration space that answers: 256 bytes, or 4096 for a PCI Express function; beyond it reads give ones. */
-  configSize = PCI_CFG_SPACE_SIZE;
+  /** Configuration space that answers: 256 bytes, or 4096 of a PCI Express function; beyond it reads give ones. */
+  readonly config: ByteMem;
   readonly bars: Bar[] = [];
   msix: Msix | undefined;
   hooks: PciFunctionHooks | undefined;
-  private readonly writable = new Uint8Array(PCI_CFG_SPACE_EXP_SIZE);
-  private readonly clearable = new Uint8Array(PCI_CFG_SPACE_EXP_SIZE);
+  private readonly writable: Uint8Array;
+  private readonly clearable: Uint8Array;
   private msixAt = 0;
   private bus: Bus | undefined;
 
@@ -97,6 +98,10 @@ export class PciFunction {
     /** undefined for a function that never masters the bus. */
     readonly port: DirectDmaPort | undefined,
   ) {
+    const size = ids.express === true ? PCI_CFG_SPACE_EXP_SIZE : PCI_CFG_SPACE_SIZE;
+    this.config = new ByteMem(new Uint8Array(size));
+    this.writable = new Uint8Array(size);
+    this.clearable = new Uint8Array(size);
     const c = this.config;
     PciHeader.vendor.set(c, 0, ids.vendor);
     PciHeader.device.set(c, 0, ids.device);
@@ -151,13 +156,13 @@ export class PciFunction {
   }
 
   configRead(offset: number, size: number): number {
-    if (offset + size > this.configSize) return size === 1 ? 0xff : size === 2 ? 0xffff : 0xffffffff;
+    if (offset + size > this.config.bytes.length) return size === 1 ? 0xff : size === 2 ? 0xffff : 0xffffffff;
     this.hooks?.configReading(offset, size);
     return size === 1 ? this.config.u8(offset) : size === 2 ? this.config.u16(offset) : this.config.u32(offset);
   }
 
   configWrite(offset: number, size: number, value: number): void {
-    if (offset + size > this.configSize) return;
+    if (offset + size > this.config.bytes.length) return;
     const b = this.config.bytes;
     for (let i = 0; i < size; i++) {
       const at = offset + i;
