@@ -18,6 +18,11 @@ interface Elements {
   readonly readout: HTMLElement;
 }
 
+/** Simulated time shown at first: four seconds of the wall clock; as fast as possible, a tenth of a simulated second. */
+function widthAt(speed: number): Nanos {
+  return speed === 0 ? 100e6 : Math.max(10_000, 4e9 * speed);
+}
+
 export class TimelineController {
   private readonly elements: Elements;
   private readonly onFollowing: (following: boolean) => void;
@@ -26,6 +31,8 @@ export class TimelineController {
   private lanes: Lanes = { tracks: [], lanes: [], height: 0 };
   private scroll = 0;
   private following = true;
+  /** Until the person zooms, the width is some seconds of the wall clock at the speed of the run. */
+  private zoomed = false;
   private marked: Span | undefined;
   private frame = 0;
   private fetchTimer: ReturnType<typeof setTimeout> | undefined;
@@ -82,10 +89,10 @@ export class TimelineController {
     const at = this.marked && this.marked.start >= this.view.from && this.marked.start <= this.view.to ? this.marked.start : middle;
     switch (key.length === 1 ? key.toLowerCase() : key) {
       case 'w':
-        this.look(zoom(this.view, 0.7, at));
+        this.zoom(0.7, at);
         return true;
       case 's':
-        this.look(zoom(this.view, 1 / 0.7, at));
+        this.zoom(1 / 0.7, at);
         return true;
       case 'a':
         this.look(pan(this.view, -0.2));
@@ -128,6 +135,19 @@ export class TimelineController {
     return xToTime(offsetX - GUTTER, this.view, this.plotWidth);
   }
 
+  /** While the present is followed it stays in its place; otherwise the time at `at` does. */
+  private zoom(factor: number, at: Nanos): void {
+    this.zoomed = true;
+    if (!this.following) {
+      this.look(zoom(this.view, factor, at));
+      return;
+    }
+    const now = store.getState().run?.time ?? 0;
+    this.view = follow(zoom(this.view, factor, now), now);
+    this.fetchSoon();
+    this.draw();
+  }
+
   /** The person has chosen what to look at. */
   private look(view: Interval): void {
     this.view = view;
@@ -138,6 +158,7 @@ export class TimelineController {
 
   private timeMoved(now: Nanos): void {
     if (this.following) {
+      if (!this.zoomed) this.view = { from: 0, to: widthAt(store.getState().run?.speed ?? 1) };
       this.view = follow(this.view, now);
       this.fetchSoon();
     }
@@ -182,7 +203,7 @@ export class TimelineController {
     const delta = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? event.deltaY * 16 : event.deltaY;
     if (event.shiftKey) this.scrollBy(delta);
     else if (Math.abs(event.deltaX) > Math.abs(event.deltaY)) this.look(pan(this.view, event.deltaX / this.plotWidth));
-    else this.look(zoom(this.view, Math.exp(delta * 0.0016), this.timeAt(event.offsetX)));
+    else this.zoom(Math.exp(delta * 0.0016), this.timeAt(event.offsetX));
   }
 
   private scrollBy(pixels: number): void {

@@ -12,11 +12,11 @@ import { VirtualList, type Column } from '../../widgets/VirtualList.tsx';
 import './trace.css';
 
 const COLUMNS: readonly Column[] = [
-  { id: 'time', title: 'Time', width: '138px', align: 'end' },
-  { id: 'event', title: 'Event', width: '84px', align: 'end' },
-  { id: 'where', title: 'Machine / CPU', width: '112px' },
-  { id: 'name', title: 'Tracepoint', width: 'minmax(180px, 0.5fr)' },
-  { id: 'text', title: 'Fields', width: 'minmax(240px, 1.5fr)' },
+  { id: 'time', title: 'Time', width: '152px', align: 'end' },
+  { id: 'event', title: 'Event', width: '76px', align: 'end' },
+  { id: 'where', title: 'Machine / CPU', width: '108px' },
+  { id: 'name', title: 'Tracepoint', width: 'minmax(220px, 0.5fr)' },
+  { id: 'text', title: 'Fields', width: 'minmax(280px, 1.5fr)' },
 ];
 
 async function fetchTrace(from: number, count: number, filter: string): Promise<RowAnswer<TraceRow>> {
