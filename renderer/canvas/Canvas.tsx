@@ -1,7 +1,6 @@
 // The canvas: machines and cables to look at and to work on, by mouse and by keyboard. Every change is an Edit the world answers.
 import '@xyflow/react/dist/style.css';
 import {
-  applyNodeChanges,
   Background,
   BackgroundVariant,
   ConnectionMode,
@@ -13,14 +12,12 @@ import {
   useReactFlow,
   useStore as useFlowStore,
   type Connection,
-  type EdgeChange,
   type FinalConnectionState,
-  type NodeChange,
 } from '@xyflow/react';
-import { useCallback, useEffect, useMemo, useRef, useState, type DragEvent, type MouseEvent, type ReactNode } from 'react';
-import { select, store, toast, useStore, type Selection } from '../store/store.ts';
+import { useEffect, useRef, useState, useSyncExternalStore, type DragEvent, type MouseEvent, type ReactNode } from 'react';
+import { select, store, toast, useStore } from '../store/store.ts';
 import { CableLine } from './CableEdge.tsx';
-import { canvas, useCanvas, type CanvasView } from './canvas_state.ts';
+import { canvas, toggleOpened, useCanvas, type CanvasView } from './canvas_state.ts';
 import { CanvasMenu } from './CanvasMenu.tsx';
 import { CanvasTools } from './CanvasTools.tsx';
 import { onCanvasKey, onCanvasFocus, selectionOf } from './canvas_keys.ts';
@@ -28,12 +25,12 @@ import { addMachine, addNic, connect, connectToMachine } from './commands.ts';
 import { ConnectDialog } from './ConnectDialog.tsx';
 import { cannotConnect } from './edits.ts';
 import { FindBar } from './FindBar.tsx';
-import { cableEdges, machineNodes, portOfHandle, type CableEdge, type MachineNode } from './flow_model.ts';
+import { portOfHandle, type CableEdge, type MachineNode } from './flow_model.ts';
+import { FlowState } from './flow_state.ts';
 import { GRID } from './geometry.ts';
 import { MachineCard } from './MachineNode.tsx';
 import { Overlay } from './Overlay.tsx';
 import { partById, PART_TYPE } from './PartsPalette.tsx';
-import { useMoves } from './use_moves.ts';
 import './canvas.css';
 
 const NODE_TYPES = { machine: MachineCard };
@@ -57,82 +54,42 @@ export function Canvas(): ReactNode {
 
 function CanvasFlow(): ReactNode {
   const topology = useStore((s) => s.topology);
-  const selection = useStore((s) => s.selection);
-  const { opened, finding, minimap, snap } = useCanvas();
-  const flow = useReactFlow<MachineNode, CableEdge>();
+  const { finding, minimap, snap } = useCanvas();
+  const view = useReactFlow<MachineNode, CableEdge>();
   const root = useRef<HTMLDivElement>(null);
-  const [nodes, setNodes] = useState<MachineNode[]>([]);
-  const [released, setReleased] = useState(0);
-  const moves = useMoves(() => setReleased((n) => n + 1));
-  const edgesBefore = useRef<CableEdge[]>([]);
-
-  useEffect(() => {
-    if (topology === undefined) return;
-    setNodes((before) => machineNodes(topology, selection, opened, moves.held, before));
-  }, [topology, selection, opened, moves.held, released]);
-  const edges = useMemo(() => cableEdges(topology?.cables ?? [], nodes, selection, edgesBefore.current), [topology, nodes, selection]);
-  useEffect(() => {
-    edgesBefore.current = edges;
-  }, [edges]);
+  const [state] = useState(() => new FlowState());
+  const { nodes, edges } = useSyncExternalStore(state.subscribe, state.read);
   useFirstFit(`${topology?.lab.path ?? ''} ${topology?.lab.name ?? ''}`);
   usePublishedView(root);
-
-  const onNodesChange = useCallback(
-    (changes: NodeChange<MachineNode>[]) => {
-      for (const change of changes) if (change.type === 'position' && change.position !== undefined) moves.hold(change.id, change.position);
-      const shown = changes.filter((change) => change.type === 'position' || change.type === 'dimensions');
-      if (shown.length > 0) setNodes((before) => applyNodeChanges(shown, before));
-      followSelection(changes, (id) => ({ kind: 'machine', machine: id }));
-    },
-    [moves],
-  );
-  const onEdgesChange = useCallback(
-    (changes: EdgeChange<CableEdge>[]) => followSelection(changes, (id) => ({ kind: 'cable', cable: id })),
-    [],
-  );
-  const nudge = useCallback(
-    (dx: number, dy: number): boolean => {
-      const chosen = nodes.filter((node) => node.selected === true);
-      for (const node of chosen) moves.hold(node.id, { x: node.position.x + dx, y: node.position.y + dy });
-      if (chosen.length === 0) return false;
-      setReleased((n) => n + 1);
-      moves.commitSoon();
-      return true;
-    },
-    [nodes, moves],
-  );
 
   if (topology === undefined) return <p className="empty">Waiting for the host…</p>;
   return (
     <CanvasMenu
       place="canvas"
       targetOf={selectionOf}
-      pointOf={(event: MouseEvent) => flow.screenToFlowPosition({ x: event.clientX, y: event.clientY })}
+      pointOf={(event: MouseEvent) => view.screenToFlowPosition({ x: event.clientX, y: event.clientY })}
     >
-      <div
-        ref={root}
-        className="canvas"
-        tabIndex={-1}
-        onKeyDown={(event) => onCanvasKey(event, nudge, root.current)}
-        onFocus={onCanvasFocus}
-        onDragOver={(event) => {
-          if (event.dataTransfer.types.includes(PART_TYPE)) event.preventDefault();
-        }}
-        onDrop={(event) => dropPart(event, flow.screenToFlowPosition({ x: event.clientX, y: event.clientY }))}
-        data-testid="canvas"
-      >
+      <div className="canvas" data-testid="canvas-root">
         <ReactFlow<MachineNode, CableEdge>
+          ref={root}
           nodes={nodes}
           edges={edges}
           nodeTypes={NODE_TYPES}
           edgeTypes={EDGE_TYPES}
-          onNodesChange={onNodesChange}
-          onEdgesChange={onEdgesChange}
-          onNodeDragStop={moves.commit}
-          onSelectionDragStop={moves.commit}
+          tabIndex={-1}
+          aria-label="Canvas"
+          onKeyDown={(event) => onCanvasKey(event, state.nudge, root.current)}
+          onFocus={onCanvasFocus}
+          onDragOver={(event) => {
+            if (event.dataTransfer.types.includes(PART_TYPE)) event.preventDefault();
+          }}
+          onDrop={(event) => dropPart(event, view.screenToFlowPosition({ x: event.clientX, y: event.clientY }))}
+          onNodesChange={state.changeNodes}
+          onEdgesChange={state.changeEdges}
+          onNodeDragStop={state.commit}
+          onSelectionDragStop={state.commit}
           onNodeDoubleClick={(event, node) => {
-            if (event.target instanceof Element && event.target.closest('.machine-name, button, input') === null)
-              canvas.setState({ opened: toggled(opened, node.id) });
+            if (event.target instanceof Element && event.target.closest('.machine-name, button, input') === null) toggleOpened(node.id);
           }}
           onPaneClick={() => select()}
           onConnect={onConnect}
@@ -152,8 +109,9 @@ function CanvasFlow(): ReactNode {
           disableKeyboardA11y
           elevateEdgesOnSelect={false}
           proOptions={{ hideAttribution: true }}
+          data-testid="canvas"
         >
-          <ZoomClass root={root} />
+          <ZoomMark root={root} />
           <Background variant={BackgroundVariant.Dots} gap={GRID * 3} size={1.4} color="var(--grid-dot)" />
           <Overlay />
           {minimap ? (
@@ -183,23 +141,6 @@ function CanvasFlow(): ReactNode {
       </div>
     </CanvasMenu>
   );
-}
-
-function toggled(opened: ReadonlySet<string>, machine: string): ReadonlySet<string> {
-  const next = new Set(opened);
-  if (!next.delete(machine)) next.add(machine);
-  return next;
-}
-
-/** React Flow selects cards and cables; the store's selection follows, and forgets ports and interfaces meanwhile. */
-function followSelection(changes: readonly { readonly type: string }[], itemOf: (id: string) => Selection): void {
-  const selects = changes.filter((change): change is { type: 'select'; id: string; selected: boolean } => change.type === 'select');
-  if (selects.length === 0) return;
-  const key = (item: Selection): string =>
-    item.kind === 'machine' ? `machine ${item.machine}` : item.kind === 'cable' ? `cable ${item.cable}` : '';
-  const touched = new Set(selects.map((change) => key(itemOf(change.id))));
-  const kept = store.getState().selection.filter((item) => key(item) !== '' && !touched.has(key(item)));
-  select(...kept, ...selects.filter((change) => change.selected).map((change) => itemOf(change.id)));
 }
 
 function onConnect({ source, sourceHandle, target, targetHandle }: Connection): void {
@@ -284,10 +225,10 @@ function usePublishedView(root: { readonly current: HTMLDivElement | null }): vo
 }
 
 /** Marks the root when cards are too small for their small print. */
-function ZoomClass({ root }: { readonly root: { readonly current: HTMLDivElement | null } }): ReactNode {
+function ZoomMark({ root }: { readonly root: { readonly current: HTMLDivElement | null } }): ReactNode {
   const zoom = useFlowStore(({ transform }) => (transform[2] < TINY_ZOOM ? 'tiny' : transform[2] < FAR_ZOOM ? 'far' : 'near'));
   useEffect(() => {
-    if (root.current !== null) root.current.dataset['zoom'] = zoom;
+    root.current?.setAttribute('data-zoom', zoom);
   }, [zoom, root]);
   return undefined;
 }

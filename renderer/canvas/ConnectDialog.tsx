@@ -57,17 +57,19 @@ export function ConnectDialog(): ReactNode {
       {ports.length === 0 ? (
         <p className="muted">No free port{wanted === '' ? '' : ` matches “${text.trim()}”`}. Add a NIC to a machine, or remove a cable.</p>
       ) : undefined}
-      <ul id={list} className="connect-list" role="listbox" aria-label="Free ports">
+      <div id={list} className="connect-list" role="listbox" aria-label="Free ports">
         {ports.map((port, i) => (
-          <li
+          <button
             key={`${port.machine}/${port.port}`}
             id={`${list}-${i}`}
+            type="button"
             role="option"
+            tabIndex={-1}
             aria-selected={i === at}
             ref={(element) => {
               if (i === at) element?.scrollIntoView({ block: 'nearest' });
             }}
-            className="menu-item"
+            className="menu-item connect-option"
             data-highlighted={i === at ? '' : undefined}
             onMouseEnter={() => setAt(i)}
             onClick={() => choose(i)}
@@ -75,9 +77,9 @@ export function ConnectDialog(): ReactNode {
           >
             {port.machine} <span className="mono">{port.port}</span>
             <span className="menu-hint">{port.ifname}</span>
-          </li>
+          </button>
         ))}
-      </ul>
+      </div>
     </Modal>
   );
 }

@@ -62,9 +62,12 @@ export function TopologyTree(): ReactNode {
     event.preventDefault();
     event.stopPropagation();
   };
+  const lineOf = (target: EventTarget): TreeLine | undefined => {
+    const key = target instanceof Element ? target.closest<HTMLElement>('.tree-line')?.dataset['key'] : undefined;
+    return lines.find((candidate) => candidate.key === key);
+  };
   const targetOf = (element: Element): Selection | undefined => {
-    const key = element.closest<HTMLElement>('.tree-line')?.dataset['key'] ?? current?.key;
-    const line = lines.find((candidate) => candidate.key === key);
+    const line = lineOf(element) ?? current;
     if (line !== undefined) setActive(line.key);
     return line?.item;
   };
@@ -89,6 +92,17 @@ export function TopologyTree(): ReactNode {
           tabIndex={0}
           aria-activedescendant={current === undefined ? undefined : `${base}-${at}`}
           onKeyDown={onKeyDown}
+          onClick={(event) => {
+            const line = lineOf(event.target);
+            if (!(event.target instanceof HTMLInputElement)) tree.current?.focus();
+            if (line?.branch === true && isTwisty(event.target)) setOpen(line, !line.open);
+            else go(line, event.ctrlKey || event.metaKey || event.shiftKey);
+          }}
+          onDoubleClick={(event) => {
+            const line = lineOf(event.target);
+            if (line?.branch === true && !isTwisty(event.target)) setOpen(line, !line.open);
+            else if (line !== undefined && !line.branch) pressKey('Enter', false, 'tree');
+          }}
           onFocus={() => {
             if (active === undefined) go(current, false);
           }}
@@ -99,6 +113,7 @@ export function TopologyTree(): ReactNode {
               key={line.key}
               id={`${base}-${i}`}
               role="treeitem"
+              tabIndex={-1}
               aria-level={line.level}
               aria-expanded={line.branch ? line.open : undefined}
               aria-selected={line.item !== undefined && selection.some((item) => sameSelection(item, line.item ?? item))}
@@ -106,14 +121,9 @@ export function TopologyTree(): ReactNode {
               style={{ paddingInlineStart: (line.level - 1) * 16 + 4 }}
               data-key={line.key}
               data-active={i === at ? '' : undefined}
-              onClick={(event) => go(line, event.ctrlKey || event.metaKey || event.shiftKey)}
-              onDoubleClick={() => {
-                if (line.branch) setOpen(line, !line.open);
-                else pressKey('Enter', false, 'tree');
-              }}
               data-testid={`tree-${line.key.replaceAll(' ', '-')}`}
             >
-              <span className="tree-twisty" aria-hidden="true" onClick={() => line.branch && setOpen(line, !line.open)}>
+              <span className="tree-twisty" aria-hidden="true">
                 {line.branch ? (line.open ? '▾' : '▸') : ''}
               </span>
               {line.item?.kind === 'machine' && line.item.machine === renaming ? (
@@ -128,6 +138,10 @@ export function TopologyTree(): ReactNode {
       </CanvasMenu>
     </>
   );
+}
+
+function isTwisty(target: EventTarget): boolean {
+  return target instanceof Element && target.closest('.tree-twisty') !== null;
 }
 
 function RenameInput({ machine, onDone }: { readonly machine: string; readonly onDone: () => void }): ReactNode {

@@ -3,6 +3,8 @@ import { describe, expect, it } from 'vitest';
 import type { CableView, InterfaceView, MachineView, NicView, TopologyView } from '../../preload/contract.ts';
 import { cannotConnect, copied, freePorts, nextName, pasted, removal } from './edits.ts';
 import { cableEdges, findMachines, handleId, machineNodes, portOfHandle } from './flow_model.ts';
+import { treeLines } from './tree_model.ts';
+import { cableText } from './cable_text.ts';
 import { cableCurve, cableSides, cardHeight, CARD_WIDTH, curvePoint, freeSpot, openedCard, plug } from './geometry.ts';
 
 const nic = (port: string, cable?: string): NicView => ({
@@ -173,5 +175,37 @@ describe('geometry', () => {
     const spot = freeSpot({ x: 3, y: 3 }, 100, taken);
     for (const t of taken)
       expect(spot.x >= t.x + CARD_WIDTH || t.x >= spot.x + CARD_WIDTH || spot.y >= t.y + t.height || t.y >= spot.y + 100).toBe(true);
+  });
+});
+
+describe('tree_model', () => {
+  it('every machine, NIC, interface and cable has a line that stands for it, so that the tree can do what the canvas does', () => {
+    const t = {
+      ...topology,
+      machines: [
+        machine('h1', { namespaces: ['test'], interfaces: [iface('eth0', '', undefined, 'nic0'), iface('veth1', 'test', 'veth0@')] }),
+        machine('h2'),
+      ],
+    };
+    const items = treeLines(t, new Set(), cableText).flatMap((line) => (line.item === undefined ? [] : [line.item]));
+    expect(items.map((item) => item.kind)).toEqual(['machine', 'nic', 'nic', 'interface', 'interface', 'machine', 'nic', 'nic', 'cable']);
+    expect(items[4]).toEqual({ kind: 'interface', machine: 'h1', netns: 'test', ifname: 'veth1' });
+  });
+  it('a closed branch hides its lines and nothing else', () => {
+    const lines = treeLines(topology, new Set(['machine h1', 'cables']), cableText);
+    expect(lines.filter((line) => line.level === 1).map((line) => [line.label, line.open])).toEqual([
+      ['h1', false],
+      ['h2', true],
+      ['Cables', false],
+    ]);
+    expect(lines.some((line) => line.item?.kind === 'cable')).toBe(false);
+  });
+  it('a cable says what it does to frames, and that it is cut', () => {
+    const cut = { ...topology, cables: [{ ...cable, up: false }] };
+    expect(treeLines(cut, new Set(), cableText).at(-1)).toMatchObject({
+      label: 'h1 nic0 – h2 nic0',
+      detail: 'cut · 1 Gbit/s · 500 ns · 10 % loss',
+    });
+    expect(cableText({ ...cable, rateBitsPerSecond: 0, delayNs: 0, loss: 0 })).toBe('');
   });
 });

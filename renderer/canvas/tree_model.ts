@@ -47,9 +47,7 @@ function machineLines(machine: MachineView, topology: TopologyView, closed: Read
     level: 1,
     label: machine.name,
     detail:
-      machine.panicked === undefined
-        ? `${machine.nics.length === 1 ? '1 NIC' : `${machine.nics.length} NICs`}`
-        : `panic: ${machine.panicked}`,
+      machine.panicked === undefined ? (machine.nics.length === 1 ? '1 NIC' : `${machine.nics.length} NICs`) : `panic: ${machine.panicked}`,
     item: { kind: 'machine', machine: machine.name },
     branch: true,
     open,

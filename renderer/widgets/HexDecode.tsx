@@ -124,6 +124,16 @@ function DecodeTree({ decode, open, selected, onSelect, onToggle, onHover, testI
     event.stopPropagation();
   };
 
+  const onClick = (event: MouseEvent): void => {
+    const target = event.target instanceof Element ? event.target : undefined;
+    const path = target?.closest<HTMLElement>('[data-path]')?.dataset['path'];
+    const line = lines.find((candidate) => candidate.path === path);
+    if (line === undefined) return;
+    tree.current?.focus();
+    if (line.branch && (line.path === selected || target?.closest('.hexdecode-twisty') !== null)) onToggle(line.path, !line.open);
+    else onSelect(line.path);
+  };
+
   if (decode.length === 0) return <p className="hexdecode-empty">These bytes do not decode as a packet.</p>;
   return (
     <div
@@ -134,6 +144,7 @@ function DecodeTree({ decode, open, selected, onSelect, onToggle, onHover, testI
       tabIndex={0}
       aria-activedescendant={active === undefined ? undefined : `${base}-${active}`}
       onKeyDown={onKeyDown}
+      onClick={onClick}
       onMouseLeave={() => onHover(undefined)}
       data-testid={`${testId}-decode`}
     >
@@ -148,20 +159,10 @@ function DecodeTree({ decode, open, selected, onSelect, onToggle, onHover, testI
           className="hexdecode-line"
           style={{ paddingInlineStart: `${(line.level - 1) * 16 + 4}px` }}
           data-path={line.path}
+          tabIndex={-1}
           onMouseEnter={() => onHover(line.path)}
-          onClick={() => {
-            onSelect(line.path);
-            if (line.branch && line.path === selected) onToggle(line.path, !line.open);
-          }}
         >
-          <span
-            className="hexdecode-twisty"
-            aria-hidden="true"
-            onClick={(event) => {
-              event.stopPropagation();
-              if (line.branch) onToggle(line.path, !line.open);
-            }}
-          >
+          <span className="hexdecode-twisty" aria-hidden="true">
             {line.branch ? (line.open ? '▾' : '▸') : ''}
           </span>
           {line.node.label}
@@ -171,54 +172,69 @@ function DecodeTree({ decode, open, selected, onSelect, onToggle, onHover, testI
   );
 }
 
-function HexRows({
-  bytes,
-  range,
-  onByte,
-  testId,
-}: {
+interface HexRowsProps {
   readonly bytes: string;
   readonly range: ByteRange | undefined;
   readonly onByte: (offset: number) => void;
   readonly testId: string;
-}): ReactNode {
-  const scroller = useRef<HTMLDivElement>(null);
+}
+
+const STEPS: Readonly<Record<string, number>> = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -BYTES_PER_ROW, ArrowDown: BYTES_PER_ROW };
+
+function HexRows({ bytes, range, onByte, testId }: HexRowsProps): ReactNode {
   const length = bytes.length / 2;
   const count = Math.ceil(length / BYTES_PER_ROW);
-  const rows = useVisibleRows(scroller, count, ROW_HEIGHT);
-  const { reveal } = rows;
+  const { scroller, from, to, totalHeight, onScroll, reveal } = useVisibleRows(count, ROW_HEIGHT);
+  const [cursor, setCursor] = useState(0);
+  const base = useId();
   const start = range !== undefined && range.end > range.start && range.start < length ? range.start : undefined;
   useEffect(() => {
     if (start !== undefined) reveal(Math.floor(start / BYTES_PER_ROW));
   }, [start, reveal]);
-  const click = (event: MouseEvent): void => {
-    const offset = event.target instanceof HTMLElement ? event.target.dataset['offset'] : undefined;
-    if (offset !== undefined) onByte(Number(offset));
+  const go = (offset: number): void => {
+    setCursor(offset);
+    onByte(offset);
+    reveal(Math.floor(offset / BYTES_PER_ROW));
   };
-  const visible = Array.from({ length: rows.to - rows.from }, (_, i) => rows.from + i);
+  const onClick = (event: MouseEvent): void => {
+    const offset = event.target instanceof HTMLElement ? event.target.dataset['offset'] : undefined;
+    if (offset !== undefined) go(Number(offset));
+  };
+  const onKeyDown = (event: KeyboardEvent): void => {
+    const step = STEPS[event.key];
+    if (step === undefined || cursor + step < 0 || cursor + step >= length) return;
+    event.preventDefault();
+    event.stopPropagation();
+    go(cursor + step);
+  };
+  const visible = Array.from({ length: to - from }, (_, i) => from + i);
   return (
     <div
       ref={scroller}
       className="hexdecode-hex"
       tabIndex={0}
-      role="group"
-      aria-label={`${length} bytes in hexadecimal`}
-      onScroll={rows.onScroll}
-      onClick={click}
+      role="grid"
+      aria-label={`${length} bytes in hexadecimal. Arrow keys walk and select the field.`}
+      aria-rowcount={count}
+      aria-activedescendant={`${base}-${cursor}`}
+      onScroll={onScroll}
+      onClick={onClick}
+      onKeyDown={onKeyDown}
       data-testid={`${testId}-hex`}
     >
-      <div style={{ height: rows.totalHeight, position: 'relative' }}>
+      <div role="rowgroup" style={{ height: totalHeight, position: 'relative' }}>
         {visible.map((row) => {
           const first = row * BYTES_PER_ROW;
-          const from = range === undefined ? 0 : Math.min(Math.max(range.start - first, 0), BYTES_PER_ROW);
-          const to = range === undefined ? 0 : Math.min(Math.max(range.end - first, 0), BYTES_PER_ROW);
+          const within = (offset: number): number => Math.min(Math.max(offset - first, 0), BYTES_PER_ROW);
           return (
             <HexRow
               key={row}
               row={row}
               digits={bytes.slice(first * 2, (first + BYTES_PER_ROW) * 2)}
-              markFrom={from}
-              markTo={to > from ? to : from}
+              markFrom={range === undefined ? 0 : within(range.start)}
+              markTo={range === undefined ? 0 : within(range.end)}
+              cursor={cursor >= first && cursor < first + BYTES_PER_ROW ? cursor - first : undefined}
+              base={base}
               testId={testId}
             />
           );
@@ -233,22 +249,30 @@ interface HexRowProps {
   readonly digits: string;
   readonly markFrom: number;
   readonly markTo: number;
+  readonly cursor: number | undefined;
+  readonly base: string;
   readonly testId: string;
 }
 
-const HexRow = memo(function HexRow({ row, digits, markFrom, markTo, testId }: HexRowProps): ReactNode {
+const HexRow = memo(function HexRow({ row, digits, markFrom, markTo, cursor, base, testId }: HexRowProps): ReactNode {
   const values = digits.match(/../g) ?? [];
+  const first = row * BYTES_PER_ROW;
   const marked = (i: number): string | undefined => (i >= markFrom && i < markTo ? '' : undefined);
   return (
-    <div className="hexdecode-row" style={{ top: row * ROW_HEIGHT, height: ROW_HEIGHT }}>
-      <span className="hexdecode-offset">{(row * BYTES_PER_ROW).toString(16).padStart(4, '0')}</span>
-      <span className="hexdecode-bytes">
+    <div className="hexdecode-row" role="row" aria-rowindex={row + 1} style={{ top: row * ROW_HEIGHT, height: ROW_HEIGHT }}>
+      <span className="hexdecode-offset" role="rowheader">
+        {first.toString(16).padStart(4, '0')}
+      </span>
+      <span className="hexdecode-bytes" role="presentation">
         {values.map((value, i) => (
           <span
             key={i}
-            data-offset={row * BYTES_PER_ROW + i}
+            id={`${base}-${first + i}`}
+            role="gridcell"
+            data-offset={first + i}
             data-marked={marked(i)}
-            data-testid={`${testId}-byte-${row * BYTES_PER_ROW + i}`}
+            data-cursor={cursor === i ? '' : undefined}
+            data-testid={`${testId}-byte-${first + i}`}
           >
             {value}
           </span>
@@ -258,7 +282,7 @@ const HexRow = memo(function HexRow({ row, digits, markFrom, markTo, testId }: H
         {values.map((value, i) => {
           const code = parseInt(value, 16);
           return (
-            <span key={i} data-offset={row * BYTES_PER_ROW + i} data-marked={marked(i)}>
+            <span key={i} data-offset={first + i} data-marked={marked(i)}>
               {code >= 0x20 && code < 0x7f ? String.fromCharCode(code) : '·'}
             </span>
           );

@@ -1,5 +1,5 @@
 // A cable's rate, delay, loss and state, to change while the world runs.
-import { useEffect, useId, useState, type ReactNode } from 'react';
+import { useId, useState, type ReactNode } from 'react';
 import type { CableView, Edit } from '../../../preload/contract.ts';
 import { host } from '../../store/host.ts';
 import { attempt, setTopology } from '../../store/store.ts';
@@ -30,24 +30,22 @@ export function CableParameters({ cable }: { readonly cable: CableView }): React
 /** Typed text is kept until Enter or leaving; a wrong unit is explained and nothing is sent. */
 function CableInput({ cable, spec }: { readonly cable: CableView; readonly spec: CableFieldSpec }): ReactNode {
   const current = spec.show(cable);
-  const [text, setText] = useState(current);
+  const [draft, setDraft] = useState<string>();
   const [problem, setProblem] = useState<string>();
   const id = useId();
-  useEffect(() => {
-    setText(current);
+  const reset = (): void => {
+    setDraft(undefined);
     setProblem(undefined);
-  }, [current]);
+  };
   const apply = (): void => {
-    if (text.trim() === current) return;
-    const parsed = spec.parse(text);
+    if (draft === undefined) return;
+    const parsed = spec.parse(draft);
     if (!parsed.ok) {
       setProblem(parsed.reason);
       return;
     }
-    setProblem(undefined);
-    const edit = spec.edit(cable.id, parsed.value);
-    if (spec.show({ ...cable, ...fields(edit) }) === current) setText(current);
-    else send(edit);
+    reset();
+    if (parsed.value !== spec.value(cable)) send(spec.edit(cable.id, parsed.value));
   };
   return (
     <div className="cable-field">
@@ -55,19 +53,16 @@ function CableInput({ cable, spec }: { readonly cable: CableView; readonly spec:
       <input
         id={id}
         className="field mono"
-        value={text}
+        value={draft ?? current}
         placeholder={spec.placeholder}
         spellCheck={false}
         aria-invalid={problem !== undefined}
         aria-describedby={`${id}-problem`}
-        onChange={(event) => setText(event.target.value)}
+        onChange={(event) => setDraft(event.target.value)}
         onBlur={apply}
         onKeyDown={(event) => {
           if (event.key === 'Enter') apply();
-          else if (event.key === 'Escape') {
-            setText(current);
-            setProblem(undefined);
-          }
+          else if (event.key === 'Escape') reset();
         }}
         data-testid={`cable-${spec.field}`}
       />
@@ -76,14 +71,4 @@ function CableInput({ cable, spec }: { readonly cable: CableView; readonly spec:
       </p>
     </div>
   );
-}
-
-/** The cable's fields that an edit sets. */
-function fields(edit: Edit): Partial<Pick<CableView, 'rateBitsPerSecond' | 'delayNs' | 'loss'>> {
-  if (edit.op !== 'cable.set') return {};
-  return {
-    ...(edit.rateBitsPerSecond === undefined ? {} : { rateBitsPerSecond: edit.rateBitsPerSecond }),
-    ...(edit.delayNs === undefined ? {} : { delayNs: edit.delayNs }),
-    ...(edit.loss === undefined ? {} : { loss: edit.loss }),
-  };
 }

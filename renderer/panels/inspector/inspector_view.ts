@@ -35,6 +35,7 @@ export interface CableFieldSpec {
   readonly field: CableField;
   readonly label: string;
   readonly placeholder: string;
+  readonly value: (cable: CableView) => number;
   readonly show: (cable: CableView) => string;
   readonly parse: (text: string) => Parsed;
   readonly edit: (cable: string, value: number) => Edit;
@@ -45,6 +46,7 @@ export const CABLE_FIELDS: readonly CableFieldSpec[] = [
     field: 'rate',
     label: 'Rate',
     placeholder: '1 Gbit/s or unlimited',
+    value: (cable) => cable.rateBitsPerSecond,
     show: (cable) => formatRate(cable.rateBitsPerSecond),
     parse: parseRate,
     edit: (cable, rateBitsPerSecond) => ({ op: 'cable.set', cable, rateBitsPerSecond }),
@@ -53,6 +55,7 @@ export const CABLE_FIELDS: readonly CableFieldSpec[] = [
     field: 'delay',
     label: 'Delay',
     placeholder: '1 ms',
+    value: (cable) => cable.delayNs,
     show: (cable) => formatDuration(cable.delayNs),
     parse: parseDelay,
     edit: (cable, delayNs) => ({ op: 'cable.set', cable, delayNs }),
@@ -61,6 +64,7 @@ export const CABLE_FIELDS: readonly CableFieldSpec[] = [
     field: 'loss',
     label: 'Loss',
     placeholder: '0.5 %',
+    value: (cable) => cable.loss,
     show: (cable) => formatLoss(cable.loss),
     parse: parseLoss,
     edit: (cable, loss) => ({ op: 'cable.set', cable, loss }),

@@ -1,5 +1,5 @@
 // An opened descriptor: its chain field by field, the DMA mapping and its history, the skb, and the bytes in RAM with their decode.
-import { useState, type ReactNode } from 'react';
+import { useEffect, useRef, useState, type ReactNode, type RefObject } from 'react';
 import type { ChainView, DescriptorView, FieldView, RingInfo } from '../../../preload/contract.ts';
 import { host } from '../../store/host.ts';
 import { OWNER_LOOKS } from '../../theme/owners.ts';
@@ -20,6 +20,8 @@ type Shown = { readonly chain: ChainView } | { readonly error: string } | undefi
 
 export function ChainDetail({ ring, descriptor, onClose, onStep }: ChainDetailProps): ReactNode {
   const [shown, setShown] = useState<Shown>();
+  const root = useRef<HTMLElement>(null);
+  useEscape(root, onClose);
   const { machine, port, queue } = ring;
   useRefresh(`${machine}/${port}/${queue}/${descriptor}`, async () => {
     try {
@@ -30,12 +32,7 @@ export function ChainDetail({ ring, descriptor, onClose, onStep }: ChainDetailPr
   });
   const chain = shown !== undefined && 'chain' in shown ? shown.chain : undefined;
   return (
-    <aside
-      className="chain"
-      aria-label={`Descriptor ${descriptor} of ${queueTitle(ring)}`}
-      data-testid="chain"
-      onKeyDown={(event) => event.key === 'Escape' && onClose()}
-    >
+    <aside ref={root} className="chain" aria-label={`Descriptor ${descriptor} of ${queueTitle(ring)}`} data-testid="chain">
       <header className="ring-head">
         <h3>
           {queueTitle(ring)} · descriptor {descriptor}
@@ -73,6 +70,18 @@ export function ChainDetail({ ring, descriptor, onClose, onStep }: ChainDetailPr
       {chain === undefined ? undefined : <Chain key={`${queue}/${chain.head}`} chain={chain} descriptor={descriptor} />}
     </aside>
   );
+}
+
+/** Escape anywhere inside the element. */
+function useEscape(element: RefObject<HTMLElement | null>, run: () => void): void {
+  useEffect(() => {
+    const inside = element.current;
+    const onKeyDown = (event: KeyboardEvent): void => {
+      if (event.key === 'Escape') run();
+    };
+    inside?.addEventListener('keydown', onKeyDown);
+    return () => inside?.removeEventListener('keydown', onKeyDown);
+  }, [element, run]);
 }
 
 function Chain({ chain, descriptor }: { readonly chain: ChainView; readonly descriptor: number }): ReactNode {

@@ -51,7 +51,11 @@ export function RingCanvas({ ring, feed, shape, opened, onOpen }: RingCanvasProp
   const setActive = useCallback(
     (id: number) => {
       active.current = id;
-      if (box.current !== null) box.current.dataset['active'] = String(id);
+      if (box.current !== null) {
+        box.current.dataset['active'] = String(id);
+        box.current.setAttribute('aria-valuenow', String(id));
+        if (feed.latest !== undefined) box.current.setAttribute('aria-valuetext', describeDescriptor(feed.latest, id));
+      }
       feed.schedule();
     },
     [feed],
@@ -81,10 +85,13 @@ export function RingCanvas({ ring, feed, shape, opened, onOpen }: RingCanvasProp
       <div
         ref={box}
         className="ring-canvas"
-        role="group"
+        role="slider"
         data-own-keys
         tabIndex={0}
-        aria-label={`${queueTitle(ring)}: ring of ${ring.size} descriptors. Arrow keys walk, Enter opens.`}
+        aria-label={`${queueTitle(ring)}: descriptor. Arrow keys walk, Enter opens.`}
+        aria-valuemin={0}
+        aria-valuemax={ring.size - 1}
+        aria-valuenow={0}
         style={{ height: layout?.height ?? 160 }}
         onKeyDown={onKeyDown}
         onFocus={() => {
@@ -114,7 +121,7 @@ export function RingCanvas({ ring, feed, shape, opened, onOpen }: RingCanvasProp
       >
         <canvas ref={canvas} style={{ width: layout?.width ?? 0, height: layout?.height ?? 0 }} aria-hidden="true" />
       </div>
-      <p ref={status} className="ring-status mono" aria-live="polite" data-testid={`ring-status-${ring.queue}`} />
+      <p ref={status} className="ring-status mono" data-testid={`ring-status-${ring.queue}`} />
     </>
   );
 }

@@ -1,5 +1,5 @@
 // The descriptor table of a ring as rows: one accessible row per descriptor, only the visible ones in the page, values written in place.
-import { useEffect, useId, useRef, useState, type KeyboardEvent, type ReactNode } from 'react';
+import { useEffect, useId, useRef, useState, type KeyboardEvent, type MouseEvent, type ReactNode } from 'react';
 import type { RingInfo } from '../../../preload/contract.ts';
 import { OWNER_LOOKS } from '../../theme/owners.ts';
 import { useVisibleRows } from '../../widgets/virtual_rows.ts';
@@ -34,12 +34,11 @@ interface RingTableProps {
 }
 
 export function RingTable({ ring, feed, opened, onOpen }: RingTableProps): ReactNode {
-  const scroller = useRef<HTMLDivElement>(null);
   const body = useRef<HTMLDivElement>(null);
   const [active, setActive] = useState<number>();
   const base = useId();
-  const rows = useVisibleRows(scroller, ring.size, ROW_HEIGHT, ROW_HEIGHT);
-  const { from, to, reveal } = rows;
+  const rows = useVisibleRows(ring.size, ROW_HEIGHT, ROW_HEIGHT);
+  const { scroller, from, to, reveal } = rows;
 
   useEffect(
     () =>
@@ -71,6 +70,12 @@ export function RingTable({ ring, feed, opened, onOpen }: RingTableProps): React
     event.preventDefault();
     event.stopPropagation();
   };
+  const onClick = (event: MouseEvent): void => {
+    const id = event.target instanceof Element ? event.target.closest<HTMLElement>('[data-id]')?.dataset['id'] : undefined;
+    if (id === undefined) return;
+    setActive(Number(id));
+    onOpen(Number(id));
+  };
   const visible = Array.from({ length: to - from }, (_, i) => from + i);
   return (
     <div
@@ -83,6 +88,7 @@ export function RingTable({ ring, feed, opened, onOpen }: RingTableProps): React
       tabIndex={0}
       onScroll={rows.onScroll}
       onKeyDown={onKeyDown}
+      onClick={onClick}
       onFocus={() => setActive((old) => old ?? opened ?? 0)}
       data-testid={`ring-table-${ring.queue}`}
     >
@@ -105,14 +111,12 @@ export function RingTable({ ring, feed, opened, onOpen }: RingTableProps): React
             data-id={id}
             data-active={active === id ? '' : undefined}
             style={{ position: 'absolute', top: id * ROW_HEIGHT, left: 0, right: 0 }}
-            onClick={() => {
-              setActive(id);
-              onOpen(id);
-            }}
             data-testid={`ring-desc-${ring.queue}-${id}`}
           >
             {COLUMNS.map((column) => (
-              <span key={column.key} role="gridcell" data-column={column.key} />
+              <span key={column.key} role="gridcell" data-column={column.key}>
+                …
+              </span>
             ))}
           </div>
         ))}
