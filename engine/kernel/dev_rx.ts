@@ -38,6 +38,8 @@ class Softnet {
 const noDeviceOps: NetDeviceOps = ops({ ndo_start_xmit: () => 0 });
 
 export class DevRx implements NapiPoller {
+  /** Inline in Linux. */
+  static readonly inlined: readonly string[] = Object.freeze(['deliver_skb', 'netif_receive_skb_internal', 'dev_nit_active']);
   private readonly softnet: Softnet[];
   private readonly ptype_all: PacketType[] = [];
   /** By EtherType's low four bits, as Linux hashes them. */
@@ -85,13 +87,11 @@ export class DevRx implements NapiPoller {
 
   /** A packet from software or a driver without NAPI, into this CPU's backlog. NET_RX_SUCCESS or NET_RX_DROP. */
   netif_rx(skb: SkBuff): number {
-    if (this.tpRxEntry.enabled) emitRxVerbose(this.kernel, this.tpRxEntry, skb, 0);
-    const rc = this.netif_rx_internal(skb);
-    if (this.tpRxExit.enabled) this.tpRxExit.emit(rc);
-    return rc;
+    return this.traced(skb);
   }
+  /** The same, where softirqs are off anyway. */
   __netif_rx(skb: SkBuff): number {
-    return this.netif_rx(skb);
+    return this.traced(skb);
   }
   netif_rx_internal(skb: SkBuff): number {
     if (this.tpRx.enabled) this.tpRx.emit(skb.dev?.name ?? '', skb.id, skb.len);
@@ -150,8 +150,11 @@ export class DevRx implements NapiPoller {
   }
   /** A batch of one NAPI poll; empties `list`. */
   netif_receive_skb_list_internal(list: SkBuff[]): void {
-    for (let i = 0; i < list.length; i++) this.__netif_receive_skb(list[i]);
+    this.__netif_receive_skb_list_core(list);
     list.length = 0;
+  }
+  __netif_receive_skb_list_core(list: readonly SkBuff[]): void {
+    for (let i = 0; i < list.length; i++) this.__netif_receive_skb_core(list[i]);
   }
 
   __netif_receive_skb(skb: SkBuff): number {
@@ -227,6 +230,13 @@ export class DevRx implements NapiPoller {
 
   runSoftirq(_nr: number, cpu: Cpu): void {
     this.kernel.net.napi.net_rx_action(cpu);
+  }
+
+  private traced(skb: SkBuff): number {
+    if (this.tpRxEntry.enabled) emitRxVerbose(this.kernel, this.tpRxEntry, skb, 0);
+    const rc = this.netif_rx_internal(skb);
+    if (this.tpRxExit.enabled) this.tpRxExit.emit(rc);
+    return rc;
   }
 
   private deliverToTaps(skb: SkBuff, dev: NetDevice): void {
