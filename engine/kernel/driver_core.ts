@@ -34,11 +34,13 @@ export class DriverCore {
   readonly roots: Device[] = [];
   hotplug: HotplugListener | undefined;
   /** Fault injection for the steps of drivers' probes. */
-  readonly failFunction = new FailFunction();
+  readonly failFunction: FailFunction;
   /** Behind /proc/iomem and /proc/ioports. */
   readonly iomem = rootResource('PCI mem', 2 ** 52 - 1);
   readonly ioports = rootResource('PCI IO', 0xffff);
-  constructor(readonly kernel: Kernel) {}
+  constructor(readonly kernel: Kernel) {
+    this.failFunction = new FailFunction(kernel);
+  }
 
   bus_register(type: BusType): number {
     if (this.bus(type.name) !== undefined) return -Errno.EEXIST;
@@ -81,7 +83,7 @@ export class DriverCore {
 
   device_del(dev: Device): void {
     this.device_release_driver(dev);
-    for (const child of [...dev.children]) this.device_del(child);
+    for (const child of dev.children.slice()) this.device_del(child);
     dev.registered = false;
     const siblings = dev.parent?.children;
     if (siblings?.includes(dev)) siblings.splice(siblings.indexOf(dev), 1);
@@ -114,7 +116,7 @@ export class DriverCore {
   /** Offers a device to every driver of its bus. 1 when it has one now. */
   device_attach(dev: Device): number {
     if (dev.driver !== undefined) return 1;
-    for (const drv of [...(this.bus(dev.bus.name)?.drivers ?? [])]) {
+    for (const drv of this.bus(dev.bus.name)?.drivers.slice() ?? []) {
       if (drv.bus.match(dev, drv) && this.driver_probe_device(drv, dev) === 0) return 1;
     }
     return 0;
@@ -122,7 +124,7 @@ export class DriverCore {
 
   /** Offers every device of its bus to a driver. */
   driver_attach(drv: DeviceDriver): number {
-    for (const dev of [...(this.bus(drv.bus.name)?.devices ?? [])]) this.__driver_attach(dev, drv);
+    for (const dev of this.bus(drv.bus.name)?.devices.slice() ?? []) this.__driver_attach(dev, drv);
     return 0;
   }
 
@@ -132,7 +134,7 @@ export class DriverCore {
   }
 
   driver_detach(drv: DeviceDriver): void {
-    for (const dev of [...drv.devices].reverse()) this.device_release_driver(dev);
+    for (const dev of drv.devices.toReversed()) this.device_release_driver(dev);
   }
 
   driver_probe_device(drv: DeviceDriver, dev: Device): number {

@@ -98,6 +98,8 @@ class LegacyLine implements IrqTarget {
 }
 
 export class IrqCore {
+  /** Inline in Linux. */
+  static readonly inlined: readonly string[] = Object.freeze(['request_irq', 'irq_move_irq', 'irq_complete_move']);
   /** Sparse, by interrupt number. */
   readonly descs: (IrqDesc | undefined)[] = [];
   readonly matrix: IrqMatrix;
@@ -166,10 +168,16 @@ export class IrqCore {
     desc.chip.irq_write_msi_msg?.(desc, this.kernel, 1, MANAGED_IRQ_SHUTDOWN_VECTOR);
   }
 
-  /** 0, -ENOENT, -EBUSY when it has a user, -ENOSPC when vectors are out. */
   request_irq(irq: number, target: IrqTarget, op: number, name: string): number {
+    return this.request_threaded_irq(irq, target, op, name);
+  }
+
+  /** 0, -EINVAL for a number not in use, -EBUSY when it has a user, -ENOSPC when vectors are out. */
+  request_threaded_irq(irq: number, target: IrqTarget, op: number, name: string): number {
     const desc = this.descs[irq];
     if (desc === undefined) return -Errno.EINVAL;
+    const err = this.kernel.drivers.failFunction.should_fail('request_threaded_irq');
+    if (err < 0) return err;
     return this.__setup_irq(desc, new IrqAction(target, op, name));
   }
 

@@ -46,13 +46,12 @@ const PCI_MSI_CHIP: IrqChip = ops<IrqChip>({
     msi.msix_ctrl &= ~PCI_MSIX_ENTRY_CTRL_MASKBIT;
     kernel.io.writel(msi.msix_ctrl, msi.address + MsixEntry.vector_ctrl.offset);
   },
-  irq_write_msi_msg: (desc, kernel, destination, vector) => pciWriteMsg(desc, kernel, (MSI_BASE | (destination << 12) | MSI_ADDR_LOGICAL) >>> 0, vector),
+  irq_write_msi_msg: (desc, kernel, destination, vector) =>
+    pciWriteMsg(desc, kernel, (MSI_BASE | (destination << 12) | MSI_ADDR_LOGICAL) >>> 0, vector),
   irq_clear_msi_msg: (desc, kernel) => pciWriteMsg(desc, kernel, 0, 0),
 });
 
 export class PciMsi {
-  /** Fails the Nth next allocation of vectors when > 0 (fault injection); counts down. */
-  failAfter = 0;
   constructor(
     readonly kernel: Kernel,
     private readonly core: PciCore,
@@ -66,7 +65,8 @@ export class PciMsi {
 
   /** Turns MSI-X on with at most `max` vectors; how many, or -errno when `min` are not to be had. */
   pci_alloc_irq_vectors(dev: PciDev, min: number, max: number): number {
-    return this.__pci_enable_msix_range(dev, min, max);
+    const err = this.kernel.drivers.failFunction.should_fail('pci_alloc_irq_vectors_affinity');
+    return err < 0 ? err : this.__pci_enable_msix_range(dev, min, max);
   }
 
   __pci_enable_msix_range(dev: PciDev, min: number, max: number): number {
@@ -75,7 +75,6 @@ export class PciMsi {
     if (size < 0) return size;
     const nvec = Math.min(max, size);
     if (nvec < min) return -Errno.ENOSPC;
-    if (this.failAfter > 0 && --this.failAfter === 0) return -Errno.ENOSPC;
     const ret = this.msix_capability_init(dev, nvec);
     return ret < 0 ? ret : nvec;
   }
@@ -114,12 +113,14 @@ export class PciMsi {
       msis.push(msi);
     }
     // Linux: pci_msi_domain_calc_hwirq()
-    for (const msi of msis) dev.msiDescs.push(irq.irq_alloc_desc(PCI_MSI_CHIP, (((dev.busNumber << 8) | dev.devfn) << 11) | msi.index, msi, -1));
+    for (const msi of msis)
+      dev.msiDescs.push(irq.irq_alloc_desc(PCI_MSI_CHIP, (((dev.busNumber << 8) | dev.devfn) << 11) | msi.index, msi, -1));
     for (const desc of dev.msiDescs) irq.irq_activate_reserved(desc);
   }
 
   msix_mask_all(dev: PciDev, entries: number): void {
-    for (let i = 0; i < entries; i++) this.kernel.io.writel(PCI_MSIX_ENTRY_CTRL_MASKBIT, dev.msix_base + i * MsixEntry.$size + MsixEntry.vector_ctrl.offset);
+    for (let i = 0; i < entries; i++)
+      this.kernel.io.writel(PCI_MSIX_ENTRY_CTRL_MASKBIT, dev.msix_base + i * MsixEntry.$size + MsixEntry.vector_ctrl.offset);
   }
 
   pci_msix_clear_and_set_ctrl(dev: PciDev, clear: number, set: number): void {
@@ -156,6 +157,7 @@ export class PciMsi {
     dev.msix_cap = this.core.access.pci_find_capability(dev, PCI_CAP_ID.MSIX);
     if (dev.msix_cap === 0) return;
     const control = this.core.access.pci_read_config_word(dev, dev.msix_cap + MsixCap.control.offset);
-    if ((control & PCI_MSIX_FLAGS.ENABLE) !== 0) this.core.access.pci_write_config_word(dev, dev.msix_cap + MsixCap.control.offset, control & ~PCI_MSIX_FLAGS.ENABLE);
+    if ((control & PCI_MSIX_FLAGS.ENABLE) !== 0)
+      this.core.access.pci_write_config_word(dev, dev.msix_cap + MsixCap.control.offset, control & ~PCI_MSIX_FLAGS.ENABLE);
   }
 }

@@ -14,7 +14,9 @@ test('functions are found with ids, class, BARs and capabilities, and sysfs show
   const d = dev(f);
   expect([d.vendor, d.device, d.class, d.subsystem_device, d.msix_cap, d.irq]).toEqual([0x1af4, 0x1000, 0x020000, 1, 0x98, 10]);
   expect(show(f, 'modalias')).toBe('pci:v00001AF4d00001000sv00001AF4sd00000001bc02sc00i00\n');
-  expect(show(f, 'resource').split('\n')[4]).toBe(`0x${d.resource[4].start.toString(16).padStart(16, '0')} 0x${d.resource[4].end.toString(16).padStart(16, '0')} 0x000000000014220c`);
+  expect(show(f, 'resource').split('\n')[4]).toBe(
+    `0x${d.resource[4].start.toString(16).padStart(16, '0')} 0x${d.resource[4].end.toString(16).padStart(16, '0')} 0x000000000014220c`,
+  );
   const config = attribute(d, 'config').show!(d, f.kernel) as Uint8Array;
   expect([...config.subarray(0, 16)]).toEqual([0xf4, 0x1a, 0, 0x10, 3, 1, 0x10, 0, 0, 0, 0, 2, 0, 0, 0, 0]);
   expect(show(f, 'enable')).toBe('0\n');

@@ -49,7 +49,8 @@ export class PciCore {
     const pin = this.access.pci_read_config_byte(dev, PciHeader.interrupt_pin.offset);
     if (pin !== 0) {
       const command = this.access.pci_read_config_word(dev, PciHeader.command.offset);
-      if ((command & PCI_COMMAND.INTX_DISABLE) !== 0) this.access.pci_write_config_word(dev, PciHeader.command.offset, command & ~PCI_COMMAND.INTX_DISABLE);
+      if ((command & PCI_COMMAND.INTX_DISABLE) !== 0)
+        this.access.pci_write_config_word(dev, PciHeader.command.offset, command & ~PCI_COMMAND.INTX_DISABLE);
       this.acpi_pci_irq_enable(dev, pin);
     }
     return 0;
@@ -70,7 +71,8 @@ export class PciCore {
   pci_disable_device(dev: PciDev): void {
     if (dev.enable_cnt === 0 || --dev.enable_cnt > 0) return;
     const command = this.access.pci_read_config_word(dev, PciHeader.command.offset);
-    if ((command & PCI_COMMAND.MASTER) !== 0) this.access.pci_write_config_word(dev, PciHeader.command.offset, command & ~PCI_COMMAND.MASTER);
+    if ((command & PCI_COMMAND.MASTER) !== 0)
+      this.access.pci_write_config_word(dev, PciHeader.command.offset, command & ~PCI_COMMAND.MASTER);
     dev.is_busmaster = false;
   }
 

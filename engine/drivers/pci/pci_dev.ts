@@ -86,7 +86,12 @@ export interface PciDeviceId {
   readonly subvendor: number;
   readonly subdevice: number;
 }
-export const PCI_DEVICE = (vendor: number, device: number): PciDeviceId => ({ vendor, device, subvendor: PCI_ANY_ID, subdevice: PCI_ANY_ID });
+export const PCI_DEVICE = (vendor: number, device: number): PciDeviceId => ({
+  vendor,
+  device,
+  subvendor: PCI_ANY_ID,
+  subdevice: PCI_ANY_ID,
+});
 
 /** What a PCI driver implements; the object is the module's state. */
 export interface PciDriver {

@@ -61,7 +61,10 @@ export class PciBus {
   pci_match_device(drv: PciDeviceDriver, dev: PciDev): PciDeviceId | undefined {
     if (dev.driver_override !== undefined && dev.driver_override !== drv.name) return undefined;
     const matches = (id: PciDeviceId): boolean =>
-      fits(id.vendor, dev.vendor) && fits(id.device, dev.device) && fits(id.subvendor, dev.subsystem_vendor) && fits(id.subdevice, dev.subsystem_device);
+      fits(id.vendor, dev.vendor) &&
+      fits(id.device, dev.device) &&
+      fits(id.subvendor, dev.subsystem_vendor) &&
+      fits(id.subdevice, dev.subsystem_device);
     return drv.dynids.find(matches) ?? drv.driver.idTable.find(matches);
   }
 

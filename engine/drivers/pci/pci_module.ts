@@ -20,6 +20,12 @@ export const PCI_MODULE: ModuleDef = ops<ModuleDef>({
     const core = new PciCore(kernel);
     module.state = core;
     kernel.drivers.hotplug = core.probe;
+    kernel.drivers.failFunction.allow('', [
+      'alloc_etherdev_mqs',
+      'register_netdevice',
+      'pci_alloc_irq_vectors_affinity',
+      'request_threaded_irq',
+    ]);
     kernel.drivers.bus_register(PCI_BUS_TYPE);
     core.probe.pci_scan_root_bus();
     return 0;

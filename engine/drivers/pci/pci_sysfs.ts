@@ -12,7 +12,13 @@ const hex = (n: number, digits: number): string => n.toString(16).padStart(digit
 const ro = (name: string, show: (d: PciDev, kernel: Kernel) => string): DeviceAttribute =>
   ops({ name, mode: 0o444, size: 4096, show: (dev: Device, kernel: Kernel) => `${show(dev as PciDev, kernel)}\n` });
 const rw = (name: string, show: (d: PciDev) => string, store: (d: PciDev, text: string) => number, mode = 0o644): DeviceAttribute =>
-  ops({ name, mode, size: 4096, show: (dev: Device) => `${show(dev as PciDev)}\n`, store: (dev: Device, text: string) => store(dev as PciDev, text) });
+  ops({
+    name,
+    mode,
+    size: 4096,
+    show: (dev: Device) => `${show(dev as PciDev)}\n`,
+    store: (dev: Device, text: string) => store(dev as PciDev, text),
+  });
 
 function cpuMask(kernel: Kernel): number {
   return 2 ** kernel.platform.cpus.list.length - 1;
@@ -60,10 +66,18 @@ function storeOverride(dev: PciDev, text: string): number {
 
 const COMMON: readonly DeviceAttribute[] = Object.freeze([
   ro('ari_enabled', () => '0'),
-  rw('broken_parity_status', () => '0', (_d, text) => text.length),
+  rw(
+    'broken_parity_status',
+    () => '0',
+    (_d, text) => text.length,
+  ),
   ro('class', (d) => `0x${hex(d.class, 6)}`),
   ro('consistent_dma_mask_bits', (d) => `${d.coherent_dma_mask_bits}`),
-  rw('d3cold_allowed', () => '1', (_d, text) => text.length),
+  rw(
+    'd3cold_allowed',
+    () => '1',
+    (_d, text) => text.length,
+  ),
   ro('device', (d) => `0x${hex(d.device, 4)}`),
   ro('dma_mask_bits', (d) => `${d.dma_mask_bits}`),
   rw('driver_override', (d) => d.driver_override ?? '(null)', storeOverride),
@@ -72,8 +86,16 @@ const COMMON: readonly DeviceAttribute[] = Object.freeze([
   ro('local_cpulist', (_d, kernel) => (kernel.platform.cpus.list.length === 1 ? '0' : `0-${kernel.platform.cpus.list.length - 1}`)),
   ro('local_cpus', (_d, kernel) => hex(cpuMask(kernel), Math.ceil(kernel.platform.cpus.list.length / 4))),
   ro('modalias', pciModalias),
-  rw('msi_bus', () => '1', (_d, text) => text.length),
-  rw('numa_node', () => '-1', () => -Errno.EINVAL),
+  rw(
+    'msi_bus',
+    () => '1',
+    (_d, text) => text.length,
+  ),
+  rw(
+    'numa_node',
+    () => '-1',
+    () => -Errno.EINVAL,
+  ),
   ro('power_state', (d) => (d.enable_cnt > 0 ? 'D0' : 'unknown')),
   ops<DeviceAttribute>({
     name: 'remove',

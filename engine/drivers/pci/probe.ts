@@ -21,7 +21,9 @@ export class PciProbe implements HotplugListener {
   /** At boot: the root bus, its functions, and their devices. How many were found. */
   pci_scan_root_bus(): number {
     const { printk, drivers } = this.kernel;
-    printk.pr_info(`PCI: MMCONFIG for domain 0000 [bus 00-ff] at [mem 0x${hex(ECAM_BASE, 8)}-0x${hex(ECAM_BASE + ECAM_SIZE - 1, 8)}] (base 0x${hex(ECAM_BASE, 8)})`);
+    printk.pr_info(
+      `PCI: MMCONFIG for domain 0000 [bus 00-ff] at [mem 0x${hex(ECAM_BASE, 8)}-0x${hex(ECAM_BASE + ECAM_SIZE - 1, 8)}] (base 0x${hex(ECAM_BASE, 8)})`,
+    );
     printk.pr_info('PCI: Using configuration type 1 for base access');
     printk.pr_info('PCI host bridge to bus 0000:00');
     this.core.hostBridge = drivers.rootDevice('pci0000:00');
@@ -95,7 +97,9 @@ export class PciProbe implements HotplugListener {
     const express = access.pci_find_capability(dev, PCI_CAP_ID.EXP);
     if (express !== 0) dev.setExpress(express);
     else dev.cfg_size = PCI_CFG_SPACE_SIZE;
-    this.kernel.printk.pr_info(`pci ${pciName(0, dev.devfn)}: [${hex(dev.vendor, 4)}:${hex(dev.device, 4)}] type ${hex(dev.hdr_type & 0x7f, 2)} class 0x${hex(dev.class, 6)}`);
+    this.kernel.printk.pr_info(
+      `pci ${pciName(0, dev.devfn)}: [${hex(dev.vendor, 4)}:${hex(dev.device, 4)}] type ${hex(dev.hdr_type & 0x7f, 2)} class 0x${hex(dev.class, 6)}`,
+    );
     dev.pin = access.pci_read_config_byte(dev, PciHeader.interrupt_pin.offset);
     if (dev.pin !== 0) dev.irq = access.pci_read_config_byte(dev, PciHeader.interrupt_line.offset);
     this.pci_read_bases(dev);
@@ -143,7 +147,13 @@ export class PciProbe implements HotplugListener {
     const { value, mask } = read;
     if (read.rom) r.flags = IORESOURCE.MEM | IORESOURCE.PREFETCH | IORESOURCE.READONLY | IORESOURCE.SIZEALIGN;
     else if ((value & PCI_BAR.SPACE_IO) !== 0) r.flags = IORESOURCE.IO | PCI_BAR.SPACE_IO | IORESOURCE.SIZEALIGN;
-    else r.flags = IORESOURCE.MEM | (value & 0xf) | IORESOURCE.SIZEALIGN | ((value & PCI_BAR.MEM_PREFETCH) !== 0 ? IORESOURCE.PREFETCH : 0) | (read.wide ? IORESOURCE.MEM_64 : 0);
+    else
+      r.flags =
+        IORESOURCE.MEM |
+        (value & 0xf) |
+        IORESOURCE.SIZEALIGN |
+        ((value & PCI_BAR.MEM_PREFETCH) !== 0 ? IORESOURCE.PREFETCH : 0) |
+        (read.wide ? IORESOURCE.MEM_64 : 0);
     const keep = read.rom ? 0xfffff800 : (r.flags & IORESOURCE.IO) !== 0 ? PCI_BAR.IO_MASK : PCI_BAR.MEM_MASK;
     const size = ((r.flags & IORESOURCE.IO) !== 0 ? ~(mask & keep & 0xffff) & 0xffff : ~(mask & keep) >>> 0) + 1;
     r.start = ((value & keep) >>> 0) + read.high * 2 ** 32;

@@ -81,7 +81,9 @@ export class PciSetup {
     const io = (r.flags & IORESOURCE.IO) !== 0;
     const high = (r.flags & (IORESOURCE.MEM_64 | IORESOURCE.PREFETCH)) === (IORESOURCE.MEM_64 | IORESOURCE.PREFETCH);
     const windows = this.windowsFor(r).filter((w) => io || w.start >= 0x100000);
-    const at = (high ? [...windows].reverse() : windows).map((w) => (w.start >= 2 ** 32 && !high ? undefined : w.findFree(r.size, io ? PCIBIOS_MIN_IO : 0))).find((a) => a !== undefined);
+    const at = (high ? windows.toReversed() : windows)
+      .map((w) => (w.start >= 2 ** 32 && !high ? undefined : w.findFree(r.size, io ? PCIBIOS_MIN_IO : 0)))
+      .find((a) => a !== undefined);
     const label = index === PCI_ROM_RESOURCE ? 'ROM' : `BAR ${index}`;
     if (at === undefined) {
       this.kernel.printk.pr_info(`pci ${dev.name}: ${label} ${describeRange(r)}: can't assign; no space`);

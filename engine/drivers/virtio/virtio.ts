@@ -28,7 +28,7 @@ const ATTRIBUTES: readonly DeviceAttribute[] = Object.freeze([
   ro('status', (d) => `0x${d.config.status().toString(16).padStart(8, '0')}`),
   ro('modalias', modalias),
   // one digit per bit, bit 0 first
-  ro('features', (d) => d.features.toString(2).padStart(64, '0').split('').reverse().join('')),
+  ro('features', (d) => d.features.toString(2).padStart(64, '0').split('').toReversed().join('')),
 ]);
 
 export const VIRTIO_BUS_TYPE: BusType = ops<BusType>({
@@ -54,7 +54,12 @@ export class VirtioBus {
   }
 
   /** Resets the device, acknowledges it and looks for a driver. */
-  register_virtio_device(id: { device: number; vendor: number }, config: VirtioConfig, parent: Device, created: (vdev: VirtioDevice) => void): VirtioDevice {
+  register_virtio_device(
+    id: { device: number; vendor: number },
+    config: VirtioConfig,
+    parent: Device,
+    created: (vdev: VirtioDevice) => void,
+  ): VirtioDevice {
     let index = 0;
     while (this.indexes.has(index)) index++;
     this.indexes.add(index);

@@ -62,6 +62,13 @@ export const VIRTIO_RING_MODULE: ModuleDef = ops<ModuleDef>({
   description: '',
   license: 'GPL',
   functions: [Virtqueue],
+  init(kernel, module) {
+    kernel.drivers.failFunction.allow(module.name, ['vring_create_virtqueue']);
+    return 0;
+  },
+  exit(kernel, module) {
+    kernel.drivers.failFunction.disallow(module.name);
+  },
 });
 
 export const VIRTIO_PCI_MODERN_DEV_MODULE: ModuleDef = ops<ModuleDef>({
@@ -98,7 +105,9 @@ export const VIRTIO_PCI_MODULE: ModuleDef = ops<ModuleDef>({
   author: 'Anthony Liguori <aliguori@us.ibm.com>',
   license: 'GPL',
   aliases: ['pci:v00001AF4d*sv*sd*bc*sc*i*'],
-  params: [{ name: 'force_legacy', type: 'bool', value: 'N', mode: 0o444, description: 'Force legacy mode for transitional virtio 1 devices' }],
+  params: [
+    { name: 'force_legacy', type: 'bool', value: 'N', mode: 0o444, description: 'Force legacy mode for transitional virtio 1 devices' },
+  ],
   functions: [VirtioPciDevice, VirtioPciDriver],
   init(kernel, module) {
     const driver = new VirtioPciDriver(kernel);

@@ -204,7 +204,8 @@ export class VirtioPciDevice implements VirtioConfig, IrqTarget {
     }
     const has = (f: bigint): boolean => (vdev.features & f) !== 0n;
     const vq = new Virtqueue(vdev, index, spec, this.pci_dev.dma, has(F.VIRTIO_F_RING_EVENT_IDX), has(F.VIRTIO_F_RING_INDIRECT_DESC));
-    if (vq.vring_alloc_queue_split(num, true) < 0) return -Errno.ENOMEM;
+    const failed = this.kernel.drivers.failFunction.should_fail('vring_create_virtqueue') || vq.vring_alloc_queue_split(num, true);
+    if (failed < 0) return -Errno.ENOMEM;
     vq.num_max = num;
     const err = this.vp_active_vq(vq, vector);
     if (err === 0) vq.notifyAddress = mdev.vp_modern_map_vq_notify(index);
@@ -225,7 +226,7 @@ export class VirtioPciDevice implements VirtioConfig, IrqTarget {
 
   vp_del_vqs(): void {
     const { kernel, pci_dev } = this;
-    for (const vq of [...this.vdev.vqs]) {
+    for (const vq of this.vdev.vqs.slice()) {
       if (this.perVqVectors && vq.msix_vector !== VIRTIO_MSI_NO_VECTOR) {
         const irq = this.irqOf(vq.msix_vector);
         kernel.irq.irq_set_affinity_hint(irq, 0);

@@ -41,7 +41,10 @@ export class VpModernDevice {
     const { device } = pci_dev;
     if (device < TRANSITIONAL_FIRST || device > MODERN_LAST) return -Errno.ENODEV;
     // virtio-v1.2 §4.1.2.1: a transitional function's subsystem id is the device type
-    this.id = { device: device <= TRANSITIONAL_LAST ? pci_dev.subsystem_device : device - VIRTIO_PCI_MODERN_BASE, vendor: pci_dev.subsystem_vendor };
+    this.id = {
+      device: device <= TRANSITIONAL_LAST ? pci_dev.subsystem_device : device - VIRTIO_PCI_MODERN_BASE,
+      vendor: pci_dev.subsystem_vendor,
+    };
     const common = this.virtio_pci_find_capability(VIRTIO_PCI_CAP.COMMON_CFG);
     if (common === 0) {
       this.kernel.printk.dev_printk(6, pci_dev, 'virtio_pci: leaving for legacy driver');
@@ -67,7 +70,10 @@ export class VpModernDevice {
     if (this.common === 0) return false;
     this.isr = this.vp_modern_map_capability(isr, 1);
     if (this.isr === 0) return false;
-    this.notify_offset_multiplier = this.access.pci_read_config_dword(this.pci_dev, notify + VirtioPciNotifyCap.notify_off_multiplier.offset);
+    this.notify_offset_multiplier = this.access.pci_read_config_dword(
+      this.pci_dev,
+      notify + VirtioPciNotifyCap.notify_off_multiplier.offset,
+    );
     const length = this.access.pci_read_config_dword(this.pci_dev, notify + VirtioPciCap.length.offset);
     this.access.pci_read_config_dword(this.pci_dev, notify + VirtioPciCap.offset.offset);
     // Linux: a doorbell area within a page is mapped once, a larger one per queue
@@ -90,7 +96,11 @@ export class VpModernDevice {
   /** The first capability of this type whose BAR exists; notes the BAR. */
   virtio_pci_find_capability(type: number): number {
     const { pci_dev, access } = this;
-    for (let pos = access.pci_find_capability(pci_dev, PCI_CAP_ID.VNDR); pos > 0; pos = access.pci_find_next_capability(pci_dev, pos, PCI_CAP_ID.VNDR)) {
+    for (
+      let pos = access.pci_find_capability(pci_dev, PCI_CAP_ID.VNDR);
+      pos > 0;
+      pos = access.pci_find_next_capability(pci_dev, pos, PCI_CAP_ID.VNDR)
+    ) {
       const cfgType = access.pci_read_config_byte(pci_dev, pos + VirtioPciCap.cfg_type.offset);
       const bar = access.pci_read_config_byte(pci_dev, pos + VirtioPciCap.bar.offset);
       // virtio-v1.2 §4.1.4.1: reserved BAR values are ignored

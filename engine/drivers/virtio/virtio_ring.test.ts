@@ -64,11 +64,10 @@ class ScriptedDevice {
   chain(head: number): [number, number, number][] {
     const { ram } = this.platform;
     const out: [number, number, number][] = [];
-    const at = (base: number, i: number): number => base + 16 * i;
     let table: number = this.vq.place.desc;
     let i = head;
     for (;;) {
-      const d = at(table, i);
+      const d = table + 16 * i;
       const flags = ram.u16(d + 12);
       if ((flags & VIRTQ_DESC_F.INDIRECT) !== 0) {
         table = ram.u64(d);
@@ -82,7 +81,14 @@ class ScriptedDevice {
   }
 }
 
-function ring(options: { event?: boolean; indirect?: boolean } = {}): { vq: Virtqueue; device: ScriptedDevice; bell: Doorbell; platform: Platform; leaks: () => number; findings: () => number } {
+function ring(options: { event?: boolean; indirect?: boolean } = {}): {
+  vq: Virtqueue;
+  device: ScriptedDevice;
+  bell: Doorbell;
+  platform: Platform;
+  leaks: () => number;
+  findings: () => number;
+} {
   const { kernel, platform } = bootKernel();
   const bell = new Doorbell();
   const vdev = new VirtioDevice(kernel, 0, { device: 1, vendor: 0x1af4 }, bell, NO_BUS, kernel.drivers.rootDevice('test'));
@@ -90,7 +96,14 @@ function ring(options: { event?: boolean; indirect?: boolean } = {}): { vq: Virt
   const vq = new Virtqueue(vdev, 0, { name: 'test.0', callback: undefined, op: 0 }, dma, options.event ?? true, options.indirect ?? false);
   expect(vq.vring_alloc_queue_split(SIZE, false)).toBe(0);
   // the ring itself is one mapping
-  return { vq, device: new ScriptedDevice(platform, vq), bell, platform, leaks: () => dma.leaks().length - 1, findings: () => dma.findings.length };
+  return {
+    vq,
+    device: new ScriptedDevice(platform, vq),
+    bell,
+    platform,
+    leaks: () => dma.leaks().length - 1,
+    findings: () => dma.findings.length,
+  };
 }
 
 const BUFFERS = 0x100000;
@@ -168,7 +181,10 @@ test('any order of adding, using and collecting loses no descriptor, no token an
   fc.assert(
     fc.property(
       fc.boolean(),
-      fc.array(fc.record({ add: fc.integer({ min: 0, max: 6 }), give: fc.integer({ min: 0, max: 6 }), pick: fc.nat(1000), length: fc.nat(2000) }), { minLength: 50, maxLength: 300 }),
+      fc.array(
+        fc.record({ add: fc.integer({ min: 0, max: 6 }), give: fc.integer({ min: 0, max: 6 }), pick: fc.nat(1000), length: fc.nat(2000) }),
+        { minLength: 50, maxLength: 300 },
+      ),
       (indirect, rounds) => {
         const { vq, device, platform, leaks, findings } = ring({ indirect });
         const inUse = platform.slab.inUse;

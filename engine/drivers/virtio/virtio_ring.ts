@@ -116,7 +116,7 @@ export class Virtqueue implements IrqTarget {
     this.descLen = new Uint32Array(num);
     this.descFlags = new Uint16Array(num);
     this.descNext = Uint16Array.from({ length: num }, (_, i) => i + 1);
-    this.data = new Array<object | undefined>(num).fill(undefined);
+    this.data = Array.from({ length: num }, () => undefined);
     this.ctx = new Float64Array(num);
     this.indirect = new Float64Array(num);
     // Linux: no callback, no interrupts

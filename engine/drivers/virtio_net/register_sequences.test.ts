@@ -9,7 +9,9 @@ import { IFF } from '../../kernel/net_device.ts';
 import type { PciDev } from '../pci/pci_dev.ts';
 
 const golden = new Map<string, string[]>();
-for (const section of readFileSync(new URL('register_sequences.golden.txt', import.meta.url), 'utf8').split('== ').slice(1)) {
+for (const section of readFileSync(new URL('register_sequences.golden.txt', import.meta.url), 'utf8')
+  .split('== ')
+  .slice(1)) {
   const [name, ...lines] = section.trimEnd().split('\n');
   golden.set(name, lines);
 }

@@ -1,5 +1,4 @@
 // The virtio_net driver: probe with its unwinding, remove, and the modules (Linux: drivers/net/virtio_net.c).
-import { Errno } from '../../base/errno.ts';
 import { ops } from '../../base/ops.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import type { Module, ModuleDef } from '../../kernel/module.ts';
@@ -22,22 +21,43 @@ import { VirtnetVqs } from './virtnet_vqs.ts';
 const ID_TABLE = Object.freeze([Object.freeze({ device: VIRTIO_ID.NET, vendor: VIRTIO_DEV_ANY_ID })]);
 /** Linux: VIRTNET_FEATURES, as far as this driver has them. */
 const FEATURES: readonly FeatureName[] = Object.freeze([
-  'VIRTIO_NET_F_CSUM', 'VIRTIO_NET_F_GUEST_CSUM', 'VIRTIO_NET_F_MAC', 'VIRTIO_NET_F_HOST_TSO4', 'VIRTIO_NET_F_HOST_UFO', 'VIRTIO_NET_F_HOST_TSO6',
-  'VIRTIO_NET_F_HOST_ECN', 'VIRTIO_NET_F_GUEST_TSO4', 'VIRTIO_NET_F_GUEST_TSO6', 'VIRTIO_NET_F_GUEST_ECN', 'VIRTIO_NET_F_GUEST_UFO', 'VIRTIO_NET_F_MRG_RXBUF',
-  'VIRTIO_NET_F_STATUS', 'VIRTIO_NET_F_CTRL_VQ', 'VIRTIO_NET_F_CTRL_RX', 'VIRTIO_NET_F_CTRL_VLAN', 'VIRTIO_NET_F_GUEST_ANNOUNCE', 'VIRTIO_NET_F_MQ',
-  'VIRTIO_NET_F_CTRL_MAC_ADDR', 'VIRTIO_NET_F_MTU', 'VIRTIO_NET_F_CTRL_GUEST_OFFLOADS', 'VIRTIO_NET_F_SPEED_DUPLEX',
+  'VIRTIO_NET_F_CSUM',
+  'VIRTIO_NET_F_GUEST_CSUM',
+  'VIRTIO_NET_F_MAC',
+  'VIRTIO_NET_F_HOST_TSO4',
+  'VIRTIO_NET_F_HOST_UFO',
+  'VIRTIO_NET_F_HOST_TSO6',
+  'VIRTIO_NET_F_HOST_ECN',
+  'VIRTIO_NET_F_GUEST_TSO4',
+  'VIRTIO_NET_F_GUEST_TSO6',
+  'VIRTIO_NET_F_GUEST_ECN',
+  'VIRTIO_NET_F_GUEST_UFO',
+  'VIRTIO_NET_F_MRG_RXBUF',
+  'VIRTIO_NET_F_STATUS',
+  'VIRTIO_NET_F_CTRL_VQ',
+  'VIRTIO_NET_F_CTRL_RX',
+  'VIRTIO_NET_F_CTRL_VLAN',
+  'VIRTIO_NET_F_GUEST_ANNOUNCE',
+  'VIRTIO_NET_F_MQ',
+  'VIRTIO_NET_F_CTRL_MAC_ADDR',
+  'VIRTIO_NET_F_MTU',
+  'VIRTIO_NET_F_CTRL_GUEST_OFFLOADS',
+  'VIRTIO_NET_F_SPEED_DUPLEX',
 ]);
 const GUEST_GSO = featureWord('VIRTIO_NET_F_GUEST_TSO4', 'VIRTIO_NET_F_GUEST_TSO6', 'VIRTIO_NET_F_GUEST_ECN', 'VIRTIO_NET_F_GUEST_UFO');
 const MIN_MTU = 68;
 const MAX_MTU = 65535;
 
-/** What virtnet_probe calls that can fail, in order, with what undoes it when a later step fails. */
+/** What virtnet_probe and what it calls can fail in, in order, with what undoes it when a later step fails. */
 export const VIRTNET_PROBE_STEPS = ops([
-  ops({ step: 'alloc_etherdev_mq', errno: Errno.ENOMEM, undo: 'free_netdev' }),
-  ops({ step: 'virtnet_alloc_queues', errno: Errno.ENOMEM, undo: 'virtnet_free_queues' }),
-  ops({ step: 'virtnet_find_vqs', errno: Errno.ENOENT, undo: 'virtnet_del_vqs' }),
-  ops({ step: 'register_netdevice', errno: Errno.EINVAL, undo: 'unregister_netdev' }),
-  ops({ step: 'virtnet_cpu_notif_add', errno: Errno.ENOMEM, undo: 'virtnet_cpu_notif_remove' }),
+  ops({ step: 'alloc_etherdev_mqs', undo: 'free_netdev' }),
+  ops({ step: 'virtnet_alloc_queues', undo: 'virtnet_free_queues' }),
+  ops({ step: 'virtnet_find_vqs', undo: 'virtnet_del_vqs' }),
+  ops({ step: 'pci_alloc_irq_vectors_affinity', undo: 'pci_free_irq_vectors' }),
+  ops({ step: 'request_threaded_irq', undo: 'free_irq' }),
+  ops({ step: 'vring_create_virtqueue', undo: 'vring_del_virtqueue' }),
+  ops({ step: 'register_netdevice', undo: 'unregister_netdev' }),
+  ops({ step: 'virtnet_cpu_notif_add', undo: 'virtnet_cpu_notif_remove' }),
 ]);
 
 export class VirtioNetDriver implements VirtioDriver {
@@ -107,7 +127,7 @@ export class VirtioNetDriver implements VirtioDriver {
     let pairs = has('VIRTIO_NET_F_MQ') ? vdev.config.read(VirtioNetConfig.max_virtqueue_pairs.offset, 2) : 1;
     if (pairs < VIRTIO_NET_CTRL_MQ_VQ_PAIRS_MIN || pairs > VIRTIO_NET_CTRL_MQ_VQ_PAIRS_MAX || !has('VIRTIO_NET_F_CTRL_VQ')) pairs = 1;
 
-    let err = this.should_fail('alloc_etherdev_mq');
+    let err = this.should_fail('alloc_etherdev_mqs');
     if (err < 0) return err;
     const dev = kernel.net.alloc_etherdev_mq(virtnet_netdev, pairs);
     this.setUpDevice(vdev, dev);
@@ -180,7 +200,7 @@ export class VirtioNetDriver implements VirtioDriver {
   virtio_cread_bytes(vdev: VirtioDevice, offset: number, length: number): Uint8Array {
     const out = new Uint8Array(length);
     let generation = vdev.config.generation();
-    for (let old = -1; old !== generation; ) {
+    for (let old = -1; old !== generation;) {
       old = generation;
       for (let i = 0; i < length; i++) out[i] = vdev.config.read(offset + i, 1);
       generation = vdev.config.generation();
@@ -255,7 +275,9 @@ export class VirtioNetDriver implements VirtioDriver {
 
 const RX_QUEUE_GROUP = ops({
   name: 'virtio_net',
-  files: ops([ops({ name: 'mergeable_rx_buffer_size', show: (dev: NetDevice, queue: number) => `${mergeableRxBufferSize(virtnetInfo(dev), queue)}` })]),
+  files: ops([
+    ops({ name: 'mergeable_rx_buffer_size', show: (dev: NetDevice, queue: number) => `${mergeableRxBufferSize(virtnetInfo(dev), queue)}` }),
+  ]),
 });
 
 export const VIRTIO_NET_MODULE: ModuleDef = ops<ModuleDef>({
@@ -277,10 +299,13 @@ export const VIRTIO_NET_MODULE: ModuleDef = ops<ModuleDef>({
   init(kernel, module) {
     const driver = new VirtioNetDriver(kernel, module);
     module.state = driver;
+    const own = VIRTNET_PROBE_STEPS.map((s) => s.step).filter((name) => name.startsWith('virtnet_'));
+    kernel.drivers.failFunction.allow(module.name, own);
     return (kernel.modules.state('virtio') as VirtioBus).register_virtio_driver(driver, 'virtio_net');
   },
   exit(kernel, module) {
     (kernel.modules.state('virtio') as VirtioBus).unregister_virtio_driver(module.state as VirtioNetDriver);
+    kernel.drivers.failFunction.disallow(module.name);
   },
 });
 

@@ -79,7 +79,16 @@ export class VirtnetEthtool {
 
   virtnet_get_channels(dev: NetDevice): Channels {
     const vi = virtnetInfo(dev);
-    return { max_rx: 0, max_tx: 0, max_other: 0, max_combined: vi.max_queue_pairs, rx_count: 0, tx_count: 0, other_count: 0, combined_count: vi.curr_queue_pairs };
+    return {
+      max_rx: 0,
+      max_tx: 0,
+      max_other: 0,
+      max_combined: vi.max_queue_pairs,
+      rx_count: 0,
+      tx_count: 0,
+      other_count: 0,
+      combined_count: vi.curr_queue_pairs,
+    };
   }
 
   virtnet_set_channels(dev: NetDevice, channels: Channels): number {
@@ -97,7 +106,17 @@ export class VirtnetEthtool {
 
   virtnet_get_link_ksettings(dev: NetDevice): LinkKsettings {
     const { speed, duplex } = virtnetInfo(dev);
-    return { speed, duplex, port: PORT_OTHER, autoneg: 0, phy_address: 0, transceiver: 0, supported: [], advertising: [], lp_advertising: [] };
+    return {
+      speed,
+      duplex,
+      port: PORT_OTHER,
+      autoneg: 0,
+      phy_address: 0,
+      transceiver: 0,
+      supported: [],
+      advertising: [],
+      lp_advertising: [],
+    };
   }
 
   /** Only speed and duplex, which the device does not act on, may be set (Linux: ethtool_virtdev_set_link_ksettings()). */
@@ -113,7 +132,12 @@ export class VirtnetEthtool {
 
   virtnet_get_coalesce(dev: NetDevice): Coalesce {
     const vi = virtnetInfo(dev);
-    return { rx_coalesce_usecs: 0, rx_max_coalesced_frames: 1, tx_coalesce_usecs: 0, tx_max_coalesced_frames: vi.sq[0].napi_weight !== 0 ? 1 : 0 };
+    return {
+      rx_coalesce_usecs: 0,
+      rx_max_coalesced_frames: 1,
+      tx_coalesce_usecs: 0,
+      tx_max_coalesced_frames: vi.sq[0].napi_weight !== 0 ? 1 : 0,
+    };
   }
 
   /** Without VIRTIO_NET_F_NOTF_COAL only transmit NAPI can be switched, and only while the interface is down. */

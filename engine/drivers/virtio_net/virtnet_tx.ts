@@ -105,7 +105,12 @@ export class VirtnetTx implements NapiPoller {
     const size = core.gso_size(skb);
     if (size === 0) return;
     const type = core.gso_type(skb);
-    const kind = (type & SKB_GSO.TCPV4) !== 0 ? VIRTIO_NET_HDR_GSO.TCPV4 : (type & SKB_GSO.TCPV6) !== 0 ? VIRTIO_NET_HDR_GSO.TCPV6 : VIRTIO_NET_HDR_GSO.UDP_L4;
+    const kind =
+      (type & SKB_GSO.TCPV4) !== 0
+        ? VIRTIO_NET_HDR_GSO.TCPV4
+        : (type & SKB_GSO.TCPV6) !== 0
+          ? VIRTIO_NET_HDR_GSO.TCPV6
+          : VIRTIO_NET_HDR_GSO.UDP_L4;
     view.setUint8(at + 1, kind | ((type & SKB_GSO.TCP_ECN) !== 0 ? VIRTIO_NET_HDR_GSO.ECN : 0));
     view.setUint16(at + 2, skb_headlen(skb), true);
     view.setUint16(at + 4, size, true);

@@ -1,5 +1,6 @@
 // /sys: the tree of generated directories and attributes.
 import type { Kernel } from '../kernel.ts';
+import { makeFailFunction } from './debugfs_fail_function.ts';
 import { S_IFDIR, StaticDir, type DirNode } from './node.ts';
 import { BusesDir, DevicesDir } from './sysfs_device.ts';
 import { ModulesDir } from './sysfs_module.ts';
@@ -18,5 +19,6 @@ export function makeSysfs(kernel: Kernel): DirNode {
     .add('module', new ModulesDir(kernel));
 }
 
-/** The root of debugfs: a place for tracefs. */
-export const makeDebugfs = (): DirNode => new StaticDir(S_IFDIR | 0o700).add('tracing', new StaticDir(S_IFDIR | 0o700));
+/** The root of debugfs: fault injection, and a place for tracefs. */
+export const makeDebugfs = (kernel: Kernel): DirNode =>
+  new StaticDir(S_IFDIR | 0o700).add('fail_function', makeFailFunction(kernel)).add('tracing', new StaticDir(S_IFDIR | 0o700));

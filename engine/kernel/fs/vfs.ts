@@ -50,7 +50,7 @@ export class Vfs {
     this.mounts.mount('rootfs', '/', 'rootfs', 'rw', makeRootTree(kernel));
     this.mounts.mount('sysfs', '/sys', 'sysfs', options, makeSysfs(kernel));
     this.mounts.mount('proc', '/proc', 'proc', options, makeProcfs(kernel));
-    this.mounts.mount('debugfs', '/sys/kernel/debug', 'debugfs', options, makeDebugfs());
+    this.mounts.mount('debugfs', '/sys/kernel/debug', 'debugfs', options, makeDebugfs(kernel));
     this.mounts.mount('tracefs', '/sys/kernel/tracing', 'tracefs', options, tracefs);
     this.mounts.mount('tracefs', '/sys/kernel/debug/tracing', 'tracefs', options, tracefs);
   }
