@@ -48,7 +48,7 @@ export function LabsPanel() {
             <button
               className="lab"
               aria-current={lab.path === current ? 'true' : undefined}
-              title={lab.path}
+              title={`${lab.summary}\n${lab.path}`}
               data-testid={`lab-open-${lab.id}`}
               onClick={() => openLab(lab.path)}
             >

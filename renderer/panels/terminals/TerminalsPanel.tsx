@@ -10,6 +10,7 @@ import './terminals.css';
 export function TerminalsPanel() {
   const sessions = useTerminals((s) => s.sessions);
   const active = useTerminals((s) => s.active);
+  const paused = useStore((s) => s.run?.mode === 'paused');
   const beside = useTerminals((s) => s.beside);
   useTerminals((s) => s.version);
   const [finding, setFinding] = useState(false);
@@ -79,6 +80,11 @@ export function TerminalsPanel() {
         </div>
         <NewTerminalMenu />
         <span className="grow" />
+        {paused && !finding && (
+          <span className="muted term-note" data-testid="term-paused">
+            Time stands still: what takes time waits for Run
+          </span>
+        )}
         {finding && <FindBar onClose={() => setFinding(false)} />}
         {!finding && (
           <button
