@@ -19,7 +19,7 @@ const SMALL_HEAD = 1024 - SKB_DATA_ALIGN(SHARED_INFO_SIZE);
 /** sizeof(struct sk_buff), for truesize */
 const SKB_TRUESIZE_OVERHEAD = 256;
 /** Recycled descriptors kept. */
-const MAX_FREE = 4096;
+const MAX_FREE = 512;
 
 export class SkbAlloc extends SkbBits {
   /** Inline in Linux: no tracer may list them. */
