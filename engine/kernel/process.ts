@@ -32,6 +32,8 @@ export const SIG = { INT: 2, QUIT: 3, KILL: 9, PIPE: 13, ALRM: 14, TERM: 15, USR
 /** Base of every program's process. Subclasses implement `main` and, if they wait, `onEvent`. */
 export abstract class Process implements Actor {
   pid = 0;
+  /** 'ping-312', made when first needed. */
+  label = '';
   cpu = 0;
   cwd = '/';
   env: Readonly<Record<string, string>> = {};

@@ -246,4 +246,4 @@ const OP_START = 4;
 
 /** Linux: task_struct.comm, 15 characters of the program's name. */
 export const comm = (process: Process): string => (process.argv[0] ?? '').replace(/^.*\//, '').slice(0, 15);
-const label = (process: Process): string => `${comm(process)}-${process.pid}`;
+const label = (process: Process): string => (process.label ||= `${comm(process)}-${process.pid}`);

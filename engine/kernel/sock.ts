@@ -165,6 +165,8 @@ export abstract class Sock implements SkbOwner {
   readonly error_queue: SockError[] = [];
   /** Who is woken when something can be read: `process.onEvent(op, sock)` in task context. */
   waiter: Process | undefined;
+  /** The waiter was woken and has not called since. */
+  woken = false;
   waitOp = 0;
   closed = false;
 

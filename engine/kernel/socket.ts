@@ -105,6 +105,7 @@ export class Sockets {
   /** Bytes sent, or -errno. Packet sockets: `addr` gives device, protocol and destination. */
   sendmsg(sk: Sock, data: Uint8Array, addr?: SockAddr, control?: SendControl): number {
     this.kernel.charge(this.kernel.platform.costs.syscall);
+    sk.woken = false;
     if (sk.closed) return -Errno.EBADF;
     if (sk.err !== 0) {
       const err = sk.err;
@@ -126,6 +127,7 @@ export class Sockets {
   /** The next message (MSG_ERRQUEUE: the next error), -EAGAIN when there is none, or the socket's pending error. `size`: the buffer's. */
   recvmsg(sk: Sock, size: number, flags: number): Message | number {
     this.kernel.charge(this.kernel.platform.costs.syscall);
+    sk.woken = false;
     if (sk.closed) return -Errno.EBADF;
     if ((flags & MSG.ERRQUEUE) !== 0) {
       const entry = sk.error_queue.shift();
@@ -193,6 +195,7 @@ export class Sockets {
 
   /** From now on `process.onEvent(op, sk)` runs in task context whenever the socket becomes readable or gets an error; undefined: nobody. */
   waitFor(sk: Sock, process: Process | undefined, op: number): void {
+    sk.woken = false;
     sk.waiter = process;
     sk.waitOp = op;
   }
@@ -237,11 +240,18 @@ export class Sockets {
   }
 
   sock_def_readable(sk: Sock): void {
-    if (sk.waiter !== undefined) this.kernel.procs.wake(sk.waiter, sk.waitOp, sk);
+    this.wakeWaiter(sk);
   }
 
   sk_error_report(sk: Sock): void {
-    if (sk.waiter !== undefined) this.kernel.procs.wake(sk.waiter, sk.waitOp, sk);
+    this.wakeWaiter(sk);
+  }
+
+  /** A process that was woken and has not run yet is not woken again (Linux: try_to_wake_up() of a runnable task). */
+  private wakeWaiter(sk: Sock): void {
+    if (sk.waiter === undefined || sk.woken) return;
+    sk.woken = true;
+    this.kernel.procs.wake(sk.waiter, sk.waitOp, sk);
   }
 
   /** An error of our own making, for sockets that asked for them. */

@@ -1,5 +1,4 @@
 // CPUs: kernel work runs in a context (hardirq, softirq, task) and charges time; work that arrives while a CPU is busy waits its turn.
-import { invariant } from '../base/ops.ts';
 import type { Instant } from '../base/units.ts';
 import type { Actor, Sim } from '../sim/sim.ts';
 import { event, type TracePoint, type TraceScope } from '../trace/trace.ts';
@@ -81,8 +80,7 @@ export class Cpu implements Actor {
     this.sim.at(this.now > earliest ? this.now : earliest, this, OP_DISPATCH);
   }
 
-  onEvent(op: number): void {
-    invariant(op === OP_DISPATCH, 'cpu: unknown operation');
+  onEvent(): void {
     this.scheduled = false;
     if (this.now < this.sim.now) this.now = this.sim.now;
     const irq = this.irqs.shift();
@@ -100,7 +98,7 @@ export class Cpu implements Actor {
     this.enter('hardirq');
     this.charge(this.cpus.costs.irq_entry);
     this.cpus.entries.do_IRQ(this, vector);
-    this.leave(start, `vector ${vector}`);
+    this.leave(start, vector);
     if (this.softirqPending !== 0) this.runSoftirq('irq_exit');
   }
 
@@ -141,8 +139,8 @@ export class Cpu implements Actor {
     this.cpus.current = this;
   }
 
-  private leave(start: Instant, label: string): void {
-    if (this.tpSpan.enabled) this.tpSpan.emit(this.context, label, this.now - start);
+  private leave(start: Instant, label: string | number): void {
+    if (this.tpSpan.enabled) this.tpSpan.emit(this.context, typeof label === 'number' ? `vector ${label}` : label, this.now - start);
     this.context = 'idle';
     this.cpus.current = undefined;
   }

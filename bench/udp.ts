@@ -1,0 +1,103 @@
+// One-way UDP, 64 B payload, through the whole stack: socket … virtio_net … rings … cable … rings … NAPI … socket. Prints packets per wall second.
+import { readFileSync } from 'node:fs';
+import { performance } from 'node:perf_hooks';
+import { parseLab } from '../main/host/labs.ts';
+import { Session } from '../engine/session/session.ts';
+import { Errno } from '../engine/base/errno.ts';
+import { instant } from '../engine/base/units.ts';
+import { Process } from '../engine/kernel/process.ts';
+import { SOCK, type Sock } from '../engine/kernel/sock.ts';
+import type { Machine } from '../engine/machine/machine.ts';
+
+const PACKETS = Number(process.env['PACKETS'] ?? 300_000);
+const SIZE = 64;
+/** Messages a sender gives before it lets others run, as a program between two system calls might be preempted. */
+const BURST = 32;
+const OP_READY = 1;
+
+class Sender extends Process {
+  sent = 0;
+  sock!: Sock;
+  private readonly data = new Uint8Array(SIZE);
+  private readonly to = { family: 2 as const, addr: new Uint8Array([10, 0, 0, 2]), port: 9 };
+  main(): void {
+    this.sock = this.kernel.sockets.socket(this.net, 2, SOCK.DGRAM, 0) as Sock;
+    this.send();
+  }
+  override onEvent(): void {
+    this.send();
+  }
+  private send(): void {
+    const { sockets, procs } = this.kernel;
+    for (let i = 0; i < BURST && this.sent < PACKETS; i++) {
+      const r = sockets.sendmsg(this.sock, this.data, this.to);
+      if (r === -Errno.EAGAIN) {
+        sockets.waitFor(this.sock, this, OP_READY);
+        return;
+      }
+      if (r < 0) throw new Error(`sendmsg: ${r}`);
+      this.sent++;
+    }
+    if (this.sent < PACKETS) procs.wake(this, OP_READY);
+  }
+}
+
+class Receiver extends Process {
+  received = 0;
+  sock!: Sock;
+  main(): void {
+    const { sockets } = this.kernel;
+    this.sock = sockets.socket(this.net, 2, SOCK.DGRAM, 0) as Sock;
+    sockets.bind(this.sock, { family: 2, addr: new Uint8Array(4), port: 9 });
+    this.receive();
+  }
+  override onEvent(): void {
+    this.receive();
+  }
+  private receive(): void {
+    const { sockets } = this.kernel;
+    for (;;) {
+      const m = sockets.recvmsg(this.sock, 2048, 0);
+      if (typeof m === 'number') break;
+      this.received++;
+    }
+    sockets.waitFor(this.sock, this, OP_READY);
+  }
+}
+
+const start = <P extends Process>(machine: Machine, make: new (k: Machine['kernel'], n: Machine['kernel']['init_net'], a: readonly string[]) => P, cpu: number): P => {
+  const { kernel } = machine;
+  const p = new make(kernel, kernel.init_net, ['bench']);
+  p.cpu = cpu;
+  const c = kernel.platform.cpus.list[cpu];
+  const t = c.enterTask();
+  p.main();
+  c.leaveTask(t, 'bench');
+  return p;
+};
+
+const lab = parseLab(readFileSync('resources/labs/two-hosts.lab.yaml', 'utf8'), 'two-hosts');
+const session = new Session(lab);
+session.boot();
+const spec = (machine: string, line: string): void => {
+  session.apply({ kind: 'spawn', machine, spec: { argv: line.split(' '), netns: '', cwd: '/', env: {}, stdin: { kind: 'null' }, stdout: { kind: 'null' }, stderr: { kind: 'null' } } });
+};
+for (const m of lab.machines) for (const line of m.setup.trim().split('\n')) spec(m.name, line);
+session.run(instant(session.time + 1e9), 100_000);
+const [h1, h2] = ['h1', 'h2'].map((n) => session.world.machines.get(n)!);
+const receiver = start(h2, Receiver, 1);
+const sender = start(h1, Sender, 0);
+const { sim } = session.world;
+const before = sim.executed;
+const t0 = performance.now();
+const c0 = process.cpuUsage();
+const simStart = sim.now;
+while (receiver.received < PACKETS && sim.now - simStart < 20e9 && sim.step());
+const wall = (performance.now() - t0) / 1000;
+const cpu = process.cpuUsage(c0);
+const cpuSeconds = (cpu.user + cpu.system) / 1e6;
+const events = sim.executed - before;
+console.log(
+  JSON.stringify({ bench: 'udp', packets: receiver.received, sent: sender.sent, wall_s: Number(wall.toFixed(3)), cpu_s: Number(cpuSeconds.toFixed(3)), packets_per_cpu_s: Math.round(receiver.received / cpuSeconds), packets_per_s: Math.round(receiver.received / wall), events, events_per_s: Math.round(events / wall), events_per_packet: Number((events / receiver.received).toFixed(2)), sim_s: (sim.now - simStart) / 1e9 }),
+);
+
