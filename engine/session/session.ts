@@ -100,7 +100,7 @@ export class Session {
   query(machine: string, netns: string, cwd: string, call: FsCall): FsResult | undefined {
     const pure = call.call === 'stat' || call.call === 'readdir' || (call.call === 'read' && !call.path.endsWith('/trace_pipe'));
     const m = this.world.machines.get(machine);
-    return pure && m !== undefined ? applyFs(m.kernel, netns, cwd, call) : undefined;
+    return pure && m !== undefined ? m.kernel.trace.quietly(() => applyFs(m.kernel, netns, cwd, call)) : undefined;
   }
 
   /** Executes one event or due logged input. False when nothing is left. */

@@ -252,6 +252,14 @@ describe('function tracing', () => {
     write('current_tracer', 'nop');
   });
 
+  it('records nothing of questions from outside the world', () => {
+    const { kernel, write, run } = setUp();
+    write('current_tracer', 'function');
+    expect(kernel.trace.quietly(run)).toBe(3);
+    expect(kernel.trace.records()).toHaveLength(0);
+    write('current_tracer', 'nop');
+  });
+
   it('takes text from trace_marker', () => {
     const { read, write } = setUp();
     expect(write('trace_marker', 'hello\n')).toBe(0);

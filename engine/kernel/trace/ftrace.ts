@@ -29,6 +29,8 @@ export class Ftrace implements PointListener {
   bufferKb = DEFAULT_KB;
   /** The buffers have their full size only once something was traced. */
   expanded = false;
+  /** A question from outside the world runs kernel code: it must leave no trace, since it is not part of the run. */
+  muted = false;
   maxGraphDepth = 0;
   /** tracing_thresh, ns: the graph tracer keeps only functions that took at least so long. */
   threshold = 0;
@@ -69,6 +71,16 @@ export class Ftrace implements PointListener {
   /** Makes the process-wide patches follow this kernel: called by the session for each kernel after fork or restore of a world. */
   sync(): void {
     updatePatches(this);
+  }
+
+  /** Runs `question` without recording anything. */
+  quietly<T>(question: () => T): T {
+    this.muted = true;
+    try {
+      return question();
+    } finally {
+      this.muted = false;
+    }
   }
 
   /** Switching tracers empties the buffers. */
@@ -172,6 +184,7 @@ export class Ftrace implements PointListener {
   }
 
   onTracepoint(point: TracePoint, args: readonly ArgValue[]): void {
+    if (this.muted) return;
     if (this.eventPids.size > 0 && !this.eventPids.has(this.kernel.platform.cpus.current?.currentPid ?? 0)) return;
     const { def } = point;
     const named = namedArgs(def, args);

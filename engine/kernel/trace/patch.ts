@@ -54,8 +54,8 @@ function removeAll(): void {
 
 function wrap(name: string, original: TracedFunction): TracedFunction {
   return function traced(this: TracedObject, ...args: unknown[]): unknown {
-    const { trace } = this.kernel;
-    if (!trace.tracing) return original.apply(this, args);
+    const trace = (this as Partial<TracedObject>).kernel?.trace;
+    if (trace === undefined || !trace.tracing || trace.muted) return original.apply(this, args);
     trace.enter(name);
     try {
       return original.apply(this, args);
