@@ -65,7 +65,7 @@ describe('function tracing', () => {
   it('lists the functions of loaded modules with the module in brackets, and forgets them at removal', () => {
     const { kernel, read } = setUp();
     expect(read('available_filter_functions')).toContain('demo_poll [demo]\n');
-    expect(read('available_filter_functions')).toContain('\nrequest_irq\n');
+    expect(read('available_filter_functions')).toContain('\nfree_irq\n');
     kernel.modules.delete_module('demo');
     expect(read('available_filter_functions')).not.toContain('demo_poll');
   });
