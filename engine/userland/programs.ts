@@ -1,23 +1,61 @@
-// The program table of a machine: what a shell can start in the world.
+// The programs of every machine: name → what makes its process.
 import { ops } from '../base/ops.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Net } from '../kernel/net_namespace.ts';
 import type { Process, ProgramTable } from '../kernel/process.ts';
+import { CatProcess, LS } from './core/files.ts';
+import { LSPCI } from './core/lspci.ts';
+import { INSMOD, LSMOD, MODPROBE, RMMOD } from './core/modules.ts';
+import { NSTAT } from './core/nstat.ts';
+import { DMESG, HOSTNAME, ID, NPROC, SleepProcess, SYSCTL, UNAME, WHOAMI } from './core/system.ts';
+import { ETHTOOL } from './ethtool/ethtool.ts';
+import { runIp } from './ip/ip.ts';
 import { IpProcess } from './ip/ip_process.ts';
+import type { ToolFinder } from './ip/netns.ts';
+import { ArpingProcess } from './ping/arping.ts';
 import { PingProcess } from './ping/ping.ts';
+import { TC } from './tc/tc.ts';
+import { type Tool, ToolProcess } from './tool.ts';
 
-const NAMES = ['ip', 'ping'] as const;
+/** Tools that run to their end at once. */
+const TOOLS: Readonly<Record<string, Tool>> = Object.freeze({
+  dmesg: DMESG,
+  ethtool: ETHTOOL,
+  hostname: HOSTNAME,
+  id: ID,
+  insmod: INSMOD,
+  ls: LS,
+  lsmod: LSMOD,
+  lspci: LSPCI,
+  modprobe: MODPROBE,
+  nproc: NPROC,
+  nstat: NSTAT,
+  rmmod: RMMOD,
+  sysctl: SYSCTL,
+  tc: TC,
+  uname: UNAME,
+  whoami: WHOAMI,
+});
 
-export const PROGRAMS: ProgramTable = ops<ProgramTable>({
-  names: NAMES,
+const IN_PROCESS_IP: Tool = ops({ run: (ctx) => runIp(ctx, FINDER).status });
+const FINDER: ToolFinder = ops({ find: (name: string): Tool | undefined => (name === 'ip' ? IN_PROCESS_IP : Object.hasOwn(TOOLS, name) ? TOOLS[name] : undefined) });
+
+type Maker = (kernel: Kernel, net: Net, argv: readonly string[]) => Process;
+const MAKERS: Readonly<Record<string, Maker>> = Object.freeze({
+  arping: (kernel, net, argv) => new ArpingProcess(kernel, net, argv),
+  cat: (kernel, net, argv) => new CatProcess(kernel, net, argv),
+  ip: (kernel, net, argv) => new IpProcess(kernel, net, argv, FINDER),
+  ping: (kernel, net, argv) => new PingProcess(kernel, net, argv),
+  ping6: (kernel, net, argv) => new PingProcess(kernel, net, argv),
+  sleep: (kernel, net, argv) => new SleepProcess(kernel, net, argv),
+});
+
+export const PROGRAMS: ProgramTable = ops({
+  names: Object.freeze([...Object.keys(TOOLS), ...Object.keys(MAKERS)].sort()),
   create(kernel: Kernel, net: Net, argv: readonly string[]): Process | undefined {
-    switch (argv[0]) {
-      case 'ip':
-        return new IpProcess(kernel, net, argv, ops({ find: () => undefined }) as never);
-      case 'ping':
-        return new PingProcess(kernel, net, argv);
-      default:
-        return undefined;
-    }
+    const name = (argv[0] ?? '').replace(/^(\/usr)?\/s?bin\//, '');
+    if (Object.hasOwn(MAKERS, name)) return MAKERS[name](kernel, net, argv);
+    if (Object.hasOwn(TOOLS, name)) return new ToolProcess(kernel, net, argv, TOOLS[name]);
+    return undefined;
   },
 });
