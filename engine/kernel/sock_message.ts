@@ -8,18 +8,34 @@ import type { SkBuff } from './skbuff.ts';
 import { skb_mac_header, skb_mac_header_was_set, skb_network_header, skb_transport_header } from './skb_inline.ts';
 import { MSG, SOCK, type Message, type Sock, type SockAddr, type SockError } from './sock.ts';
 
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
 export class SockMessages {
   constructor(readonly kernel: Kernel) {}
 
   read(sk: Sock, skb: SkBuff, size: number): Message {
     const { ram } = this.kernel.skb;
     const data = this.bytes(skb, size);
-    const base = {
-      data, length: skb.len, flags: skb.len > data.length ? MSG.TRUNC : 0, tstamp: skb.tstamp, ifindex: skb.dev?.ifindex ?? 0, err: undefined, ttl: 0, tos: 0,
-      options: undefined, daddr: undefined,
+    const m: Writable<Message> = {
+      data,
+      length: skb.len,
+      from: undefined,
+      flags: skb.len > data.length ? MSG.TRUNC : 0,
+      tstamp: skb.tstamp,
+      ifindex: skb.dev === undefined ? 0 : skb.dev.ifindex,
+      ttl: 0,
+      tos: 0,
+      options: undefined,
+      daddr: undefined,
+      err: undefined,
     };
-    if (sk instanceof PacketSock) return { ...base, from: this.packetFrom(skb) };
-    if (!(sk instanceof InetSock)) return { ...base, from: undefined };
+    if (sk instanceof InetSock) this.readInet(sk, skb, m);
+    else if (sk instanceof PacketSock) m.from = this.packetFrom(skb);
+    return m;
+  }
+
+  private readInet(sk: InetSock, skb: SkBuff, m: Writable<Message>): void {
+    const { ram } = this.kernel.skb;
     const iph = skb_network_header(skb);
     if (ram.u8(iph) >> 4 === 6) {
       const src = new Uint8Array(16);
@@ -28,21 +44,26 @@ export class SockMessages {
       ram.read(iph + Ipv6Hdr.daddr.offset, dst, 0, 16);
       const port = sk.protocol === IPPROTO.UDP && sk.type === SOCK.DGRAM ? ram.u16be(skb_transport_header(skb)) : 0;
       const scope = (src[0] === 0xfe && (src[1] & 0xc0) === 0x80) || src[0] === 0xff ? skb.skb_iif || (skb.dev?.ifindex ?? 0) : 0;
-      return { ...base, from: { family: 10, addr: src, port, scope_id: scope }, ttl: Ipv6Hdr.hop_limit.get(ram, iph), tos: (ram.u16be(iph) >> 4) & 0xff, daddr: dst };
+      m.from = { family: 10, addr: src, port, scope_id: scope };
+      m.ttl = Ipv6Hdr.hop_limit.get(ram, iph);
+      m.tos = (ram.u16be(iph) >> 4) & 0xff;
+      m.daddr = dst;
+      return;
     }
     const port = sk.protocol === IPPROTO.UDP && sk.type === SOCK.DGRAM ? ram.u16be(skb_transport_header(skb)) : 0;
     const source = v4bytes(IpHdr.saddr.get(ram, iph));
-    const from: SockAddr =
+    m.from =
       sk.family === 2
         ? { family: 2, addr: source, port }
         : { family: 10, addr: Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, ...source), port, scope_id: 0 };
     const optlen = (ram.u8(iph) & 15) * 4 - 20;
-    let options: Uint8Array | undefined;
     if (optlen > 0 && (sk.retopts || sk.recvopts)) {
-      options = new Uint8Array(optlen);
-      ram.read(iph + 20, options, 0, optlen);
+      m.options = new Uint8Array(optlen);
+      ram.read(iph + 20, m.options, 0, optlen);
     }
-    return { ...base, from, ttl: IpHdr.ttl.get(ram, iph), tos: IpHdr.tos.get(ram, iph), options, daddr: v4bytes(IpHdr.daddr.get(ram, iph)) };
+    m.ttl = IpHdr.ttl.get(ram, iph);
+    m.tos = IpHdr.tos.get(ram, iph);
+    m.daddr = v4bytes(IpHdr.daddr.get(ram, iph));
   }
 
   private bytes(skb: SkBuff, size: number): Uint8Array {
