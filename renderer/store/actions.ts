@@ -1,14 +1,16 @@
 // Every action of the window, once: bar, menus, palette, shortcut list and keyboard all read this.
 //
-// Stable selectors for e2e (data-testid):
+// Stable selectors for e2e (data-testid); canvas, rings and inspector list theirs in their own files:
 //   bar-lab bar-run bar-step bar-step-back bar-until bar-speed bar-time bar-event bar-reached bar-record bar-undo bar-redo bar-palette bar-theme bar-help bar-connection
-//   palette palette-input palette-item-<action id> · shortcuts · toast-<n> · toast-close-<n> · dialog-close
-//   until-value until-kind until-go · lab-text · open-path open-go · save-path save-go · export-path export-go · unsaved-save unsaved-discard unsaved-cancel
-//   panel-<panel id> (root of each panel) · dock-tab-<panel id>
-//   lab-new lab-open-<id> lab-save lab-save-as lab-reload lab-text-open
-//   term-new term-new-<machine>[-<netns>] term-new-host term-tab-<n> term-close term-split term-screen-<n> term-find term-find-input
-//   packets-filter packets-total packets-row-<index> packets-export packets-decode packets-hex packets-byte-<offset>
-//   trace-filter trace-row-<index> · timeline (focus, keys) timeline-canvas (data-from, -to, -spans, -playhead) timeline-fit timeline-readout · problems-row-<n> · log-row-<n> log-copy-<n>
+//   menu-<action id> · palette palette-input palette-item-<action id> · shortcuts · toast-<n> toast-close-<n> · dialog-close
+//   until-kind until-value until-go · lab-text · open-path open-go · save-path save-go · export-path export-go · unsaved-save unsaved-discard unsaved-cancel
+//   dock-tab-<panel id> panel-<panel id>
+//   lab-find lab-new lab-open-<id> lab-open lab-save lab-save-as lab-reload lab-text-open
+//   term-new term-new-<machine>[-<netns>] term-new-host term-tab-<n> term-close term-split term-find term-find-input term-paused
+//   term-screen-<n> (its text: localStorage 'ringscope.screenReaderMode' = 'on' makes xterm keep .xterm-accessibility-tree; it follows within a second)
+//   packets-filter packets-total packets-follow packets-export packets-row-<index> packets-decode packets-hex packets-byte-<offset>
+//   trace-filter trace-total trace-follow trace-go trace-row-<n> · timeline (focus, keys) timeline-canvas (data-from -to -spans -playhead) timeline-find timeline-follow
+//   timeline-fit timeline-readout · problems-row-<n> · log-row-<n> log-copy-<n> log-copy-all
 import type { PanelId, Preset, StoreState, Theme } from './store.ts';
 import { attempt, replaceLab, setDialog, setScreenReaderMode, setTheme, setTopology, store, toast } from './store.ts';
 import { host } from './host.ts';

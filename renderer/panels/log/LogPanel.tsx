@@ -3,7 +3,7 @@ import { useLayoutEffect, useRef } from 'react';
 import { attempt, toast, useStore } from '../../store/store.ts';
 import { Icon } from '../../widgets/Icon.tsx';
 import { formatInstant } from '../../widgets/units.ts';
-import '../lines.css';
+import '../../widgets/lines.css';
 
 function copy(text: string, what: string): void {
   attempt(async () => {

@@ -2,7 +2,7 @@
 import { gotoEvent } from '../../store/actions.ts';
 import { useStore } from '../../store/store.ts';
 import { Icon } from '../../widgets/Icon.tsx';
-import '../lines.css';
+import '../../widgets/lines.css';
 
 export function ProblemsPanel() {
   const problems = useStore((s) => s.problems);

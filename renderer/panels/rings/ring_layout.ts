@@ -37,6 +37,8 @@ export const TRACK_BAR = 6;
 const CELL_MIN = 9;
 const CELL_MAX = 18;
 const CIRCLE_MAX = 360;
+/** Room beside a strip for markers at its ends. */
+const STRIP_MARGIN = 6;
 /** Room outside the avail track of a circle for markers. */
 const CIRCLE_MARGIN = 16;
 
@@ -47,8 +49,9 @@ function largestPowerOfTwoUpTo(limit: number): number {
 }
 
 export function stripLayout(size: number, width: number): StripLayout {
-  const columns = Math.min(size, largestPowerOfTwoUpTo(Math.max(1, Math.floor(width / CELL_MIN))));
-  const cell = Math.min(CELL_MAX, width / columns);
+  const room = width - 2 * STRIP_MARGIN;
+  const columns = Math.min(size, largestPowerOfTwoUpTo(Math.max(1, Math.floor(room / CELL_MIN))));
+  const cell = Math.min(CELL_MAX, room / columns);
   const rows = Math.ceil(size / columns);
   const gridHeight = rows * cell;
   return {
