@@ -24,7 +24,8 @@ const WAKE_LETTERS = 'pumbagsf';
 /** Speeds with the same base on one line. */
 function linkModes(label: string, modes: readonly string[]): string {
   const speeds = modes.filter((m) => !PORT_MODES.includes(m) && !OTHER_MODES.includes(m));
-  if (speeds.length === 0) return `\t${label} link modes:   Not reported\n`;
+  const head = `${label} link modes:`.padEnd(24);
+  if (speeds.length === 0) return `\t${head}Not reported\n`;
   const lines: string[][] = [];
   for (const m of speeds) {
     const base = m.split('/')[0];
@@ -32,8 +33,8 @@ function linkModes(label: string, modes: readonly string[]): string {
     if (last !== undefined && last[0].split('/')[0] === base) last.push(m);
     else lines.push([m]);
   }
-  const indent = `\n\t${' '.repeat(`${label} link modes:   `.length)}`;
-  return `\t${label} link modes:   ${lines.map((l) => l.join(' ')).join(indent)}\n`;
+  const indent = `\n\t${' '.repeat(head.length)}`;
+  return `\t${head}${lines.map((l) => l.join(' ')).join(indent)}\n`;
 }
 
 function pauseModes(modes: readonly string[]): string {
