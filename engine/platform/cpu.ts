@@ -131,7 +131,7 @@ export class Cpu implements Actor {
 
   leaveTask(start: Instant, label: string): void {
     this.leave(start, label);
-    if (this.softirqPending !== 0 || this.irqs.length > 0) this.kick();
+    if (this.softirqPending !== 0 || this.irqs.length > 0 || this.tasks.length > 0) this.kick();
   }
 
   private enter(context: Context): void {
