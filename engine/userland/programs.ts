@@ -4,8 +4,10 @@ import type { Kernel } from '../kernel/kernel.ts';
 import type { Net } from '../kernel/net_namespace.ts';
 import type { Process, ProgramTable } from '../kernel/process.ts';
 import { CatProcess, LS } from './core/files.ts';
+import { FIND } from './core/find.ts';
 import { LSPCI } from './core/lspci.ts';
 import { INSMOD, LSMOD, MODPROBE, RMMOD } from './core/modules.ts';
+import { MOUNT } from './core/mount.ts';
 import { NSTAT } from './core/nstat.ts';
 import { DMESG, HOSTNAME, ID, NPROC, SleepProcess, SYSCTL, UNAME, WHOAMI } from './core/system.ts';
 import { ETHTOOL } from './ethtool/ethtool.ts';
@@ -21,6 +23,7 @@ import { type Tool, ToolProcess } from './tool.ts';
 const TOOLS: Readonly<Record<string, Tool>> = Object.freeze({
   dmesg: DMESG,
   ethtool: ETHTOOL,
+  find: FIND,
   hostname: HOSTNAME,
   id: ID,
   insmod: INSMOD,
@@ -28,6 +31,7 @@ const TOOLS: Readonly<Record<string, Tool>> = Object.freeze({
   lsmod: LSMOD,
   lspci: LSPCI,
   modprobe: MODPROBE,
+  mount: MOUNT,
   nproc: NPROC,
   nstat: NSTAT,
   rmmod: RMMOD,

@@ -2,6 +2,7 @@
 import { Errno } from '../../base/errno.ts';
 import { UTS_RELEASE, type Kernel } from '../kernel.ts';
 import type { Net } from '../net_namespace.ts';
+import { UTS_VERSION } from '../uts.ts';
 
 /** A subsystem that checks or acts on values written. An object, so that it is state that can be cloned. */
 export interface SysctlHandler {
@@ -47,6 +48,7 @@ export class Sysctls {
     for (const [name, value] of NET_CORE_VALUES) this.define(name, value);
     this.define('kernel.hostname', kernel.hostname);
     this.define('kernel.osrelease', UTS_RELEASE, 'ro');
+    this.define('kernel.version', UTS_VERSION, 'ro');
   }
 
   /** Writes to names that begin with `prefix` ('net.ipv4.') are shown to `handler` first. */
