@@ -29,6 +29,8 @@ export interface HotplugListener {
 }
 
 export class DriverCore {
+  /** Inline in Linux. */
+  static readonly inlined: readonly string[] = Object.freeze(['bus_find_device_by_name']);
   readonly buses: BusEntry[] = [];
   /** Tops of /sys/devices: 'pci0000:00'. */
   readonly roots: Device[] = [];

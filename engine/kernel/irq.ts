@@ -99,7 +99,14 @@ class LegacyLine implements IrqTarget {
 
 export class IrqCore {
   /** Inline in Linux. */
-  static readonly inlined: readonly string[] = Object.freeze(['request_irq', 'irq_move_irq', 'irq_complete_move']);
+  static readonly inlined: readonly string[] = Object.freeze([
+    'request_irq',
+    'irq_move_irq',
+    'irq_complete_move',
+    'irq_alloc_desc',
+    'irq_free_desc',
+    'irq_activate_reserved',
+  ]);
   /** Sparse, by interrupt number. */
   readonly descs: (IrqDesc | undefined)[] = [];
   readonly matrix: IrqMatrix;

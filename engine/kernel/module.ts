@@ -64,6 +64,8 @@ export interface ModprobeResult {
 }
 
 export class Modules {
+  /** Inline in Linux. */
+  static readonly inlined: readonly string[] = Object.freeze(['init_module', 'delete_module']);
   /** Newest first, the order of /proc/modules. */
   readonly loaded: Module[] = [];
   readonly builtin: Module[] = [];

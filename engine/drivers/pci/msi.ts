@@ -52,6 +52,13 @@ const PCI_MSI_CHIP: IrqChip = ops<IrqChip>({
 });
 
 export class PciMsi {
+  /** Inline in Linux. */
+  static readonly inlined: readonly string[] = Object.freeze([
+    'pci_alloc_irq_vectors',
+    'pci_msix_clear_and_set_ctrl',
+    'msix_map_region',
+    'msix_mask_all',
+  ]);
   constructor(
     readonly kernel: Kernel,
     private readonly core: PciCore,

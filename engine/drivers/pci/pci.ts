@@ -16,6 +16,8 @@ const Q35_FIRST_GSI = 20;
 const PCI_LATENCY_TIMER = PciHeader.latency_timer.offset;
 
 export class PciCore {
+  /** Inline in Linux. */
+  static readonly inlined: readonly string[] = Object.freeze(['pci_set_drvdata', 'pci_get_drvdata']);
   readonly access: PciAccess;
   readonly msi: PciMsi;
   readonly bus: PciBus;

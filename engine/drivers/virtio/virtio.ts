@@ -41,6 +41,15 @@ export const VIRTIO_BUS_TYPE: BusType = ops<BusType>({
 });
 
 export class VirtioBus {
+  /** Inline in Linux. */
+  static readonly inlined: readonly string[] = Object.freeze([
+    'virtio_has_feature',
+    'virtio_id_match',
+    'virtio_device_ready',
+    'virtio_config_enable',
+    'virtio_config_disable',
+    '__virtio_config_changed',
+  ]);
   private readonly indexes = new Set<number>();
   constructor(readonly kernel: Kernel) {}
 

@@ -18,6 +18,8 @@ const CONFIG_VECTOR = 0;
 const SHARED_VECTOR = 1;
 
 export class VirtioPciDevice implements VirtioConfig, IrqTarget {
+  /** Inline in Linux. */
+  static readonly inlined: readonly string[] = Object.freeze(['vp_get_features', 'vp_active_vq', 'vp_request_msix_vectors']);
   readonly busName: string;
   readonly mdev: VpModernDevice;
   vdev!: VirtioDevice;

@@ -13,6 +13,12 @@ const MODERN_LAST = 0x107f;
 const NUM_BARS = 6;
 
 export class VpModernDevice {
+  /** Inline in Linux. */
+  static readonly inlined: readonly string[] = Object.freeze([
+    'vp_iowrite64_twopart',
+    'virtio_pci_find_capability',
+    'vp_modern_get_queue_notify_off',
+  ]);
   id = { device: 0, vendor: 0 };
   /** Addresses of the mapped structures. */
   common = 0;

@@ -37,7 +37,13 @@ const { NEXT, WRITE, INDIRECT } = VIRTQ_DESC_F;
 export class Virtqueue implements IrqTarget {
   readonly kernel: Kernel;
   /** Inline in Linux, or a part of another function. */
-  static readonly inlined: readonly string[] = Object.freeze(['more_used', 'vring_unmap_one_split']);
+  static readonly inlined: readonly string[] = Object.freeze([
+    'more_used',
+    'vring_unmap_one_split',
+    'virtqueue_init',
+    'alloc_indirect_split',
+    'virtqueue_reinit_split',
+  ]);
   /** Entries, and the most the device takes. */
   num = 0;
   num_max = 0;
@@ -265,6 +271,9 @@ export class Virtqueue implements IrqTarget {
 
   /** The next used buffer's token; its length in lastLen, its context in lastCtx. undefined when there is none. */
   virtqueue_get_buf(): object | undefined {
+    return this.virtqueue_get_buf_ctx();
+  }
+  virtqueue_get_buf_ctx(): object | undefined {
     const { ram } = this;
     if (this.broken || !this.more_used()) return undefined;
     const element = this.place.used + 4 + 8 * (this.lastUsedIdx & (this.num - 1));

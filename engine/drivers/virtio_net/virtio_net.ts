@@ -61,6 +61,8 @@ export const VIRTNET_PROBE_STEPS = ops([
 ]);
 
 export class VirtioNetDriver implements VirtioDriver {
+  /** Inline in Linux. */
+  static readonly inlined: readonly string[] = Object.freeze(['virtio_cread_bytes', 'virtnet_cpu_notif_add', 'virtnet_cpu_notif_remove']);
   readonly name = 'virtio_net';
   readonly idTable = ID_TABLE;
   readonly featureTable = FEATURES;

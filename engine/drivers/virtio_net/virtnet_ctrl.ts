@@ -21,6 +21,8 @@ import type { VirtnetInfo } from './virtnet_info.ts';
 const CTRL = { HDR: 0, STATUS: 2, MQ: 4, PROMISC: 6, ALLMULTI: 7, VID: 8, OFFLOADS: 16, MAC: 24, BYTES: 64 } as const;
 
 export class VirtnetCtrl {
+  /** Inline in Linux. */
+  static readonly inlined: readonly string[] = Object.freeze(['virtnet_ack_link_announce']);
   constructor(
     readonly kernel: Kernel,
     private readonly vi: VirtnetInfo,

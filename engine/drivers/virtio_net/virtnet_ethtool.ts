@@ -13,6 +13,8 @@ const PORT_OTHER = 0xff;
 const DUPLEX_UNKNOWN = 0xff;
 
 export class VirtnetEthtool {
+  /** Inline in Linux. */
+  static readonly inlined: readonly string[] = Object.freeze(['virtnet_coal_params_supported']);
   constructor(readonly kernel: Kernel) {}
 
   virtnet_get_drvinfo(dev: NetDevice, info: DrvInfo): void {

@@ -26,6 +26,16 @@ const smallBufferBytes = (hdrLen: number): number => align(NET_SKB_PAD + hdrLen 
 const REFILL_RETRY = 500_000_000;
 
 export class VirtnetRx implements NapiPoller {
+  /** Inline in Linux. */
+  static readonly inlined: readonly string[] = Object.freeze([
+    'receive_small',
+    'receive_mergeable',
+    'add_recvbuf_mergeable',
+    'add_recvbuf_small',
+    'virtnet_receive',
+    'virtio_net_hdr_to_skb',
+    'free_receive_page_frags',
+  ]);
   constructor(
     readonly kernel: Kernel,
     private readonly vi: VirtnetInfo,
@@ -147,7 +157,7 @@ export class VirtnetRx implements NapiPoller {
     const { vi, kernel } = this;
     const { vq, stats } = rq;
     let packets = 0;
-    while (packets < budget && vq.virtqueue_get_buf() !== undefined) {
+    while (packets < budget && vq.virtqueue_get_buf_ctx() !== undefined) {
       this.receive_buf(rq, vq.lastCtx, vq.lastLen);
       packets++;
     }
@@ -228,7 +238,7 @@ export class VirtnetRx implements NapiPoller {
     if (head === undefined) return this.dropRest(rq, undefined, buf, buffers);
     for (let left = buffers - 1; left > 0; left--) {
       const { vq } = rq;
-      if (vq.virtqueue_get_buf() === undefined) {
+      if (vq.virtqueue_get_buf_ctx() === undefined) {
         vi.dev.stats.rx_length_errors++;
         rq.stats.drops++;
         kernel.skb.kfree_skb(head);

@@ -16,6 +16,8 @@ const HDR_SLOT = 16;
 const SKB_GSO = { TCPV4: 1 << 0, TCP_ECN: 1 << 2, TCPV6: 1 << 4 } as const;
 
 export class VirtnetTx implements NapiPoller {
+  /** Inline in Linux. */
+  static readonly inlined: readonly string[] = Object.freeze(['xmit_skb', 'virtio_net_hdr_from_skb', 'virtnet_napi_tx_disable']);
   constructor(
     readonly kernel: Kernel,
     private readonly vi: VirtnetInfo,

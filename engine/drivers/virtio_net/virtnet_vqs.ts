@@ -12,6 +12,13 @@ import { ReceiveQueue, SendQueue, type VirtnetInfo } from './virtnet_info.ts';
 import { mergeable_min_buf_len } from './virtnet_rx.ts';
 
 export class VirtnetVqs implements VirtqueueCallback {
+  /** Inline in Linux. */
+  static readonly inlined: readonly string[] = Object.freeze([
+    'virtnet_alloc_queues',
+    'virtnet_find_vqs',
+    'virtnet_rx_resize',
+    'virtnet_tx_resize',
+  ]);
   constructor(
     readonly kernel: Kernel,
     private readonly vi: VirtnetInfo,
