@@ -75,8 +75,8 @@ function show(ip: IpContext, args: Args): number {
     for (const e of own) {
       out.openObject();
       out.any(e.family === 'link' ? 'link' : 'family', e.family === 'link' ? e.address : e.family, `\t${e.family.padEnd(5)} `);
-      if (e.family === 'link') out.fp(` ${e.address}`);
-      else out.any('address', e.address, (e.family === 'inet' ? ' ' : '') + e.address);
+      if (e.family === 'link') out.fp(e.address);
+      else out.any('address', e.address, e.address);
       if (e.users !== 1) out.any('users', e.users, ` users ${e.users}`);
       if (e.static) out.any('static', true, ' static');
       out.fp('\n');
