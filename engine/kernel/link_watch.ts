@@ -92,6 +92,10 @@ export class LinkWatch implements Actor {
     }
     if (this.pending.length > 0) this.linkwatch_schedule_work(false);
   }
+  /** Runs link watch's work when it waits for a CPU only. */
+  runQueued(): void {
+    this.kernel.workqueues.flush_work(this.work);
+  }
   /** One device's change, now. */
   linkwatch_forget_dev(dev: NetDevice): void {
     const i = this.pending.indexOf(dev);

@@ -196,6 +196,9 @@ export class Rtnetlink {
 
   /** `ip link add`. */
   rtnl_newlink(net: Net, request: LinkRequest): NlResult {
+    return this.settled(this.__rtnl_newlink(net, request));
+  }
+  __rtnl_newlink(net: Net, request: LinkRequest): NlResult {
     this.kernel.charge(this.kernel.platform.costs.netlink);
     const name = request.ifname ?? '';
     const invalid = this.validate_linkmsg(request) ?? this.validate_linkmsg(request.peer);
@@ -263,7 +266,7 @@ export class Rtnetlink {
     this.kernel.charge(this.kernel.platform.costs.netlink);
     const dev = this.find(net, request);
     if (dev === undefined) return refused(Errno.ENODEV);
-    return this.validate_linkmsg(request) ?? this.do_setlink(dev, request);
+    return this.settled(this.validate_linkmsg(request) ?? this.do_setlink(dev, request));
   }
   do_setlink(dev: NetDevice, r: LinkRequest): NlResult {
     const core = this.kernel.net;
@@ -334,7 +337,7 @@ export class Rtnetlink {
     const ops = dev.kind === undefined ? undefined : this.rtnl_link_ops_get(dev.kind);
     if (ops === undefined) return refused(Errno.EOPNOTSUPP);
     this.kernel.net.unregister_netdevice_many(ops.dellink(this.kernel, dev));
-    return NL_OK;
+    return this.settled(NL_OK);
   }
 
   /** One link, or why not. */
@@ -426,6 +429,12 @@ export class Rtnetlink {
     const tooLong = (r.ifname ?? '').length > 15 || (r.newname ?? '').length > 15;
     if (tooLong) return refused(Errno.ERANGE, 'Attribute failed policy validation');
     return undefined;
+  }
+
+  /** The kworker that link watch woke has run before the requester does anything else. */
+  private settled(result: NlResult): NlResult {
+    this.kernel.net.link.runQueued();
+    return result;
   }
 
   private find(net: Net, ref: LinkRef): NetDevice | undefined {
