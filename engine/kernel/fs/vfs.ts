@@ -2,6 +2,7 @@
 import { Errno } from '../../base/errno.ts';
 import type { Kernel } from '../kernel.ts';
 import { makeTracefs } from '../trace/tracefs.ts';
+import { kernfsOrder } from './kernfs.ts';
 import { joinPath, Mounts, type Place } from './mounts.ts';
 import { DirNode, FileNode, LinkNode, OpenFile, S_IFDIR, S_IFMT, type FileWaiter, type VfsContext, type VNode } from './node.ts';
 import { makeProcfs } from './procfs.ts';
@@ -159,7 +160,8 @@ export class Vfs {
     const dir = place.node;
     if (!(dir instanceof DirNode)) return -Errno.ENOTDIR;
     const out: DirEntry[] = [];
-    for (const name of dir.list(ctx)) {
+    const listed = dir.list(ctx);
+    for (const name of this.mounts.fstypeOf(place.path) === 'sysfs' ? kernfsOrder(listed) : listed) {
       const child = this.mounts.childOf(ctx, dir, place.path, name);
       if (child !== undefined) out.push({ name, type: child.mode & S_IFMT });
     }
