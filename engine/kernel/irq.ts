@@ -21,6 +21,8 @@ export class IrqAction {
     readonly target: IrqTarget,
     readonly op: number,
     readonly name: string,
+    /** Requested before there was a /proc: it has no directory there. */
+    readonly early = false,
   ) {}
 }
 
@@ -135,7 +137,7 @@ export class IrqCore {
     }
     for (const [irq, name] of LEGACY) {
       const desc = this.descs[irq]!;
-      desc.action = new IrqAction(line, 0, name);
+      desc.action = new IrqAction(line, 0, name, irq === 0);
       desc.disabled = desc.masked = false;
       desc.depth = 0;
       if (irq === 0) this.matrix.take(0, desc.vector);

@@ -170,11 +170,12 @@ class IrqDir extends DirNode {
   }
   list(_ctx: VfsContext): readonly string[] {
     const action = this.kernel.irq.irq_to_desc(this.irq)?.action;
-    return [...IRQ_FILES.map(([name]) => name), ...(action === undefined ? [] : [action.name])];
+    return [...IRQ_FILES.map(([name]) => name), ...(action === undefined || action.early ? [] : [action.name])];
   }
   lookup(_ctx: VfsContext, name: string): VNode | undefined {
     const file = IRQ_FILES.find(([n]) => n === name);
     if (file !== undefined) return new GeneratedFile(this.kernel, file[1], file[2], this.irq);
-    return this.kernel.irq.irq_to_desc(this.irq)?.action?.name === name ? new StaticDir() : undefined;
+    const action = this.kernel.irq.irq_to_desc(this.irq)?.action;
+    return action?.name === name && !action.early ? new StaticDir() : undefined;
   }
 }
