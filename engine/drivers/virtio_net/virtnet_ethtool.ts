@@ -153,6 +153,11 @@ export class VirtnetEthtool {
     return 0;
   }
 
+  /** ETHTOOL_GRXRINGS of virtnet_get_rxnfc(). */
+  virtnet_get_rxnfc(dev: NetDevice): number {
+    return virtnetInfo(dev).curr_queue_pairs;
+  }
+
   virtnet_coal_params_supported(ec: Coalesce): number {
     const value = (name: string): number => Number(ec[name] ?? 0);
     if (value('rx_coalesce_usecs') !== 0 || value('tx_coalesce_usecs') !== 0) return -Errno.EOPNOTSUPP;
@@ -166,6 +171,10 @@ export const virtnet_ethtool_ops: EthtoolOps = ops<EthtoolOps>({
   supported_coalesce_params: ['rx_coalesce_usecs', 'rx_max_coalesced_frames', 'tx_coalesce_usecs', 'tx_max_coalesced_frames'],
   get_drvinfo: (dev, info) => tool(dev).virtnet_get_drvinfo(dev, info),
   get_link: (dev) => (dev.nocarrier ? 0 : 1),
+  get_rxrings: (dev) => tool(dev).virtnet_get_rxnfc(dev),
+  // without VIRTIO_NET_F_RSS and HASH_REPORT no field is hashed by the device, and the function is Toeplitz (Linux: virtnet_get_rxfh())
+  get_rx_flow_hash: () => [],
+  get_rxfh: () => ({ hfunc: 'toeplitz' }),
   get_ringparam: (dev) => tool(dev).virtnet_get_ringparam(dev),
   set_ringparam: (dev, ring) => tool(dev).virtnet_set_ringparam(dev, ring),
   get_strings: (dev) => tool(dev).virtnet_get_strings(dev),

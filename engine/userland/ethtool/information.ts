@@ -109,6 +109,18 @@ function rxClasses(e: EthtoolContext): number {
   throw new ToolExit(1, `rxclass: Cannot get RX class rule count: ${reason}\nRX classification rule retrieval failed\n`);
 }
 
+/** -N and -U: flow hashing cannot be chosen without RSS, and no device here classifies. */
+function setRxClasses(e: EthtoolContext): number {
+  const dev = e.device;
+  const reason = dev === undefined ? 'No such device' : 'Operation not supported';
+  if (e.args[0] === 'rx-flow-hash') {
+    const hashes = dev?.ethtool_ops?.get_rx_flow_hash !== undefined;
+    e.tool.error(`Cannot change RX network flow hashing options: ${hashes ? 'Invalid argument' : reason}\n`);
+    return 0;
+  }
+  throw new ToolExit(1, `rxclass: Cannot get RX class rule count: ${reason}\nCannot insert classification rule\n`);
+}
+
 function moduleParameters(e: EthtoolContext): number {
   e.print(`Module parameters for ${e.netlinkDevice().name}:\n`);
   return 0;
@@ -155,6 +167,7 @@ export const INFORMATION_COMMANDS: readonly EthtoolCommand[] = [
   { opts: ['-a', '--show-pause'], json: true, run: pause },
   { opts: ['-x', '--show-rxfh-indir', '--show-rxfh'], run: rxHash },
   { opts: ['-n', '-u', '--show-nfc', '--show-ntuple'], run: rxClasses },
+  { opts: ['-N', '-U', '--config-nfc', '--config-ntuple'], run: setRxClasses },
   { opts: ['--show-module'], run: moduleParameters },
   { opts: ['--show-tunnels'], run: tunnels },
   { opts: ['--reset'], run: reset },

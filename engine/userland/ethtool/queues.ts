@@ -111,7 +111,7 @@ function showCoalesce(e: EthtoolContext): number {
   };
   e.print(`Coalesce parameters for ${dev.name}:\nAdaptive RX: ${value('use_adaptive_rx_coalesce')}  TX: ${value('use_adaptive_tx_coalesce')}\n`);
   for (const [word, member] of COALESCE) e.print(word === '' ? '\n' : `${word}: ${value(member)}\n`);
-  e.print(`\nCQE mode RX: ${value('use_cqe_mode_rx')}  TX: ${value('use_cqe_mode_tx')}\n`);
+  e.print(`\nCQE mode RX: ${value('use_cqe_mode_rx')}  TX: ${value('use_cqe_mode_tx')}\n\n`);
   return 0;
 }
 

@@ -105,7 +105,7 @@ function modify(ip: IpContext, args: Args, adding: boolean): number {
   if (mac === undefined) throw new ToolExit(1, `"${address ?? ''}" is not a legal ether address.\n`);
   const device = ip.net.__dev_get_by_name(dev);
   if (device === undefined) throw new ToolExit(1, 'ioctl: No such device\n');
-  const errno = adding ? ip.kernel.net.addrs.dev_mc_add_excl(device, mac) : ip.kernel.net.addrs.dev_mc_del(device, mac);
+  const errno = adding ? ip.kernel.net.addrs.dev_mc_add_global(device, mac) : ip.kernel.net.addrs.dev_mc_del_global(device, mac);
   if (errno === 0) return 0;
   throw new ToolExit(1, `ioctl: ${adding ? 'Invalid argument' : 'No such file or directory'}\n`);
 }

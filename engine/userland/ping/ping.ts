@@ -34,6 +34,8 @@ const MIN_INTERVAL_MS = 10;
 /** struct timeval at the start of the data. */
 const TIMEVAL = 16;
 const SCREEN_WIDTH = 80;
+/** receiveErrors: nothing was queued; ping counts it as local trouble. */
+const NO_ERROR = -2;
 
 export class PingProcess extends Process {
   readonly stats = new PingStatistics();
@@ -211,12 +213,9 @@ export class PingProcess extends Process {
       return MIN_INTERVAL_MS;
     }
     const reported = this.receiveErrors();
-    if (reported > 0) {
-      this.tokens += this.interval;
-      return MIN_INTERVAL_MS;
-    }
+    if (reported === 0) return undefined;
     s.sent();
-    if (reported === 0 && !this.options.quiet) {
+    if (reported > 0 && !this.options.quiet) {
       if (this.options.flood) this.print('E');
       else this.error(`ping: sendmsg: ${strerror(errno)}\n`);
     }
@@ -239,20 +238,15 @@ export class PingProcess extends Process {
     for (;;) {
       const m = this.kernel.sockets.recvmsg(sock, 0x10000 + 128, MSG.DONTWAIT);
       if (typeof m !== 'number') this.family.parseReply(this, m);
-      else if (m === -Errno.EAGAIN) {
-        if (this.receiveErrors() === 0) return;
-      } else if (this.receiveErrors() === 0) {
-        this.error(`ping: recvmsg: ${strerror(m)}\n`);
-        return;
-      }
+      else if (this.receiveErrors() === NO_ERROR && m === -Errno.EAGAIN) return;
       if (this.exited) return;
     }
   }
 
-  /** One entry of the error queue; see PingFamily. */
+  /** One entry of the error queue (see PingFamily), NO_ERROR when it is empty. */
   private receiveErrors(): number {
     const m = this.kernel.sockets.recvmsg(this.sock as Sock, 512, MSG.ERRQUEUE | MSG.DONTWAIT);
-    return typeof m === 'number' ? 0 : this.family.receiveError(this, m);
+    return typeof m === 'number' ? NO_ERROR : this.family.receiveError(this, m);
   }
 
   // what the families share
