@@ -36,7 +36,7 @@ export interface KernelSpec {
 }
 
 /** uname -r, as Debian 12 names its kernel. */
-export const UTS_RELEASE = '6.1.0-44-amd64';
+export const UTS_RELEASE = '6.1.0-56-amd64';
 
 export class Kernel implements CpuEntries {
   readonly hostname: string;

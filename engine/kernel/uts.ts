@@ -2,7 +2,7 @@
 import { UTS_RELEASE } from './kernel.ts';
 
 /** uname -v, as Debian 12 names its builds. */
-export const UTS_VERSION = '#1 SMP PREEMPT_DYNAMIC Debian 6.1.164-1 (2026-03-09)';
+export const UTS_VERSION = '#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-16)';
 
 /** /proc/version and the first line of the log. */
 export const linuxBanner = (): string =>
