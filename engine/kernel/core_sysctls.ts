@@ -1,8 +1,14 @@
 // net.core.*: what every namespace has, and what only init_net has, with Linux 6.1's defaults (net/core/sysctl_net_core.c).
+import { Errno } from '../base/errno.ts';
 import { NETDEV_BUDGET, NETDEV_BUDGET_USECS } from './dev_napi.ts';
 import { DEV_RX_WEIGHT, NETDEV_MAX_BACKLOG } from './dev_rx.ts';
+import type { SysctlHandler } from './fs/sysctl.ts';
 import { GRO_NORMAL_BATCH } from './gro.ts';
+import type { Kernel } from './kernel.ts';
+import type { Net } from './net_namespace.ts';
+import { isDefaultQdisc } from './sched/sch_generic.ts';
 
+/** Of every namespace. */
 export const CORE_SYSCTLS: Readonly<Record<string, string>> = Object.freeze({
   'net.core.somaxconn': '4096',
   'net.core.txrehash': '1',
@@ -12,7 +18,8 @@ export const CORE_SYSCTLS: Readonly<Record<string, string>> = Object.freeze({
   'net.core.xfrm_larval_drop': '1',
 });
 
-export const INIT_CORE_SYSCTLS: Readonly<Record<string, string>> = Object.freeze({
+/** The machine's. */
+const MACHINE_SYSCTLS: Readonly<Record<string, string>> = Object.freeze({
   'net.core.bpf_jit_enable': '1',
   'net.core.bpf_jit_harden': '0',
   'net.core.bpf_jit_kallsyms': '1',
@@ -49,3 +56,26 @@ export const INIT_CORE_SYSCTLS: Readonly<Record<string, string>> = Object.freeze
   'net.core.wmem_default': '212992',
   'net.core.wmem_max': '212992',
 });
+
+/** Acts on writes to what the net core reads. */
+export class CoreSysctls implements SysctlHandler {
+  constructor(readonly kernel: Kernel) {
+    for (const [name, value] of Object.entries(MACHINE_SYSCTLS)) kernel.vfs.sysctl.define(name, value);
+    kernel.vfs.sysctl.register('net.core.', this);
+  }
+
+  sysctl_write(_net: Net, name: string, value: string): number {
+    const { net, gro, sched } = this.kernel;
+    if (name === 'net.core.default_qdisc') {
+      if (!isDefaultQdisc(value)) return -Errno.ENOENT;
+      sched.default_qdisc = value;
+      return 0;
+    }
+    const n = Number(value);
+    if (name === 'net.core.netdev_budget') net.napi.budget = n;
+    else if (name === 'net.core.netdev_budget_usecs') net.napi.budget_usecs = n;
+    else if (name === 'net.core.netdev_max_backlog') net.rx.max_backlog = n;
+    else if (name === 'net.core.gro_normal_batch') gro.normal_batch = n;
+    return 0;
+  }
+}

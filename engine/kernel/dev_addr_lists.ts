@@ -16,9 +16,22 @@ export class DevAddrLists {
     this.__dev_set_rx_mode(dev);
     return 0;
   }
-  /** As dev_mc_add, for a user of one (ip maddress add): -EEXIST when it is there. */
-  dev_mc_add_excl(dev: NetDevice, addr: Uint8Array): number {
-    return dev.mc.some((a) => same(a.addr, addr)) ? -Errno.EEXIST : this.__dev_mc_add(dev, addr);
+  /** For a user (ip maddress add): counts once however often it is added. */
+  dev_mc_add_global(dev: NetDevice, addr: Uint8Array): number {
+    const known = dev.mc.find((a) => same(a.addr, addr));
+    if (known?.global_use === true) return 0;
+    this.__hw_addr_add(dev.mc, addr);
+    const entry = known ?? dev.mc[dev.mc.length - 1];
+    entry.global_use = true;
+    this.__dev_set_rx_mode(dev);
+    return 0;
+  }
+  /** -ENOENT when no user added it. */
+  dev_mc_del_global(dev: NetDevice, addr: Uint8Array): number {
+    const known = dev.mc.find((a) => same(a.addr, addr));
+    if (known?.global_use !== true) return -Errno.ENOENT;
+    known.global_use = false;
+    return this.dev_mc_del(dev, addr);
   }
   dev_mc_del(dev: NetDevice, addr: Uint8Array): number {
     return this.remove(dev, dev.mc, addr);
@@ -41,7 +54,7 @@ export class DevAddrLists {
   __hw_addr_add(list: HwAddr[], addr: Uint8Array): void {
     const known = list.find((a) => same(a.addr, addr));
     if (known !== undefined) known.refcount++;
-    else list.push({ addr: addr.slice(), refcount: 1 });
+    else list.push({ addr: addr.slice(), refcount: 1, global_use: false });
   }
 
   /** 0, or -EOVERFLOW. The last user's end ends it. */

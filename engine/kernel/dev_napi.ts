@@ -21,6 +21,8 @@ class PollList {
 export class NapiCore {
   /** Inline in Linux. */
   static readonly inlined: readonly string[] = Object.freeze(['napi_schedule', 'netif_napi_del']);
+  budget = NETDEV_BUDGET;
+  budget_usecs = NETDEV_BUDGET_USECS;
   private readonly cpus: PollList[];
   private nextId: number;
   private readonly tpPoll: TracePoint;
@@ -120,8 +122,8 @@ export class NapiCore {
   net_rx_action(cpu: Cpu): void {
     const { kernel } = this;
     const sd = this.cpus[cpu.id];
-    const limit = cpu.now + NETDEV_BUDGET_USECS * 1000;
-    let budget = NETDEV_BUDGET;
+    const limit = cpu.now + this.budget_usecs * 1000;
+    let { budget } = this;
     let repoll: Napi[] | undefined;
     while (sd.list.length > 0) {
       const napi = sd.list.shift() as Napi;

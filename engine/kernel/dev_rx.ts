@@ -40,6 +40,7 @@ const noDeviceOps: NetDeviceOps = ops({ ndo_start_xmit: () => 0 });
 export class DevRx implements NapiPoller {
   /** Inline in Linux. */
   static readonly inlined: readonly string[] = Object.freeze(['deliver_skb', 'netif_receive_skb_internal', 'dev_nit_active']);
+  max_backlog = NETDEV_MAX_BACKLOG;
   private readonly softnet: Softnet[];
   private readonly ptype_all: PacketType[] = [];
   /** By EtherType's low four bits, as Linux hashes them. */
@@ -101,7 +102,7 @@ export class DevRx implements NapiPoller {
   enqueue_to_backlog(skb: SkBuff, cpu: number): number {
     const sd = this.softnet[cpu];
     const queue = sd.input_pkt_queue;
-    if (skb.dev?.started === true && queue.qlen <= NETDEV_MAX_BACKLOG) {
+    if (skb.dev?.started === true && queue.qlen <= this.max_backlog) {
       queue.push(skb);
       if (!sd.backlog.sched) {
         sd.backlog.sched = true;

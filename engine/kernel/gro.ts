@@ -25,6 +25,7 @@ export interface GroReceiver {
 export class Gro {
   /** Inline in Linux. */
   static readonly inlined: readonly string[] = Object.freeze(['gro_normal_list', 'gro_normal_one', 'napi_skb_finish']);
+  normal_batch = GRO_NORMAL_BATCH;
   private readonly offloads = new Map<number, GroReceiver>();
   private readonly tpEntry: TracePoint;
   private readonly tpExit: TracePoint;
@@ -64,7 +65,7 @@ export class Gro {
   /** Queues for delivery; a full batch goes up at once. */
   gro_normal_one(napi: Napi, skb: SkBuff): void {
     napi.rx_list.push(skb);
-    if (++napi.rx_count >= GRO_NORMAL_BATCH) this.gro_normal_list(napi);
+    if (++napi.rx_count >= this.normal_batch) this.gro_normal_list(napi);
   }
 
   gro_normal_list(napi: Napi): void {

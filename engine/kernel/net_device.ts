@@ -99,6 +99,8 @@ export interface NetDeviceOps {
 export interface HwAddr {
   readonly addr: Uint8Array;
   refcount: number;
+  /** Set by a user (ip maddress add), and so once. */
+  global_use: boolean;
 }
 
 /** The driver's directory in /sys/class/net/NAME/queues/rx-N/ (Linux: sysfs_rx_queue_group); a constant. */

@@ -1,6 +1,6 @@
 // Network namespaces: creation, names, ids, destruction (Linux: net/core/net_namespace.c).
 import { Errno } from '../base/errno.ts';
-import { CORE_SYSCTLS, INIT_CORE_SYSCTLS } from './core_sysctls.ts';
+import { CORE_SYSCTLS, CoreSysctls } from './core_sysctls.ts';
 import type { Kernel } from './kernel.ts';
 import type { NetDevice } from './net_device.ts';
 import { Net } from './net_namespace.ts';
@@ -24,15 +24,16 @@ export class NetNamespaces {
   /** Names under /run/netns, oldest first. */
   private readonly named = new Map<string, Net>();
   private readonly pernet: PernetOperations[] = [];
+  readonly sysctls: CoreSysctls;
   private nextInum = FIRST_INUM;
 
   constructor(readonly kernel: Kernel) {
     this.init_net = new Net(INIT_NET_INUM, 'init');
+    this.sysctls = new CoreSysctls(kernel);
   }
 
   /** First thing of the boot: init_net gets its protocols. */
   boot(): void {
-    for (const [key, value] of Object.entries(INIT_CORE_SYSCTLS)) this.init_net.sysctl.set(key, value);
     this.setup_net(this.init_net);
   }
 

@@ -57,7 +57,7 @@ function devMcast(_kernel: Kernel, net: Net): string {
   let out = '';
   for (const dev of net.devices) {
     for (const a of dev.mc)
-      out += `${String(dev.ifindex).padEnd(4)} ${dev.name.padEnd(15)} ${String(a.refcount).padEnd(5)} ${'0'.padEnd(5)} ${hex(a.addr)}\n`;
+      out += `${String(dev.ifindex).padEnd(4)} ${dev.name.padEnd(15)} ${String(a.refcount).padEnd(5)} ${(a.global_use ? '1' : '0').padEnd(5)} ${hex(a.addr)}\n`;
   }
   return out;
 }

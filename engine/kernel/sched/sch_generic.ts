@@ -15,7 +15,9 @@ import { PfifoFast } from './sch_pfifo_fast.ts';
 
 /** net.core.dev_weight: packets of one run of a qdisc */
 const DEV_TX_WEIGHT = 64;
-export type QdiscKind = 'fq_codel' | 'pfifo_fast' | 'mq' | 'noqueue' | 'noop';
+type DefaultQdisc = 'fq_codel' | 'pfifo_fast';
+export type QdiscKind = DefaultQdisc | 'mq' | 'noqueue' | 'noop';
+export const isDefaultQdisc = (name: string): name is DefaultQdisc => name === 'fq_codel' || name === 'pfifo_fast';
 const OP_WATCHDOG = 0;
 
 export class SchedCore implements Actor {
@@ -32,17 +34,14 @@ export class SchedCore implements Actor {
   private readonly tpDequeue: TracePoint;
   private readonly tpTimeout: TracePoint;
   private watchdogWarned = false;
+  /** net.core.default_qdisc: what a transmit queue gets that nobody chose one for. */
+  default_qdisc: DefaultQdisc = 'fq_codel';
 
   constructor(readonly kernel: Kernel) {
     const { scope } = kernel.platform;
     this.tpEnqueue = scope.point(QdiscEnqueue);
     this.tpDequeue = scope.point(QdiscDequeue);
     this.tpTimeout = scope.point(NetDevXmitTimeout);
-  }
-
-  /** net.core.default_qdisc */
-  get default_qdisc(): QdiscKind {
-    return this.kernel.init_net.sysctl.get('net.core.default_qdisc') === 'pfifo_fast' ? 'pfifo_fast' : 'fq_codel';
   }
 
   /** An initialised qdisc of that kind for a transmit queue. */

@@ -92,7 +92,6 @@ function send(kernel: Kernel, dev: NetDevice, mark: number, priority = 0, length
 const boot = (): ReturnType<typeof bootKernel> => {
   const f = bootKernel({ cpus: 4 });
   if (f.kernel.netns.list.length === 0) f.kernel.boot();
-  f.kernel.init_net.sysctl.set('net.core.default_qdisc', 'fq_codel');
   return f;
 };
 const own = (n: Nic): number[] => n.sent.filter((m) => m > 0);
@@ -132,7 +131,8 @@ describe('qdiscs', () => {
 
   it('drops in pfifo_fast beyond tx_queue_len and serves bands by priority', () => {
     const { kernel, sim } = boot();
-    kernel.init_net.sysctl.set('net.core.default_qdisc', 'pfifo_fast');
+    expect(kernel.vfs.sysctl.set(kernel.init_net, 'net.core.default_qdisc', 'pfifo_fast')).toBe(0);
+    expect(kernel.vfs.sysctl.set(kernel.init_net, 'net.core.default_qdisc', 'bogus')).toBe(-2);
     const n = nic(kernel, 1);
     n.dev.tx_queue_len = 2;
     n.room = 0;
