@@ -7,6 +7,9 @@ import type { Sink } from '../host/shell/streams.ts';
 import type { RunOptions } from './options.ts';
 import { startCaptures } from './captures.ts';
 
+/** Simulated time after which a command that never ends by itself is ended, ns: a script is to come to an end. */
+const PATIENCE = 3600e9;
+
 /** A descriptor of this process as a sink; false once the reader has gone. */
 export function fdSink(fd: 1 | 2): Sink {
   let open = true;
@@ -49,11 +52,18 @@ export async function startHeadless(lab: LabSpec, options: RunOptions): Promise<
     const interrupt = (): void => shell.signal(2);
     process.on('SIGINT', interrupt);
     try {
-      const why = await runtime.runUntil(shell.status, options.until);
-      if (why === 'done') return await shell.status;
-      if (why === 'time') return 124;
-      await err.write(`ringscope: nothing more can happen in this world, but the command still waits\n`);
-      return 125;
+      for (;;) {
+        const why = await runtime.runUntil(shell.status, options.until, PATIENCE);
+        if (why === 'done') return await shell.status;
+        if (why === 'time') return 124;
+        const waiting = shell.foreground();
+        if (waiting.length === 0) {
+          await err.write('ringscope: the script waits, but nothing more can happen in this world\n');
+          return 125;
+        }
+        await err.write(`ringscope: ${waiting.join(', ')}: ended: ${why === 'stuck' ? 'it ran for an hour of simulated time' : 'it waits for something that cannot happen any more'}; give --until to set a limit\n`);
+        shell.end();
+      }
     } finally {
       process.off('SIGINT', interrupt);
     }

@@ -20,6 +20,8 @@ export class Runtime {
   private readonly listeners = new Set<RuntimeListener>();
   private undelivered: ProcessEvent[] = [];
   private busyCount = 0;
+  /** Simulated time of the last input. */
+  private lastInput = 0;
   /** Simulated time at which inputs are stamped; the pacing host moves it on, headless it is the session's time. */
   clock: (() => number) | undefined;
 
@@ -46,6 +48,7 @@ export class Runtime {
 
   apply(input: Input): InputResult {
     const result = this.session.apply(input, this.clock === undefined ? undefined : instant(this.clock()));
+    this.lastInput = this.session.time;
     this.turned();
     return result;
   }
@@ -90,9 +93,13 @@ export class Runtime {
     } while (this.busyCount > 0 || this.undelivered.length > 0);
   }
 
-  /** Runs simulated time as fast as possible until `done` settles, `until` is reached, or nothing can happen any more. */
-  async runUntil(done: Promise<unknown>, until: number): Promise<'done' | 'time' | 'idle'> {
+  /**
+   * Runs simulated time as fast as possible until `done` settles, `until` is reached, nothing can happen any more ('idle'), or no shell has
+   * done anything for `patience` nanoseconds of simulated time ('stuck').
+   */
+  async runUntil(done: Promise<unknown>, until: number, patience = Infinity): Promise<'done' | 'time' | 'idle' | 'stuck'> {
     let finished = false;
+    this.lastInput = this.session.time;
     const mark = (): void => {
       finished = true;
     };
@@ -100,6 +107,7 @@ export class Runtime {
     for (;;) {
       await this.settle();
       if (finished) return 'done';
+      if (this.session.time - this.lastInput > patience) return 'stuck';
       const why = this.session.run(instant(until), TURN);
       this.turned();
       if (why === 'time' || why === 'idle') {

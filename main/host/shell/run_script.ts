@@ -12,8 +12,17 @@ export interface ScriptIo {
   readonly netns?: string;
 }
 
-/** Answers the exit status of the script's last command. */
-export function runScript(text: string, port: WorldPort, io: ScriptIo): { status: Promise<number>; signal: (n: number) => void } {
+export interface RunningScript {
+  readonly status: Promise<number>;
+  /** As Ctrl-C in a terminal: the script and its foreground command. */
+  signal(n: number): void;
+  /** What the script waits for: names of its foreground processes. */
+  foreground(): string[];
+  /** Ends the foreground processes; the script goes on. */
+  end(): void;
+}
+
+export function runScript(text: string, port: WorldPort, io: ScriptIo): RunningScript {
   const shared = new Shared(port, false);
   const job = shared.newJob('bash');
   const state = new ShellState(shared, job);
@@ -21,5 +30,12 @@ export function runScript(text: string, port: WorldPort, io: ScriptIo): { status
   const streams = { stdin: io.stdin ?? EMPTY, stdout: io.stdout, stderr: io.stderr };
   shared.io = streams;
   const status = new Interpreter().runText(text, state, streams);
-  return { status, signal: (n) => job.signal(port, n) };
+  return {
+    status,
+    signal: (n) => job.signal(port, n),
+    foreground: () => [...job.pids.values()],
+    end: () => {
+      for (const pid of [...job.pids.keys()]) port.signal(pid, 15);
+    },
+  };
 }

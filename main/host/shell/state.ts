@@ -15,7 +15,8 @@ export class Flow {
 
 /** A group of things that Ctrl-C or `kill` reaches together: world processes and host tools. */
 export class Job {
-  readonly pids = new Set<number>();
+  /** World processes: pid → name. */
+  readonly pids = new Map<number, string>();
   readonly aborts = new Set<(signal: number) => void>();
   done = false;
   status = 0;
@@ -39,7 +40,7 @@ export class Job {
   }
   signal(port: WorldPort, signal: number): void {
     this.signalled = signal;
-    for (const pid of this.pids) port.signal(pid, signal);
+    for (const pid of [...this.pids.keys()]) port.signal(pid, signal);
     for (const abort of [...this.aborts]) abort(signal);
   }
 }

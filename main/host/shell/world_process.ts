@@ -52,7 +52,7 @@ export async function runWorldProcess(argv: readonly string[], state: ShellState
     return 126;
   }
   pid = started.pid;
-  job.pids.add(pid);
+  job.pids.set(pid, argv[0]);
   if (feeds) void feed(pid, state, io);
   const { status, exec } = await ended;
   job.pids.delete(pid);
