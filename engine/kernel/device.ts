@@ -1,4 +1,5 @@
 // The device model's structures: buses, devices, drivers (Linux: include/linux/device.h). Behaviour is in driver_core.ts.
+import type { DmaContext } from '../platform/dma.ts';
 import type { Kernel } from './kernel.ts';
 
 /** A file of a device in sysfs; `name` may hold one '/' for a file in a subdirectory. `store` gives bytes taken or -errno. */
@@ -16,6 +17,8 @@ export class Device {
   driver: DeviceDriver | undefined;
   readonly children: Device[] = [];
   driver_override: string | undefined;
+  /** Its DMA mappings, when it does DMA. */
+  readonly dma: DmaContext | undefined = undefined;
   /** False once removed (Linux: device_del()). */
   registered = false;
   constructor(

@@ -50,7 +50,7 @@ export class PciDev extends Device {
   readonly msiDescs: IrqDesc[] = [];
   /** Bus address of the MSI-X table. */
   msix_base = 0;
-  readonly dma: DmaContext;
+  override readonly dma: DmaContext;
   dma_mask_bits = 32;
   coherent_dma_mask_bits = 32;
   /** pci_set_drvdata() */

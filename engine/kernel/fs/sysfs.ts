@@ -1,5 +1,6 @@
 // /sys: the tree of generated directories and attributes.
 import type { Kernel } from '../kernel.ts';
+import { makeDmaApi } from './debugfs_dma_api.ts';
 import { makeFailFunction } from './debugfs_fail_function.ts';
 import { S_IFDIR, StaticDir, type DirNode } from './node.ts';
 import { BusesDir, DevicesDir } from './sysfs_device.ts';
@@ -19,6 +20,9 @@ export function makeSysfs(kernel: Kernel): DirNode {
     .add('module', new ModulesDir(kernel));
 }
 
-/** The root of debugfs: fault injection, and a place for tracefs. */
+/** The root of debugfs: DMA mappings, fault injection, and a place for tracefs. */
 export const makeDebugfs = (kernel: Kernel): DirNode =>
-  new StaticDir(S_IFDIR | 0o700).add('fail_function', makeFailFunction(kernel)).add('tracing', new StaticDir(S_IFDIR | 0o700));
+  new StaticDir(S_IFDIR | 0o700)
+    .add('dma-api', makeDmaApi(kernel))
+    .add('fail_function', makeFailFunction(kernel))
+    .add('tracing', new StaticDir(S_IFDIR | 0o700));
