@@ -146,10 +146,12 @@ export class Session {
   goto(event: number): void {
     const target = Math.max(0, Math.min(event, this.lastEvent));
     if (target < this.event) {
+      const left = this.world;
       this.world = this.checkpoints.before(target).fork();
       this.world.trace.observe(this.observed);
       this.world.capture(this.capturing);
       for (const m of this.world.machines.values()) m.kernel.trace.sync();
+      for (const m of left.machines.values()) m.kernel.trace.release();
     }
     while (this.event < target && this.advance());
     this.discard();

@@ -8,7 +8,7 @@ import { matches, parseFilter, type EventSubject, type Predicate } from './event
 import { FunctionFilter } from './filter.ts';
 import { availableFunctions } from './functions.ts';
 import { TRACE_OPTIONS, TRACER_OPTIONS } from './options.ts';
-import { updatePatches } from './patch.ts';
+import { releasePatches, updatePatches } from './patch.ts';
 import { CpuRing, TRACE_EVENT, TRACE_FN, TRACE_GRAPH_ENT, TRACE_GRAPH_RET, TRACE_PRINT, type RingRecord } from './ring_buffer.ts';
 
 export type TracerName = 'nop' | 'function' | 'function_graph';
@@ -71,6 +71,11 @@ export class Ftrace implements PointListener {
   /** Makes the process-wide patches follow this kernel: called by the session for each kernel after fork or restore of a world. */
   sync(): void {
     updatePatches(this);
+  }
+
+  /** The world of this kernel is being replaced: called after its successor's `sync`. */
+  release(): void {
+    releasePatches(this);
   }
 
   /** Runs `question` without recording anything. */

@@ -26,6 +26,12 @@ export function updatePatches(trace: Ftrace): void {
   if (users.size === 0) removeAll();
 }
 
+/** A world was dropped: its tracer needs nothing any more, whatever its state says. */
+export function releasePatches(trace: Ftrace): void {
+  for (const ref of users) if (ref.deref() === trace) users.delete(ref);
+  if (users.size === 0) removeAll();
+}
+
 /** How many prototypes' methods are patched; for tests. */
 export const patchCount = (): number => patches.length;
 
