@@ -317,7 +317,8 @@ export class Host {
     const { session, pacer, stores } = this.open;
     if (p.time !== undefined) {
       if (p.time < session.time) throw new UserError('That time is in the past: use step back or the timeline.');
-      session.run(instant(p.time), 5_000_000);
+      pacer.pause();
+      await this.runTo(p.time);
       return this.moved();
     }
     if (p.function !== undefined) throw new UserError('Running until a function is called is not available yet: give a time or a tracepoint.');
@@ -331,6 +332,16 @@ export class Host {
     };
     pacer.start();
     return this.runState();
+  }
+
+  /** Runs to a simulated time as fast as possible, with pauses for the windows. */
+  private async runTo(time: number): Promise<void> {
+    const { session, runtime } = this.open;
+    for (;;) {
+      const why = session.run(instant(time), 20_000);
+      await runtime.settle();
+      if (why === 'time' || why === 'idle') return;
+    }
   }
 
   /** A new file below the person's folder of Ringscope files. */

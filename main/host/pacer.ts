@@ -19,6 +19,8 @@ export class Pacer {
   private measureWall = 0;
   private measureSim = 0;
   private stopped = false;
+  /** Time shown while paused, when it lies after the last event; gone once the session moves. */
+  private pausedAt: { readonly event: number; readonly time: number } | undefined;
   /** Asked between slices; true pauses (run until …). */
   stopWhen: (() => boolean) | undefined;
 
@@ -34,7 +36,8 @@ export class Pacer {
   /** Simulated time as a person at the window sees it. */
   now(): number {
     const { session } = this.runtime;
-    if (this.mode === 'paused' || this.speed === 0) return session.time;
+    if (this.mode === 'paused') return this.pausedAt?.event === session.event ? Math.max(this.pausedAt.time, session.time) : session.time;
+    if (this.speed === 0) return session.time;
     const target = this.anchorSim + (this.wall() - this.anchorWall) * this.speed * 1e6;
     // never past an event that has not run
     return Math.max(session.time, Math.min(target, session.nextTime() ?? Infinity));
@@ -47,6 +50,7 @@ export class Pacer {
     this.schedule(0);
   }
   pause(): void {
+    if (this.mode === 'running') this.pausedAt = { event: this.runtime.session.event, time: this.now() };
     this.mode = 'paused';
     this.stopWhen = undefined;
     this.reached = 0;
@@ -61,7 +65,7 @@ export class Pacer {
   /** The session moved by other means (step, rewind, edit). */
   anchor(): void {
     this.anchorWall = this.wall();
-    this.anchorSim = this.runtime.session.time;
+    this.anchorSim = this.pausedAt?.event === this.runtime.session.event ? this.pausedAt.time : this.runtime.session.time;
     this.measureWall = this.anchorWall;
     this.measureSim = this.anchorSim;
   }

@@ -13,6 +13,9 @@ const target = (sink: Sink): FdTarget => (sink === NULL_SINK ? NULL : sink insta
 /** Programs that read standard input to its end; the others never touch it, and a pipe into them is left alone. */
 const READS_STDIN = new Set(['cat', 'ip', 'tc', 'bridge', 'sysctl', 'nc', 'tcpdump']);
 
+/** Commands a Linux host would have and a machine of ours does not: named, so that nobody takes their absence for a typing error. */
+const NOT_MODELLED = new Set('arp bridge brctl conntrack curl dhclient host ifconfig ifup iperf iperf3 iptables mtr nc netcat netstat nft nmcli nmap route socat ss ssh systemctl tcpdump telnet trace-cmd tracepath traceroute wget wg'.split(' '));
+
 /** Starts `argv` and waits for its end. Status 127 when there is no such program. */
 export async function runWorldProcess(argv: readonly string[], state: ShellState, io: Io, shell: Interpreter): Promise<number> {
   const { port, job } = state;
@@ -44,6 +47,10 @@ export async function runWorldProcess(argv: readonly string[], state: ShellState
     },
   );
   if (started === undefined) {
+    if (NOT_MODELLED.has(argv[0])) {
+      await io.stderr.write(`ringscope: ${argv[0]}: this command is not modelled\n`);
+      return 127;
+    }
     await io.stderr.write(argv[0].includes('/') ? `bash: ${argv[0]}: ${strerror(Errno.ENOENT)}\n` : `bash: ${argv[0]}: command not found\n`);
     return 127;
   }
