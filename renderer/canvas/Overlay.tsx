@@ -5,8 +5,7 @@ import type { MotionView } from '../../preload/contract.ts';
 import { host } from '../store/host.ts';
 import { store } from '../store/store.ts';
 import type { CableEdge, MachineNode } from './flow_model.ts';
-import type { Point } from './geometry.ts';
-import { drawScene } from './overlay_draw.ts';
+import { drawScene, type Card } from './overlay_draw.ts';
 import { RateMeter } from './rates.ts';
 
 export function Overlay(): ReactNode {
@@ -33,8 +32,9 @@ export function Overlay(): ReactNode {
       }
       context.setTransform(ratio, 0, 0, ratio, 0, 0);
       context.clearRect(0, 0, width, height);
-      const cards = new Map<string, Point>();
-      for (const [id, node] of nodeLookup) cards.set(id, node.internals.positionAbsolute);
+      const cards = new Map<string, Card>();
+      for (const [id, { internals, height: tall }] of nodeLookup)
+        cards.set(id, { ...internals.positionAbsolute, z: internals.z, height: tall ?? 0 });
       drawScene(context, {
         topology,
         motion,

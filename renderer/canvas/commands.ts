@@ -5,11 +5,10 @@ import { host } from '../store/host.ts';
 import { attempt, primarySelection, select, setTopology, showRing, store, toast, type Selection } from '../store/store.ts';
 import { canvas, toggleOpened, type Place } from './canvas_state.ts';
 import { cannotConnect, copied, freePorts, moves, nextName, pasted, removal, type PortRef } from './edits.ts';
-import { cardHeight, freeSpot, type Point } from './geometry.ts';
+import { cardHeight, closedCardHeight, freeSpot, GRID, type Point } from './geometry.ts';
 
-const PASTE_STEP = 32;
-/** Rough height of a card that does not exist yet. */
-const NEW_CARD_HEIGHT = 130;
+/** Between what was copied and the copy below it. */
+const PASTE_GAP = 32;
 
 export function edit(change: Edit | undefined, then?: (topology: TopologyView) => void): void {
   if (change === undefined) return;
@@ -32,7 +31,7 @@ export function addMachine(nics: number, at?: Point): void {
   const name = nextName('h0', names);
   const { opened, view } = canvas.getState();
   const taken = topology.machines.map((machine) => ({ x: machine.x, y: machine.y, height: cardHeight(machine, opened.has(machine.name)) }));
-  const { x, y } = freeSpot(at ?? view?.centre() ?? { x: 0, y: 0 }, NEW_CARD_HEIGHT, taken);
+  const { x, y } = freeSpot(at ?? view?.centre() ?? { x: 0, y: 0 }, closedCardHeight(nics), taken);
   edit({ op: 'machine.add', name, x, y, nics }, () => select({ kind: 'machine', machine: name }));
 }
 
@@ -74,8 +73,10 @@ export function paste(): void {
   const { topology } = store.getState();
   const { clip, pastes } = canvas.getState();
   if (topology === undefined || clip === undefined) return;
-  const step = (pastes + 1) * PASTE_STEP;
-  const { edit: change, names } = pasted(clip, topology, { x: step, y: step });
+  const top = Math.min(...clip.machines.map((machine) => machine.y));
+  const bottom = Math.max(...clip.machines.map((machine) => machine.y + closedCardHeight(machine.nics.length)));
+  const down = Math.ceil((bottom - top) / GRID) * GRID + PASTE_GAP;
+  const { edit: change, names } = pasted(clip, topology, { x: 0, y: (pastes + 1) * down });
   canvas.setState({ pastes: pastes + 1 });
   edit(change, () => select(...names.map((machine): Selection => ({ kind: 'machine', machine }))));
 }

@@ -92,8 +92,12 @@ function nicLines(machine: MachineView, rows: readonly InterfaceRow[]): readonly
   });
 }
 
+export function closedCardHeight(nics: number): number {
+  return HEAD_HEIGHT + portsHeight(nics) + CARD_PAD;
+}
+
 export function cardHeight(machine: MachineView, opened: boolean): number {
-  return opened ? openedCard(machine).height : HEAD_HEIGHT + portsHeight(machine.nics.length) + CARD_PAD;
+  return opened ? openedCard(machine).height : closedCardHeight(machine.nics.length);
 }
 
 export type Side = 'l' | 'r';

@@ -6,12 +6,18 @@ import { cableText } from './cable_text.ts';
 import { cableCurve, cableSides, CARD_WIDTH, curvePoint, plug, portY, type Curve, type Point } from './geometry.ts';
 import { NO_RATE, type Rate, type RateMeter } from './rates.ts';
 
+/** Top left corner, height and place in the stack. */
+export interface Card extends Point {
+  readonly height: number;
+  readonly z: number;
+}
+
 export interface Scene {
   readonly topology: TopologyView;
   readonly motion: MotionView | undefined;
   readonly meter: RateMeter;
-  /** Top left corner of each card, in canvas units. */
-  readonly cards: ReadonlyMap<string, Point>;
+  /** The cards in canvas units, lowest first. */
+  readonly cards: ReadonlyMap<string, Card>;
   readonly x: number;
   readonly y: number;
   readonly zoom: number;
@@ -40,18 +46,19 @@ export function drawScene(context: CanvasRenderingContext2D, scene: Scene): void
   context.restore();
 }
 
-function seen(scene: Scene, card: Point, height: number): boolean {
+function seen(scene: Scene, card: Card): boolean {
   const left = card.x * scene.zoom + scene.x;
   const top = card.y * scene.zoom + scene.y;
-  return left < scene.width && top < scene.height && left + CARD_WIDTH * scene.zoom > 0 && top + height * scene.zoom > 0;
+  return left < scene.width && top < scene.height && left + CARD_WIDTH * scene.zoom > 0 && top + card.height * scene.zoom > 0;
 }
 
 // ── ports ──────────────────────────────────────────────────────────────────────────────────────
 
 function drawPorts(context: CanvasRenderingContext2D, scene: Scene, machine: MachineView): void {
   const card = scene.cards.get(machine.name);
-  if (card === undefined || machine.nics.length === 0 || !seen(scene, card, portY(machine.nics.length))) return;
+  if (card === undefined || machine.nics.length === 0 || !seen(scene, card)) return;
   const readable = scene.zoom >= TEXT_ZOOM;
+  const above = readable ? cardsAbove(scene, machine.name, card) : [];
   if (readable) {
     context.font = `11px ${token('--font-mono')}`;
     context.textAlign = 'left';
@@ -60,6 +67,7 @@ function drawPorts(context: CanvasRenderingContext2D, scene: Scene, machine: Mac
   machine.nics.forEach((nic, i) => {
     const rate = scene.motion === undefined ? NO_RATE : scene.meter.rate(machine.name, nic.port);
     const y = card.y + portY(i) + RATE_Y;
+    if (above.some((other) => y > other.y - 6 && y < other.y + other.height + 6)) return;
     if (readable) {
       drawDirection(context, scene, rate, 'tx', card.x + TX_X, y);
       drawDirection(context, scene, rate, 'rx', card.x + RX_X, y);
@@ -68,6 +76,23 @@ function drawPorts(context: CanvasRenderingContext2D, scene: Scene, machine: Mac
       drawMark(context, scene, rate, 'rx', card.x + RX_X, y);
     }
   });
+}
+
+/** Cards that lie over this one, at least in part; what they cover must not be painted over them. */
+function cardsAbove(scene: Scene, name: string, card: Card): readonly Card[] {
+  const above: Card[] = [];
+  let later = false;
+  for (const [other, at] of scene.cards) {
+    if (other === name) later = true;
+    else if (
+      (at.z > card.z || (at.z === card.z && later)) &&
+      Math.abs(at.x - card.x) < CARD_WIDTH &&
+      at.y < card.y + card.height &&
+      card.y < at.y + at.height
+    )
+      above.push(at);
+  }
+  return above;
 }
 
 function isActive(scene: Scene, rate: Rate, direction: 'tx' | 'rx'): boolean {
@@ -180,8 +205,8 @@ const CABLE_TEXT_WIDTH = 6;
 function keepClear(scene: Scene, placed: Label[]): void {
   for (const machine of scene.topology.machines) {
     const card = scene.cards.get(machine.name);
-    const height = portY(machine.nics.length);
-    if (card !== undefined) placed.push({ x: card.x + CARD_WIDTH / 2, y: card.y + height / 2, width: CARD_WIDTH, height });
+    if (card !== undefined)
+      placed.push({ x: card.x + CARD_WIDTH / 2, y: card.y + card.height / 2, width: CARD_WIDTH, height: card.height });
   }
   for (const cable of scene.topology.cables) {
     const text = cableText(cable);
