@@ -5,15 +5,10 @@ import { IFF } from '../net_device.ts';
 import type { Net } from '../net_namespace.ts';
 import { AF, NLM_F, NTF, NUD, type NeighInfo, type NeighRequest, type NeighTableInfo } from '../rtnl_records.ts';
 import { NL_OK, type NlResult } from '../rtnetlink.ts';
+import { v6key } from '../ipv6/in6.ts';
 import { v4number } from './arp.ts';
 import { NEIGH_UPDATE_F, NUD_VALID, type NeighParms, type NeighTable, type Neighbour } from './neighbour.ts';
 
-/** 16 bytes as a Map key. */
-export function v6key(b: Uint8Array, at = 0): string {
-  let s = '';
-  for (let i = 0; i < 16; i += 2) s += String.fromCharCode((b[at + i] << 8) | b[at + i + 1]);
-  return s;
-}
 
 const BUCKETS = 8;
 
