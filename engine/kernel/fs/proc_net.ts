@@ -7,7 +7,7 @@ import type { Net } from '../net_namespace.ts';
 import { AF, NTF, NUD, RTN, RTNH_F, RT_TABLE, type NeighInfo, type RouteInfo } from '../rtnl_records.ts';
 import { ETH_P } from '../../wire/headers.ts';
 import type { FileOps, VfsContext } from './node.ts';
-import { icmpSockets, igmp, rawSockets, udpSockets } from './proc_sock.ts';
+import { icmpSockets, igmp, igmp6, rawSockets, udpSockets } from './proc_sock.ts';
 
 type Show = (kernel: Kernel, net: Net) => string;
 /** A file whose text depends on the reader's namespace. */
@@ -187,6 +187,7 @@ export const PROC_NET: readonly (readonly [string, FileOps<undefined>])[] = [
   ['icmp', perNet(icmpSockets)],
   ['if_inet6', perNet(ifInet6)],
   ['igmp', perNet(igmp)],
+  ['igmp6', perNet(igmp6)],
   ['netstat', perNet(netstat)],
   ['psched', perNet(psched)],
   ['ptype', perNet(ptype)],

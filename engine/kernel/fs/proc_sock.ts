@@ -1,6 +1,7 @@
-// /proc/net/{udp,raw,icmp,igmp}: sockets and group memberships of the reader's namespace (Linux: net/ipv4/{udp,raw,ping,igmp}.c).
+// /proc/net/{udp,raw,icmp,igmp,igmp6}: sockets and group memberships of the reader's namespace (Linux: net/ipv4/{udp,raw,ping,igmp}.c).
 import type { InetSock } from '../ipv4/inet_sock.ts';
 import { inDev, ipv4Net } from '../ipv4/ipv4_net.ts';
+import { in6Dev } from '../ipv6/ipv6_net.ts';
 import type { Kernel } from '../kernel.ts';
 import type { Net } from '../net_namespace.ts';
 
@@ -73,6 +74,22 @@ export function igmp(kernel: Kernel, net: Net): string {
       const running = kernel.timers.timer_pending(im.timer);
       const left = running ? ticksLeft(kernel, im.timer.expires) : 0;
       out += `\t\t\t\t${address(im.multiaddr)} ${String(im.users).padStart(5)} ${running ? 1 : 0}:${hex(left, 8)}\t\t${im.reporter ? 1 : 0}\n`;
+    }
+  }
+  return out;
+}
+
+/** Linux: include/net/if_inet6.h */
+const MAF = { TIMER_RUNNING: 0x01, LOADED: 0x04, NOREPORT: 0x08 } as const;
+
+export function igmp6(kernel: Kernel, net: Net): string {
+  let out = '';
+  for (const dev of net.devices) {
+    for (const mc of in6Dev(dev)?.mc_list ?? []) {
+      const running = kernel.timers.timer_pending(mc.timer);
+      const flags = (running ? MAF.TIMER_RUNNING : 0) | (mc.loaded ? MAF.LOADED : 0) | (mc.noreport ? MAF.NOREPORT : 0);
+      const group = Array.from(mc.addr, (b) => b.toString(16).padStart(2, '0')).join('');
+      out += `${String(dev.ifindex).padEnd(4)} ${dev.name.padEnd(15)} ${group} ${String(mc.users).padStart(5)} ${hex(flags, 8)} ${running ? ticksLeft(kernel, mc.timer.expires) : 0}\n`;
     }
   }
   return out;
