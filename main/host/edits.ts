@@ -10,6 +10,12 @@ interface Step {
   readonly edit: WorldEdit;
 }
 
+/** What earlier parts of the same batch will have added: MACs, and ports as 'machine:port'. */
+interface Planned {
+  readonly macs: Set<string>;
+  readonly ports: Set<string>;
+}
+
 export class EditHistory {
   readonly log: ActionLogEntry[] = [];
   private readonly undoStack: Step[] = [];
@@ -40,7 +46,7 @@ export class EditHistory {
 
   apply(edit: Edit): void {
     const { label, command } = describe(edit);
-    const inverse = this.run(this.toWorld(edit));
+    const inverse = this.run(this.toWorld(edit, { macs: new Set(), ports: new Set() }));
     const last = this.undoStack.at(-1);
     // dragging a card is one step of undo, not hundreds
     if (edit.op === 'machine.move' && last?.edit.op === 'machine.move' && last.edit.machine === edit.machine && this.redoStack.length === 0 && this.undoStack.length !== this.savedDepth) {
@@ -80,7 +86,7 @@ export class EditHistory {
     return r.inverse;
   }
 
-  private toWorld(edit: Edit): WorldEdit {
+  private toWorld(edit: Edit, planned: Planned): WorldEdit {
     const { world } = this.runtime.session;
     switch (edit.op) {
       case 'machine.add': {
@@ -91,7 +97,7 @@ export class EditHistory {
           ramBytes: edit.ramMiB === undefined ? DEFAULT_RAM_BYTES : edit.ramMiB << 20,
           x: Math.round(edit.x),
           y: Math.round(edit.y),
-          nics: Array.from({ length: edit.nics ?? 1 }, (_, i) => this.newNic(`nic${i}`, 2, i)),
+          nics: Array.from({ length: edit.nics ?? 1 }, (_, i) => this.newNic(name, `nic${i}`, 2, planned)),
           autoload: DEFAULT_AUTOLOAD,
           setup: 'ip link set lo up\n',
           costs: {},
@@ -100,8 +106,8 @@ export class EditHistory {
       }
       case 'nic.add': {
         const machine = world.machines.get(edit.machine);
-        const port = Array.from({ length: 64 }, (_, i) => `nic${i}`).find((p) => machine?.nics.has(p) !== true) ?? 'nic64';
-        return { op: 'nic.add', machine: edit.machine, spec: this.newNic(port, edit.queuePairs ?? 2, 0) };
+        const port = Array.from({ length: 64 }, (_, i) => `nic${i}`).find((p) => machine?.nics.has(p) !== true && !planned.ports.has(`${edit.machine}:${p}`)) ?? 'nic64';
+        return { op: 'nic.add', machine: edit.machine, spec: this.newNic(edit.machine, port, edit.queuePairs ?? 2, planned) };
       }
       case 'cable.add': {
         const spec: CableSpec = { a: edit.a, b: edit.b, ...DEFAULT_CABLE };
@@ -121,18 +127,21 @@ export class EditHistory {
       case 'machine.move':
         return { ...edit, x: Math.round(edit.x), y: Math.round(edit.y) };
       case 'batch':
-        return { op: 'batch', edits: edit.edits.map((e) => this.toWorld(e)) };
+        return { op: 'batch', edits: edit.edits.map((e) => this.toWorld(e, planned)) };
       default:
         return edit;
     }
   }
 
-  /** A NIC with a MAC that no other has. */
-  private newNic(port: string, queuePairs: number, skip: number): NicSpec {
+  /** A NIC with a MAC that no other has, in the world or in what is planned. */
+  private newNic(machine: string, port: string, queuePairs: number, planned: Planned): NicSpec {
     const used = new Set([...this.runtime.session.world.machines.values()].flatMap((m) => m.spec.nics.map((n) => n.mac)));
-    for (let i = 1, left = skip; ; i++) {
+    for (let i = 1; ; i++) {
       const mac = `52:54:00:00:${(i >> 8).toString(16).padStart(2, '0')}:${(i & 0xff).toString(16).padStart(2, '0')}`;
-      if (!used.has(mac) && left-- === 0) return { port, model: 'virtio-net', mac, queuePairs, ringSize: DEFAULT_RING_SIZE, slot: undefined, vectors: undefined };
+      if (used.has(mac) || planned.macs.has(mac)) continue;
+      planned.macs.add(mac);
+      planned.ports.add(`${machine}:${port}`);
+      return { port, model: 'virtio-net', mac, queuePairs, ringSize: DEFAULT_RING_SIZE, slot: undefined, vectors: undefined };
     }
   }
 }
