@@ -20,7 +20,7 @@ class PollList {
 
 export class NapiCore {
   /** Inline in Linux. */
-  static readonly inlined: readonly string[] = Object.freeze(['napi_schedule', 'netif_napi_del']);
+  static readonly inlined: readonly string[] = Object.freeze(['napi_schedule', 'netif_napi_del', '____napi_schedule', 'time_squeeze']);
   budget = NETDEV_BUDGET;
   budget_usecs = NETDEV_BUDGET_USECS;
   private readonly cpus: PollList[];

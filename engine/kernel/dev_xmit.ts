@@ -194,6 +194,10 @@ export class DevXmit {
     skb.hash = h >>> 0 || 1;
   }
 
+  /** As validate_xmit_skb, for all that a qdisc gave. */
+  validate_xmit_skb_list(skb: SkBuff, dev: NetDevice): SkBuff | undefined {
+    return this.validate_xmit_skb(skb, dev);
+  }
   /** Completes in software what the device cannot do; undefined when that failed (then freed). */
   validate_xmit_skb(skb: SkBuff, dev: NetDevice): SkBuff | undefined {
     if (skb.data_len !== 0 && !dev.hwSg && this.kernel.skb.skb_linearize(skb) !== 0) return this.unsendable(skb, dev);

@@ -18,6 +18,8 @@ const INIT_NET_INUM = 4026531840;
 const FIRST_INUM = 4026532200;
 
 export class NetNamespaces {
+  /** Inline in Linux. */
+  static readonly inlined: readonly string[] = Object.freeze(['put_net', 'unhash_nsid']);
   readonly init_net: Net;
   /** All namespaces alive, init_net first. */
   readonly list: Net[] = [];

@@ -178,10 +178,20 @@ export class SkbAlloc extends SkbBits {
   }
   /** As consume_skb, from a NAPI poll with its budget (0: from elsewhere). */
   napi_consume_skb(skb: SkBuff, _budget: number): void {
-    this.consume_skb(skb);
+    if (skb.users > 1) {
+      skb.users--;
+      return;
+    }
+    if (this.tpConsume.enabled) this.tpConsume.emit(skb.id);
+    this.release(skb);
   }
 
   __kfree_skb(skb: SkBuff): void {
+    this.release(skb);
+  }
+
+  /** Owner, data, then the descriptor itself. */
+  private release(skb: SkBuff): void {
     this.kernel.charge(this.kernel.platform.costs.skb_free);
     if (skb.sk !== undefined) this.skb_orphan(skb);
     this.skb_release_data(skb);

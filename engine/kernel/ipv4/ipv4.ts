@@ -32,6 +32,8 @@ import { Udp } from './udp.ts';
 traceable('', [Arp, Devinet, Fib, FibSemantics, Icmp, Igmp, IpFragment, IpInput, IpOptionsCore, IpOutput, NeighCore, Ping, Raw, Route, Udp]);
 
 export class Ipv4 implements NetdevNotifier, PacketHandler {
+  /** Members of our interfaces, without a function of that name in Linux. */
+  static readonly inlined: readonly string[] = Object.freeze(['packet_rcv', 'netdev_event']);
   readonly neigh: NeighCore;
   readonly arp: Arp;
   readonly sysctls: Sysctls4;

@@ -90,7 +90,7 @@ export class SchedCore implements Actor {
   /** True when more may be sent. A packet the driver will not take now is kept for the next run. */
   sch_direct_xmit(skb: SkBuff, q: Qdisc, dev: NetDevice, txq: NetdevQueue): boolean {
     const { xmit } = this.kernel.net;
-    const ready = xmit.validate_xmit_skb(skb, dev);
+    const ready = xmit.validate_xmit_skb_list(skb, dev);
     if (ready === undefined) return true;
     const rc = txq.drvXoff || txq.stackXoff ? NETDEV_TX_BUSY : xmit.dev_hard_start_xmit(ready, dev, txq);
     if (dev_xmit_complete(rc)) return true;
