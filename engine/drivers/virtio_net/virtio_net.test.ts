@@ -99,6 +99,44 @@ test('frames leave byte for byte, whatever the headroom, and come in byte for by
   expect(pciOf(f).dma.findings).toEqual([]);
 });
 
+test('a jumbo frame fills several mergeable buffers and arrives whole; buffers grow with the average length', () => {
+  const f = nicFixture();
+  const dev = up(f);
+  const receiver = new Receiver(f);
+  const size = (): string => dev.sysfs_rx_queue_group!.files[0].show(dev, 0);
+  expect(size()).toBe('1536');
+  for (let i = 0; i < 200; i++) {
+    f.nic.net.receiveFrame({ bytes: frame(9000, i), id: i, skb: 0 });
+    f.settle(1_000_000);
+  }
+  expect(receiver.packets).toHaveLength(200);
+  expect(receiver.packets.every((p, i) => Buffer.compare(p, frame(9000, i).subarray(14)) === 0)).toBe(true);
+  expect(size()).toBe('4096');
+  expect(f.kernel.skb.live).toBe(0);
+});
+
+test('an interface that came up without memory for buffers receives once there is some', () => {
+  const f = nicFixture();
+  f.kernel.modules.modprobe('virtio_pci');
+  f.kernel.modules.modprobe('virtio_net');
+  f.settle();
+  const dev = f.kernel.init_net.__dev_get_by_name('eth0')!;
+  const { pages } = f.platform;
+  const taken: ReturnType<typeof pages.alloc_pages>[] = [];
+  for (let page = pages.alloc_pages(0); page !== 0; page = pages.alloc_pages(0)) taken.push(page);
+  expect(f.kernel.net.dev_change_flags(dev, dev.flags | IFF.UP)).toBe(0);
+  f.settle();
+  const receiver = new Receiver(f);
+  f.nic.net.receiveFrame({ bytes: frame(100, 1), id: 1, skb: 0 });
+  f.settle();
+  expect(receiver.packets).toHaveLength(0);
+  for (const page of taken) pages.__free_pages(page, 0);
+  f.settle(1_000_000_000);
+  f.nic.net.receiveFrame({ bytes: frame(100, 2), id: 2, skb: 0 });
+  f.settle();
+  expect(receiver.packets).toEqual([frame(100, 2).subarray(14)]);
+});
+
 test('without mergeable buffers each frame fills one buffer, and offloads above the MTU are declined', () => {
   const f = nicFixture({ disable: F.VIRTIO_NET_F_MRG_RXBUF });
   const dev = up(f);
