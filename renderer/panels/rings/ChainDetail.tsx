@@ -106,14 +106,14 @@ function Chain({ chain, descriptor }: { readonly chain: ChainView; readonly desc
             {indirect.length > 0 ? ` + ${indirect.length} in an indirect table` : ''} · {formatBytes(chain.totalBytes)}
           </span>
         </p>
-        {direct.map((view) => (
-          <Descriptor key={view.id} view={view} current={view.id === descriptor} onNote={setNote} />
+        {direct.map((view, i) => (
+          <Descriptor key={i} view={view} current={view.id === descriptor} onNote={setNote} />
         ))}
         {indirect.length > 0 ? (
           <div className="chain-indirect">
             <h4>Indirect table</h4>
-            {indirect.map((view) => (
-              <Descriptor key={view.id} view={view} current={false} onNote={setNote} />
+            {indirect.map((view, i) => (
+              <Descriptor key={i} view={view} current={false} onNote={setNote} />
             ))}
           </div>
         ) : undefined}

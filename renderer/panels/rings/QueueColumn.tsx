@@ -32,7 +32,13 @@ export function QueueColumn({ ring, shape, table, opened, onOpen }: QueueColumnP
         <span className="muted mono">{ring.name}</span>
         <span className="muted ring-entries">{ring.size} entries</span>
         <span className="grow" />
-        <HealthButton ring={ring} feed={feed} open={explained} onToggle={() => setExplained(!explained)} />
+        <HealthButton
+          ring={ring}
+          feed={feed}
+          open={explained}
+          onToggle={() => setExplained(!explained)}
+          onFault={() => setExplained(true)}
+        />
       </header>
       {explained ? <Why ring={ring} feed={feed} /> : undefined}
       <RingCanvas ring={ring} feed={feed} shape={shape} opened={opened} onOpen={open} />
@@ -60,13 +66,22 @@ function setText(element: HTMLElement | null | undefined, text: string): void {
   if (element && element.textContent !== text) element.textContent = text;
 }
 
-function HealthButton({ ring, feed, open, onToggle }: Part & { readonly open: boolean; readonly onToggle: () => void }): ReactNode {
+interface HealthButtonProps extends Part {
+  readonly open: boolean;
+  readonly onToggle: () => void;
+  /** A fault explains itself without being asked. */
+  readonly onFault: () => void;
+}
+
+function HealthButton({ ring, feed, open, onToggle, onFault }: HealthButtonProps): ReactNode {
   const button = useRef<HTMLButtonElement>(null);
   const text = useRef<HTMLSpanElement>(null);
   useWritten(feed, (view) => {
     const state = health(view);
     setText(text.current, HEALTH_TEXT[state]);
-    if (button.current !== null) button.current.dataset['health'] = state;
+    if (button.current === null) return;
+    if (state === 'fault' && button.current.dataset['health'] !== 'fault') onFault();
+    button.current.dataset['health'] = state;
   });
   return (
     <button

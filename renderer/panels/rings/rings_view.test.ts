@@ -100,6 +100,13 @@ describe('rings_view', () => {
     expect(why(view)[1]).toBe('1 used entry is not reaped. Interrupts are off while NAPI polls.');
     expect(why(view)[2]).toContain('4 published entries are not fetched');
   });
+  it('a receive ring full of buffers is healthy, one without any is not', () => {
+    const rx = { name: 'input.0', driverLastUsed: 0, usedIdx: 0, stopped: false };
+    expect(why(ring({ ...rx, owners: 'aaaaaaaa', availIdx: 8, deviceLastAvail: 0 }))).toEqual([]);
+    expect(why(ring({ ...rx, owners: 'ffffffff', availIdx: 8, deviceLastAvail: 8 }))).toEqual([
+      expect.stringContaining('no receive buffer'),
+    ]);
+  });
   it('a fault outranks everything and a healthy queue needs no explanation', () => {
     expect(health(ring({ faults: ['loop'], stopped: true }))).toBe('fault');
     expect(why(ring())).toEqual([]);

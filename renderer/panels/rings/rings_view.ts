@@ -199,8 +199,12 @@ export function why(view: SplitRingView): readonly string[] {
   } else if (toReap === view.size && view.size > 0) {
     reasons.push(`The used ring is full: all ${view.size} entries wait for the driver. ${view.notifyDriver}`);
   }
-  if (view.enabled && waiting > 0 && (view.stopped || waiting === view.size)) {
+  const receive = view.name.startsWith('input');
+  if (view.enabled && waiting > 0 && !receive && (view.stopped || waiting === view.size)) {
     reasons.push(`${waiting} published ${waiting === 1 ? 'entry is' : 'entries are'} not fetched by the device. ${view.notifyDevice}`);
+  }
+  if (view.enabled && receive && waiting === 0 && countOwners(view.owners).device === 0) {
+    reasons.push('The device has no receive buffer: frames that arrive now are dropped. Linux: try_fill_recv()');
   }
   return reasons;
 }
