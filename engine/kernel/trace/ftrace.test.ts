@@ -204,6 +204,20 @@ describe('function tracing', () => {
     write('current_tracer', 'nop');
   });
 
+  it('switches recording at functions that carry a command, with the tracer off too', () => {
+    const { read, write, run } = setUp();
+    expect(write('set_ftrace_filter', 'demo_write:traceoff:1')).toBe(0);
+    expect(write('set_ftrace_filter', 'nosuch:traceoff', 'append')).toBe(-22);
+    expect(read('set_ftrace_filter')).toBe('#### all functions enabled ####\ndemo_write [demo]:traceoff:count=1\n');
+    run();
+    expect(read('tracing_on')).toBe('0\n');
+    write('tracing_on', '1');
+    run();
+    expect(read('tracing_on')).toBe('1\n');
+    expect(write('set_ftrace_filter', '!demo_write:traceoff', 'append')).toBe(0);
+    expect(read('set_ftrace_filter')).toBe('#### all functions enabled ####\n');
+  });
+
   it('traces only below set_graph_function', () => {
     const { read, write, run } = setUp();
     expect(write('set_graph_function', 'demo_write')).toBe(0);

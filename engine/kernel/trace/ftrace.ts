@@ -8,6 +8,7 @@ import { matches, parseFilter, type EventSubject, type Predicate } from './event
 import { FunctionFilter } from './filter.ts';
 import { availableFunctions } from './functions.ts';
 import { TRACE_OPTIONS, TRACER_OPTIONS } from './options.ts';
+import { FunctionProbes } from './probes.ts';
 import { releasePatches, updatePatches } from './patch.ts';
 import { CpuRing, TRACE_EVENT, TRACE_FN, TRACE_GRAPH_ENT, TRACE_GRAPH_RET, TRACE_PRINT, type RingRecord } from './ring_buffer.ts';
 
@@ -35,6 +36,7 @@ export class Ftrace implements PointListener {
   /** tracing_thresh, ns: the graph tracer keeps only functions that took at least so long. */
   threshold = 0;
   readonly filter = new FunctionFilter('#### all functions enabled ####', 'mod');
+  readonly probes = new FunctionProbes();
   readonly notrace = new FunctionFilter('#### no functions disabled ####', 'mod');
   readonly graphFunction = new FunctionFilter('#### all functions enabled ####', 'none');
   readonly graphNotrace = new FunctionFilter('#### no functions disabled ####', 'none');
@@ -65,7 +67,7 @@ export class Ftrace implements PointListener {
 
   /** Functions are being traced: the wrappers must be in place. */
   get tracing(): boolean {
-    return this.current_tracer !== 'nop';
+    return this.current_tracer !== 'nop' || this.probes.active;
   }
 
   /** Makes the process-wide patches follow this kernel: called by the session for each kernel after fork or restore of a world. */
@@ -126,12 +128,17 @@ export class Ftrace implements PointListener {
     const { stack } = this;
     const caller = stack.length > 0 ? stack[stack.length - 1] : ROOTS[this.kernel.platform.cpus.current?.context ?? 'idle'];
     stack.push(name);
-    if (this.current_tracer === 'function') {
+    const command = this.probes.active ? this.probes.take(name) : undefined;
+    if (command !== undefined) this.tracing_on = command === 'traceon';
+    // only functions that pass the filters are hooked, and only those cost anything
+    const hooked = this.current_tracer !== 'nop' && this.wants(name);
+    if (this.current_tracer === 'function_graph') this.graphEnter(name, hooked);
+    else {
       this.entered.push(-1);
       this.triggers.push(false);
-      if (this.wants(name)) this.push(TRACE_FN, this.intern(name), this.intern(caller), 0, '');
-    } else this.graphEnter(name);
-    this.kernel.charge(this.kernel.platform.costs.ftrace);
+      if (hooked) this.push(TRACE_FN, this.intern(name), this.intern(caller), 0, '');
+    }
+    if (hooked) this.kernel.charge(this.kernel.platform.costs.ftrace);
   }
 
   leave(): void {
@@ -148,7 +155,7 @@ export class Ftrace implements PointListener {
     if (trigger && this.graphNotrace.names.has(name)) this.inGraphNotrace--;
   }
 
-  private graphEnter(name: string): void {
+  private graphEnter(name: string, hooked: boolean): void {
     const starts = this.graphFunction.names.has(name);
     const stops = this.graphNotrace.names.has(name);
     if (starts) this.inGraphFunction++;
@@ -156,7 +163,7 @@ export class Ftrace implements PointListener {
     this.triggers.push(starts || stops);
     const inside = (!this.graphFunction.active || this.inGraphFunction > 0) && this.inGraphNotrace === 0;
     const shallow = this.maxGraphDepth === 0 || this.graphDepth < this.maxGraphDepth;
-    if (!inside || !shallow || !this.wants(name)) {
+    if (!inside || !shallow || !hooked) {
       this.entered.push(-1);
       return;
     }

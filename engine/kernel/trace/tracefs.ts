@@ -1,31 +1,16 @@
 // tracefs: the files under /sys/kernel/tracing.
 import { Errno } from '../../base/errno.ts';
 import { ops } from '../../base/ops.ts';
-import {
-  FileNode,
-  GeneratedFile,
-  S_IFDIR,
-  S_IFREG,
-  StaticDir,
-  type DirNode,
-  type FileOps,
-  type FileWaiter,
-  type OpenFile,
-  type VfsContext,
-} from '../fs/node.ts';
+import { GeneratedFile, S_IFDIR, S_IFREG, StaticDir, type DirNode, type FileOps, type VfsContext } from '../fs/node.ts';
 import type { Kernel } from '../kernel.ts';
-import { comm, SHELL_COMM, SHELL_PID } from '../processes.ts';
-import { EventsDir, setEvents, setEventText } from './events_dir.ts';
-import type { FunctionFilter } from './filter.ts';
+import { EventsDir } from './events_dir.ts';
 import { withModule } from './filter.ts';
 import { TRACERS, UNEXPANDED_KB, type Ftrace } from './ftrace.ts';
-import { GraphState } from './function_graph.ts';
 import { MODELLED_OPTIONS, TRACE_OPTIONS, TRACER_OPTIONS } from './options.ts';
-import { consumeText, traceText } from './output.ts';
+import { FilterFile, MarkerFile, parseNumber, PidFile, SetEventFile, TraceFile, TracePipe } from './tracefs_files.ts';
 
 const RW = S_IFREG | 0o640;
 const RO = S_IFREG | 0o440;
-const WO = S_IFREG | 0o220;
 
 type TextOps = FileOps<undefined>;
 /** tracefs files without a write method refuse with EINVAL. */
@@ -191,157 +176,4 @@ function perCpuDir(kernel: Kernel): StaticDir {
     dir.add(`cpu${cpu}`, one);
   }
   return dir;
-}
-
-/** `trace`: opening it for writing with truncation empties the buffers. */
-class TraceFile extends FileNode {
-  readonly mode = RW;
-  constructor(
-    readonly kernel: Kernel,
-    private readonly cpu: number | undefined,
-  ) {
-    super();
-  }
-  read(_ctx: VfsContext): string {
-    return traceText(this.kernel.trace, this.cpu);
-  }
-  write(_ctx: VfsContext, _data: string): number {
-    return 0;
-  }
-  override truncate(_ctx: VfsContext): number {
-    this.kernel.trace.clear();
-    return 0;
-  }
-}
-
-/** `trace_pipe`: reading takes records out; a reader waits while there are none, and ends when tracing is off and it has read something. */
-class TracePipe extends FileNode {
-  readonly mode = RO;
-  constructor(
-    readonly kernel: Kernel,
-    private readonly cpu: number | undefined,
-  ) {
-    super();
-  }
-  override get stream(): boolean {
-    return true;
-  }
-  read(_ctx: VfsContext): number {
-    return -Errno.EAGAIN;
-  }
-  write(_ctx: VfsContext, _data: string): number {
-    return -Errno.EINVAL;
-  }
-  override readStream(file: OpenFile): string | undefined {
-    const { trace } = this.kernel;
-    const state = file.priv instanceof GraphState ? file.priv : new GraphState();
-    file.priv = state;
-    const text = consumeText(trace, state, this.cpu);
-    file.pos += text.length;
-    return text === '' && !trace.tracing_on && file.pos > 0 ? undefined : text;
-  }
-  override wait(waiter: FileWaiter): void {
-    this.kernel.trace.wait(waiter);
-  }
-}
-
-class MarkerFile extends FileNode {
-  readonly mode = WO;
-  constructor(readonly kernel: Kernel) {
-    super();
-  }
-  read(_ctx: VfsContext): number {
-    return -Errno.EINVAL;
-  }
-  write(ctx: VfsContext, data: string): number {
-    const process = this.kernel.procs.get(ctx.pid);
-    if (!this.kernel.trace.option('markers')) return -Errno.EBADF;
-    this.kernel.trace.mark(process?.pid ?? SHELL_PID, process === undefined ? SHELL_COMM : comm(process), data);
-    return 0;
-  }
-}
-
-/** A file over one of the four function filters. */
-class FilterFile extends FileNode {
-  readonly mode = RW;
-  constructor(
-    readonly kernel: Kernel,
-    private readonly which: 'filter' | 'notrace' | 'graphFunction' | 'graphNotrace',
-  ) {
-    super();
-  }
-  private get filter(): FunctionFilter {
-    return this.kernel.trace[this.which];
-  }
-  read(_ctx: VfsContext): string {
-    return this.filter.text(this.kernel.trace.availableFunctions());
-  }
-  write(_ctx: VfsContext, data: string): number {
-    return this.filter.write(data, this.kernel.trace.availableFunctions());
-  }
-  override truncate(_ctx: VfsContext): number {
-    this.filter.clear();
-    return 0;
-  }
-}
-
-class PidFile extends FileNode {
-  readonly mode = RW;
-  constructor(
-    readonly kernel: Kernel,
-    private readonly which: 'pids' | 'eventPids',
-  ) {
-    super();
-  }
-  read(_ctx: VfsContext): string {
-    const pids = this.kernel.trace[this.which];
-    if (pids.size === 0) return this.which === 'pids' ? 'no pid\n' : '';
-    return [...pids]
-      .sort((a, b) => a - b)
-      .map((p) => `${p}\n`)
-      .join('');
-  }
-  write(_ctx: VfsContext, data: string): number {
-    const numbers = data
-      .split(/\s+/)
-      .filter((w) => w !== '')
-      .map(parseNumber);
-    for (const n of numbers) if (n === undefined) return -Errno.EINVAL;
-    for (const n of numbers) if (n !== undefined) this.kernel.trace[this.which].add(n);
-    return 0;
-  }
-  override truncate(_ctx: VfsContext): number {
-    this.kernel.trace[this.which].clear();
-    return 0;
-  }
-}
-
-class SetEventFile extends FileNode {
-  readonly mode = RW;
-  constructor(readonly kernel: Kernel) {
-    super();
-  }
-  read(_ctx: VfsContext): string {
-    return setEventText(this.kernel.trace);
-  }
-  write(_ctx: VfsContext, data: string): number {
-    for (const word of data.split(/[\s,]+/)) {
-      if (word === '') continue;
-      const negated = word.startsWith('!');
-      const err = setEvents(this.kernel.trace, negated ? word.slice(1) : word, !negated);
-      if (err < 0) return err;
-    }
-    return 0;
-  }
-  override truncate(_ctx: VfsContext): number {
-    return setEvents(this.kernel.trace, '*:*', false);
-  }
-}
-
-/** Decimal, hexadecimal or octal as kstrtoul reads them. */
-export function parseNumber(text: string): number | undefined {
-  const t = text.trim();
-  if (/^0[xX][0-9a-fA-F]+$/.test(t)) return parseInt(t, 16);
-  if (/^0[0-7]+$/.test(t)) return parseInt(t, 8);
-  return /^\+?\d+$/.test(t) ? Number(t) : undefined;
 }
