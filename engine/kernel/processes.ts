@@ -114,7 +114,7 @@ export class Processes implements Actor {
     const file = this.files.get(process.pid)?.get(fd);
     if (file === undefined) {
       this.output.out.push({ pid: process.pid, fd, data: text });
-      this.kernel.platform.sim.attention = true;
+      this.kernel.platform.sim.attention.raised = true;
     } else this.kernel.vfs.write(file, text);
   }
 
@@ -124,7 +124,7 @@ export class Processes implements Actor {
     this.table.delete(process.pid);
     this.kernel.netns.put_net(process.net);
     this.output.exits.push({ pid: process.pid, status: process.status, exec: process.execRequest });
-    this.kernel.platform.sim.attention = true;
+    this.kernel.platform.sim.attention.raised = true;
   }
 
   /** Runs `process.onEvent(op, arg)` in task context on its CPU as soon as that is free. */

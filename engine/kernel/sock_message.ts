@@ -14,7 +14,6 @@ export class SockMessages {
   constructor(readonly kernel: Kernel) {}
 
   read(sk: Sock, skb: SkBuff, size: number): Message {
-    const { ram } = this.kernel.skb;
     const data = this.bytes(skb, size);
     const m: Writable<Message> = {
       data,

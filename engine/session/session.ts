@@ -117,7 +117,7 @@ export class Session {
   run(until: Instant, maxEvents: number): 'time' | 'events' | 'attention' | 'idle' {
     const { sim } = this.world;
     let left = maxEvents;
-    sim.attention = false;
+    sim.attention.raised = false;
     for (;;) {
       const due = this.nextTime();
       if (due === undefined) return this.stop('idle');
@@ -126,7 +126,7 @@ export class Session {
       const replaying = sim.executed < this.lastEvent;
       this.advance();
       if (replaying && sim.executed === this.lastEvent) this.discard();
-      if (sim.attention && !replaying) return this.stop('attention');
+      if (sim.attention.raised && !replaying) return this.stop('attention');
       if (!replaying) this.checkpoints.offer(this.world);
     }
   }

@@ -1,6 +1,8 @@
 // The world's clock, stable event queue and named streams of chance. All time, order and chance in the engine come from here.
 import { invariant, InvariantError } from '../base/ops.ts';
 import type { Duration, Instant } from '../base/units.ts';
+import type { Cloner, SelfCloning } from './clone.ts';
+import type { SelfHashing } from './hash.ts';
 import { RandomStream } from './random.ts';
 
 /** Something an event can happen to. `op` is a small integer private to the target; `arg` is data (a number or a world object). */
@@ -28,12 +30,22 @@ export class SimEvent {
 
 const before = (a: SimEvent, b: SimEvent): boolean => a.time < b.time || (a.time === b.time && a.seq < b.seq);
 
+/** Raised by whatever the outside may want to react to before time goes on (a process wrote or exited); lowered by the session. Not state. */
+export class Attention implements SelfCloning, SelfHashing {
+  raised = false;
+  cloneInto(cloner: Cloner): Attention {
+    return cloner.register(this, new Attention());
+  }
+  hashInto(): void {
+    // what the outside looks at is not state
+  }
+}
+
 export class Sim {
   now = 0 as Instant;
   /** Events executed so far. */
   executed = 0;
-  /** Set by whatever the outside may want to react to before time goes on (a process wrote or exited); cleared by the session. */
-  attention = false;
+  readonly attention = new Attention();
   readonly seed: number;
   private nextSeq = 0;
   private nextId = 1;

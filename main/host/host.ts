@@ -253,7 +253,9 @@ export class Host {
         client.terminals.add(id);
         return { id, title: netns === '' ? p.machine : `${p.machine}/${netns}` };
       },
-      'term.input': ({ id, data }) => this.terminals.input(id, data),
+      'term.input': ({ id, data }) => {
+        if (!this.terminals.input(id, data)) throw new UserError('That terminal has ended: open a new one.');
+      },
       'term.resize': ({ id, cols, rows }) => this.terminals.resize(id, cols, rows),
       'term.ack': ({ id, chars }) => this.terminals.ack(id, chars),
       'term.close': ({ id }) => this.terminals.close(id),
@@ -265,8 +267,8 @@ export class Host {
         const to = path ?? this.fresh('packets', 'pcapng');
         return { path: to, packets: writeFrames(to, this.open.stores, this.open.session.event) };
       },
-      'trace.rows': (p) => traceRows(this.open.stores, this.open.session.event, p),
-      'trace.spans': (p) => spans(this.open.stores, this.open.session.event, p),
+      'trace.rows': (p) => traceRows(this.open.stores, this.open.session.lastEvent, p),
+      'trace.spans': (p) => spans(this.open.stores, this.open.session.lastEvent, p),
       'inspect.get': (p) => inspect(this.open.session.world, p),
       'record.start': async ({ path }) => {
         if (this.recording !== undefined) throw new UserError('A recording is running already: stop it first.');
@@ -305,8 +307,8 @@ export class Host {
         value: () => ({ total: this.open.stores.frames.upTo(this.open.session.event) }),
       },
       trace: {
-        version: () => this.open.stores.trace.upTo(this.open.session.event),
-        value: () => ({ total: this.open.stores.trace.upTo(this.open.session.event) }),
+        version: () => this.open.stores.trace.upTo(this.open.session.lastEvent),
+        value: () => ({ total: this.open.stores.trace.upTo(this.open.session.lastEvent) }),
       },
       log: { version: () => this.open.edits.log.length, value: (): readonly ActionLogEntry[] => [...this.open.edits.log] },
       problems: { version: () => this.problemVersion, value: () => [...this.problems] },

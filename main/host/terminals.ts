@@ -106,8 +106,11 @@ export class Terminals {
     return id;
   }
 
-  input(id: number, data: string): void {
-    this.open.get(id)?.input(data);
+  /** False when there is no such terminal. */
+  input(id: number, data: string): boolean {
+    const t = this.open.get(id);
+    t?.input(data);
+    return t !== undefined;
   }
   resize(id: number, cols: number, rows: number): void {
     this.open.get(id)?.resize(cols, rows);
@@ -121,7 +124,11 @@ export class Terminals {
     this.backlog.delete(id);
   }
   closeAll(): void {
-    for (const id of [...this.open.keys()]) this.close(id);
+    for (const id of [...this.open.keys()]) {
+      // hung up, as when a line is cut
+      this.emit(id, { exit: 129 });
+      this.close(id);
+    }
   }
 
   /** Sends what waited for a subscriber. */
