@@ -10,6 +10,7 @@ import { availableFunctions } from './functions.ts';
 import { TRACE_OPTIONS, TRACER_OPTIONS } from './options.ts';
 import { FunctionProbes } from './probes.ts';
 import { releasePatches, updatePatches } from './patch.ts';
+import { UNREACHED_EVENTS } from './unreached_events.ts';
 import { CpuRing, TRACE_EVENT, TRACE_FN, TRACE_GRAPH_ENT, TRACE_GRAPH_RET, TRACE_PRINT, type RingRecord } from './ring_buffer.ts';
 
 export type TracerName = 'nop' | 'function' | 'function_graph';
@@ -63,6 +64,7 @@ export class Ftrace implements PointListener {
 
   constructor(readonly kernel: Kernel) {
     this.rings = kernel.platform.cpus.list.map((cpu) => new CpuRing(cpu.id, DEFAULT_KB));
+    for (const def of UNREACHED_EVENTS) kernel.platform.scope.point(def);
   }
 
   /** Functions are being traced: the wrappers must be in place. */
