@@ -3,8 +3,8 @@ import { useCallback, useEffect, useRef, useState, type KeyboardEvent, type Mous
 import type { RingInfo } from '../../../preload/contract.ts';
 import { drawRing, prepareCanvas } from './ring_draw.ts';
 import type { RingFeed } from './ring_feed.ts';
-import { descriptorAt, ringLayout, type RingLayout, type RingShape } from './ring_layout.ts';
-import { cursorAfter, describeDescriptor, ownerOf, queueTitle } from './rings_view.ts';
+import { descriptorAt, ringLayout, slotAt, type RingLayout, type RingShape, type SlotRef } from './ring_layout.ts';
+import { cursorAfter, describeDescriptor, describeSlot, ownerOf, queueTitle } from './rings_view.ts';
 
 interface RingCanvasProps {
   readonly ring: RingInfo;
@@ -19,6 +19,7 @@ export function RingCanvas({ ring, feed, shape, opened, onOpen }: RingCanvasProp
   const canvas = useRef<HTMLCanvasElement>(null);
   const status = useRef<HTMLParagraphElement>(null);
   const hovered = useRef<number>(undefined);
+  const hoveredSlot = useRef<SlotRef>(undefined);
   const active = useRef<number>(undefined);
   const focused = useRef(false);
   const [width, setWidth] = useState(0);
@@ -41,7 +42,14 @@ export function RingCanvas({ ring, feed, shape, opened, onOpen }: RingCanvasProp
       if (context === undefined || latest === undefined) return;
       drawRing(context, layout, latest, { active: active.current, hovered: hovered.current, opened, focused: focused.current });
       const described = hovered.current ?? (focused.current ? active.current : undefined) ?? opened;
-      if (status.current !== null) status.current.textContent = described === undefined ? '' : describeDescriptor(latest, described);
+      const slot = hoveredSlot.current;
+      const text =
+        slot !== undefined
+          ? describeSlot(latest, slot.track, slot.slot)
+          : described === undefined
+            ? ''
+            : describeDescriptor(latest, described);
+      if (status.current !== null) status.current.textContent = text;
       if (box.current === null) return;
       box.current.dataset['owners'] = latest.owners;
       if (active.current !== undefined) box.current.dataset['activeOwner'] = ownerOf(latest.owners, active.current);
@@ -60,11 +68,9 @@ export function RingCanvas({ ring, feed, shape, opened, onOpen }: RingCanvasProp
     },
     [feed],
   );
-  const under = (event: MouseEvent): number | undefined => {
+  const under = <T,>(event: MouseEvent, find: (layout: RingLayout, x: number, y: number) => T | undefined): T | undefined => {
     const rect = canvas.current?.getBoundingClientRect();
-    return rect === undefined || layout === undefined
-      ? undefined
-      : descriptorAt(layout, event.clientX - rect.left, event.clientY - rect.top);
+    return rect === undefined || layout === undefined ? undefined : find(layout, event.clientX - rect.left, event.clientY - rect.top);
   };
   const onKeyDown = (event: KeyboardEvent): void => {
     const at = active.current ?? opened ?? 0;
@@ -104,15 +110,17 @@ export function RingCanvas({ ring, feed, shape, opened, onOpen }: RingCanvasProp
           feed.schedule();
         }}
         onMouseMove={(event) => {
-          hovered.current = under(event);
+          hovered.current = under(event, descriptorAt);
+          hoveredSlot.current = under(event, slotAt);
           feed.schedule();
         }}
         onMouseLeave={() => {
           hovered.current = undefined;
+          hoveredSlot.current = undefined;
           feed.schedule();
         }}
         onClick={(event) => {
-          const id = under(event);
+          const id = under(event, descriptorAt);
           if (id === undefined) return;
           setActive(id);
           onOpen(id);

@@ -119,11 +119,39 @@ export function descriptorAt(layout: RingLayout, x: number, y: number): number |
   const dy = y - layout.cy;
   const radius = Math.hypot(dx, dy);
   if (radius > layout.outerR + 4 || radius < layout.innerR - 4) return undefined;
-  const turn = (Math.atan2(dy, dx) + Math.PI / 2 + 2 * Math.PI) % (2 * Math.PI);
-  return Math.min(layout.size - 1, Math.floor((turn / (2 * Math.PI)) * layout.size));
+  return slotUnder(layout, x, y);
+}
+
+/** The slot in whose direction from the centre a point lies. */
+function slotUnder({ cx, cy, size }: CircleLayout, x: number, y: number): number {
+  const turn = (Math.atan2(y - cy, x - cx) + Math.PI / 2 + 2 * Math.PI) % (2 * Math.PI);
+  return Math.min(size - 1, Math.floor((turn / (2 * Math.PI)) * size));
 }
 
 /** x of the left edge of a slot on an index track of a strip. */
 export function slotX(layout: StripLayout, slot: number): number {
   return layout.left + (slot / layout.size) * layout.columns * layout.cell;
+}
+
+export interface SlotRef {
+  readonly track: 'avail' | 'used';
+  readonly slot: number;
+}
+
+/** Pixels beside an index track that still count as on it. */
+const TRACK_REACH = 4;
+
+/** The slot of the avail or used ring under a point. */
+export function slotAt(layout: RingLayout, x: number, y: number): SlotRef | undefined {
+  if (layout.shape === 'strip') {
+    const slot = Math.floor(((x - layout.left) / (layout.columns * layout.cell)) * layout.size);
+    if (slot < 0 || slot >= layout.size) return undefined;
+    const on = (top: number): boolean => y >= top - TRACK_REACH && y < top + TRACK_BAR + TRACK_REACH;
+    if (on(layout.availY + TRACK - TRACK_BAR)) return { track: 'avail', slot };
+    return on(layout.usedY) ? { track: 'used', slot } : undefined;
+  }
+  const radius = Math.hypot(x - layout.cx, y - layout.cy);
+  const slot = slotUnder(layout, x, y);
+  if (Math.abs(radius - layout.availR) <= TRACK_REACH) return { track: 'avail', slot };
+  return Math.abs(radius - layout.usedR) <= TRACK_REACH ? { track: 'used', slot } : undefined;
 }

@@ -1,12 +1,13 @@
 // The ring inspector tells the truth about indexes that wrap, chains, stalls, and what is under the pointer.
 import { describe, expect, it } from 'vitest';
 import type { RingInfo, SplitRingView } from '../../../preload/contract.ts';
-import { descriptorAt, descriptorCentre, ringLayout } from './ring_layout.ts';
+import { descriptorAt, descriptorCentre, ringLayout, slotAt } from './ring_layout.ts';
 import {
   chainMembers,
   countOwners,
   cursorAfter,
   describeDescriptor,
+  describeSlot,
   descriptorRow,
   fact,
   health,
@@ -133,6 +134,14 @@ describe('rings_view', () => {
     expect(cursorAfter('ArrowDown', 6, 8, 4)).toBe(2);
     expect(cursorAfter('End', 0, 8, 4)).toBe(7);
     expect(cursorAfter('x', 0, 8, 4)).toBeUndefined();
+  });
+  it('a slot tells what stands in it, whose turn it is, and which index points there', () => {
+    const view = ring({ availRing: [7, 6, 5, 4, 3, 2, 1, 0], usedRing: Array(16).fill(9) });
+    expect(describeSlot(view, 'avail', 6)).toBe('avail ring[6] = descriptor 1, published, not fetched · fetched');
+    expect(describeSlot(view, 'used', 0)).toBe('used ring[0] = descriptor 9, 9 bytes written, reaped or never used');
+    const strip = ringLayout('strip', 256, 320);
+    expect(slotAt(strip, 160, 46)).toEqual({ track: 'avail', slot: 128 });
+    expect(slotAt(strip, 160, 80)).toBeUndefined();
   });
   it('the pointer finds every descriptor where it is drawn, in both shapes and all sizes', () => {
     for (const shape of ['circle', 'strip'] as const) {

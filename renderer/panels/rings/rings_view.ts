@@ -172,6 +172,20 @@ export function describeDescriptor(view: SplitRingView, id: number): string {
   return `Descriptor ${id}: ${OWNER_TEXT[row.owner].word}${chain}${buffer}`;
 }
 
+/** What stands in a slot of the avail or used ring, and whose turn it is; the markers that point at it. */
+export function describeSlot(view: SplitRingView, track: Marker['track'], slot: number): string {
+  const here = markers(view).filter((marker) => marker.track === track && marker.slot === slot);
+  const pointed = here.length === 0 ? '' : ` · ${here.map((marker) => marker.label).join(', ')}`;
+  if (track === 'avail') {
+    const head = view.availRing?.[slot];
+    const state = inWindow(unfetched(view), slot, view.size) ? 'published, not fetched' : 'fetched or never used';
+    return `avail ring[${slot}]${head === undefined ? '' : ` = descriptor ${head}`}, ${state}${pointed}`;
+  }
+  const id = view.usedRing?.[slot * 2];
+  const state = inWindow(unreaped(view), slot, view.size) ? 'returned, not reaped' : 'reaped or never used';
+  return `used ring[${slot}]${id === undefined ? '' : ` = descriptor ${id}, ${view.usedRing?.[slot * 2 + 1] ?? 0} bytes written`}, ${state}${pointed}`;
+}
+
 export type Health = 'ok' | 'stopped' | 'fault' | 'disabled';
 
 export function health(view: SplitRingView): Health {
