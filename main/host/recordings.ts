@@ -114,7 +114,7 @@ export interface SessionFile {
   readonly marks: readonly Mark[];
   /** Records of the trace in the file. */
   readonly traced: number;
-  /** Bytes at the end that could not be read, when the file was cut off. */
+  /** The file was cut off before its end. */
   readonly truncated: boolean;
 }
 
@@ -136,11 +136,13 @@ export function readSession(path: string): SessionFile {
   const log: LoggedInput[] = [];
   const marks: Mark[] = [];
   let traced = 0;
+  let ended = false;
   const broken = (what: string): SessionFileError => new SessionFileError(`${path}: ${what}: it is not a Ringscope session, or it is damaged`);
   try {
     reader.append(bytes);
     for (let r = reader.nextRecord(); r !== undefined; r = reader.nextRecord()) {
       if (r.type === 'Metadata' && r.name === FORMAT) meta = r.metadata;
+      else if (r.type === 'Footer') ended = true;
       else if (r.type === 'Channel') channels.set(r.id, r.topic);
       else if (r.type === 'Message') {
         const topic = channels.get(r.channelId);
@@ -165,6 +167,6 @@ export function readSession(path: string): SessionFile {
   if (meta === undefined) throw broken('the session header is missing');
   if (meta.get('version') !== VERSION) throw new SessionFileError(`${path}: this session has format ${meta.get('version') ?? '?'}; this version of Ringscope reads format ${VERSION}`);
   const lab = { ...parseLab(meta.get('lab') ?? '', `${path} (lab)`), seed: Number(meta.get('seed')) };
-  return { lab, log, marks, traced, truncated: marks.at(-1)?.end !== true };
+  return { lab, log, marks, traced, truncated: !ended };
 }
 
