@@ -36,6 +36,8 @@ export abstract class Process implements Actor {
   label = '';
   cpu = 0;
   cwd = '/';
+  /** Effective user; 0 has every capability, others have none. */
+  uid = 0;
   env: Readonly<Record<string, string>> = {};
   exited = false;
   /** Exit status; 128 + signal when killed by one. */
