@@ -7,7 +7,8 @@ import { AF, NUD, RTN, RT_SCOPE } from '../rtnl_records.ts';
 import { PACKET_HOST, PACKET_LOOPBACK, PACKET_OTHERHOST, type SkBuff } from '../skbuff.ts';
 import { skb_network_header, skb_reserve, skb_reset_network_header } from '../skb_inline.ts';
 import { inDev, ipv4Net } from './ipv4_net.ts';
-import { NEIGH_OUT, NEIGH_UPDATE_F, NUD_VALID, type NeighCore, type NeighProtocol, type NeighTable, type Neighbour } from './neighbour.ts';
+import { NEIGH_OUT, NEIGH_UPDATE_F, NUD_VALID, type NeighProtocol, type NeighTable, type Neighbour } from './neigh_table.ts';
+import type { NeighCore } from './neighbour.ts';
 import type { Rtable } from './route.ts';
 
 export const v4bytes = (a: number): Uint8Array => Uint8Array.of(a >>> 24, (a >>> 16) & 0xff, (a >>> 8) & 0xff, a & 0xff);

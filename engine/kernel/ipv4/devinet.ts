@@ -9,7 +9,7 @@ import { TimerList } from '../timer.ts';
 import type { Actor } from '../../sim/sim.ts';
 import type { IpMcList } from './igmp.ts';
 import { DEVCONF_KEYS, Ipv4Devconf, inDev, ipv4Net } from './ipv4_net.ts';
-import { NeighParms } from './neighbour.ts';
+import { NeighParms } from './neigh_table.ts';
 
 export class InIfaddr {
   broadcast = 0;
@@ -73,6 +73,7 @@ export class Devinet implements Actor {
     const idev = new InDevice(dev, n4.confDefault, this.kernel.ipv4.neigh.neigh_parms_alloc(dev, arp.tbl));
     dev.ip_ptr = idev;
     this.devinet_sysctl_register(idev);
+    this.kernel.ipv4.rtnlAddr.inet_netconf_notify_devconf(dev.net, 'RTM_NEWNETCONF', dev.ifindex, idev.cnf);
     igmp.ip_mc_init_dev(idev);
     if ((dev.flags & IFF.UP) !== 0) igmp.ip_mc_up(idev);
     return idev;
@@ -85,6 +86,7 @@ export class Devinet implements Actor {
     for (let ifa = idev.ifa_list.at(0); ifa !== undefined; ifa = idev.ifa_list.at(0)) this.inet_del_ifa(idev, ifa);
     dev.ip_ptr = undefined;
     this.devinet_sysctl_unregister(dev);
+    this.kernel.ipv4.rtnlAddr.inet_netconf_notify_devconf(dev.net, 'RTM_DELNETCONF', dev.ifindex, idev.cnf);
     this.kernel.ipv4.neigh.neigh_parms_release(dev, this.kernel.ipv4.arp.tbl);
     this.kernel.ipv4.arp.arp_ifdown(dev);
   }

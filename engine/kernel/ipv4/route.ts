@@ -10,7 +10,7 @@ import { skb_network_header } from '../skb_inline.ts';
 import { FibResult, Flow4, type FibException, type FibInfo, type FibNh } from './fib_table.ts';
 import { inDev, ipv4Net, type Ipv4Net } from './ipv4_net.ts';
 import { IPSTATS } from './mib.ts';
-import type { Neighbour } from './neighbour.ts';
+import type { Neighbour } from './neigh_table.ts';
 
 /** What receives a packet that has the route, and what sends it. */
 export const RT_IN = { NONE: 0, LOCAL_DELIVER: 1, FORWARD: 2, ERROR: 3 } as const;

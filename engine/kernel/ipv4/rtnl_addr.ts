@@ -103,18 +103,26 @@ export class RtnlAddr {
     return out;
   }
 
-  inet_netconf_dump_devconf(net: Net): NetconfInfo[] {
-    const n4 = ipv4Net(net);
-    const one = (ifindex: number, cnf: Ipv4Devconf): NetconfInfo => ({
+  private inet_netconf_fill_devconf(ifindex: number, cnf: Ipv4Devconf): NetconfInfo {
+    return {
       family: AF.INET, ifindex, forwarding: cnf.forwarding, rp_filter: cnf.rp_filter, mc_forwarding: cnf.mc_forwarding, proxy_neigh: cnf.proxy_arp,
       ignore_routes_with_linkdown: cnf.ignore_routes_with_linkdown,
-    });
+    };
+  }
+
+  inet_netconf_notify_devconf(net: Net, type: 'RTM_NEWNETCONF' | 'RTM_DELNETCONF', ifindex: number, cnf: Ipv4Devconf): void {
+    const { rtnl } = this.kernel;
+    if (rtnl.listening(net, 'netconf')) rtnl.notify(net, 'netconf', { type, info: this.inet_netconf_fill_devconf(ifindex, cnf) });
+  }
+
+  inet_netconf_dump_devconf(net: Net): NetconfInfo[] {
+    const n4 = ipv4Net(net);
     const out: NetconfInfo[] = [];
     for (const dev of net.devices) {
       const idev = inDev(dev);
-      if (idev !== undefined) out.push(one(dev.ifindex, idev.cnf));
+      if (idev !== undefined) out.push(this.inet_netconf_fill_devconf(dev.ifindex, idev.cnf));
     }
-    out.push(one(-1, n4.confAll), one(-2, n4.confDefault));
+    out.push(this.inet_netconf_fill_devconf(-1, n4.confAll), this.inet_netconf_fill_devconf(-2, n4.confDefault));
     return out;
   }
 }

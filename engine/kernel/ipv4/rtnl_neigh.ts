@@ -5,12 +5,11 @@ import { IFF } from '../net_device.ts';
 import type { Net } from '../net_namespace.ts';
 import { AF, NLM_F, NTF, NUD, type NeighInfo, type NeighRequest, type NeighTableInfo } from '../rtnl_records.ts';
 import { NL_OK, type NlResult } from '../rtnetlink.ts';
+import { neighOrder } from './neigh_hash.ts';
 import { v6key } from '../ipv6/in6.ts';
 import { v4number } from './arp.ts';
-import { NEIGH_UPDATE_F, NUD_VALID, type NeighParms, type NeighTable, type Neighbour } from './neighbour.ts';
+import { NEIGH_UPDATE_F, NUD_VALID, type NeighParms, type NeighTable, type Neighbour } from './neigh_table.ts';
 
-
-const BUCKETS = 8;
 
 export class RtnlNeigh {
   constructor(readonly kernel: Kernel) {}
@@ -120,22 +119,9 @@ export class RtnlNeigh {
           if (p.net === net) out.push({ family: tbl.family, ifindex: p.dev?.ifindex ?? 0, state: NUD.NONE, flags: p.flags | NTF.PROXY, type: 1, dst: p.addr });
         continue;
       }
-      for (const n of this.ordered(net, tbl)) out.push(this.neigh_fill_info(n));
+      for (const n of neighOrder(tbl, net)) out.push(this.neigh_fill_info(n));
     }
     return out;
-  }
-
-  /** Chain by chain; within one the newest first (Linux: neigh_hash_table, 8 chains at first). */
-  ordered(net: Net, tbl: NeighTable): Neighbour[] {
-    const found: { readonly n: Neighbour; readonly chain: number }[] = [];
-    for (const [dev, map] of tbl.byDev) if (dev.net === net) for (const n of map.values()) found.push({ n, chain: this.chainOf(n) });
-    return found.sort((a, b) => a.chain - b.chain || b.n.order - a.n.order).map((f) => f.n);
-  }
-
-  private chainOf(n: Neighbour): number {
-    let h = Math.imul(n.dev.ifindex, 0x61c88647);
-    for (let i = 0; i < n.addr.length; i++) h = Math.imul(h ^ n.addr[i], 0x01000193);
-    return h >>> (32 - Math.log2(BUCKETS));
   }
 
   neightbl_dump_info(net: Net, family: number): NeighTableInfo[] {
@@ -162,7 +148,7 @@ export class RtnlNeigh {
   procNetArp(net: Net): { addr: Uint8Array; hwType: number; flags: number; lladdr: Uint8Array; device: string }[] {
     const tbl = this.table(AF.INET);
     if (tbl === undefined) return [];
-    const rows = this.ordered(net, tbl)
+    const rows = neighOrder(tbl, net)
       .filter((n) => (n.nud_state & ~NUD.NOARP) !== 0 && (n.dev.flags & IFF.LOOPBACK) === 0)
       .map((n) => ({
         addr: n.addr, hwType: n.dev.type, flags: (n.nud_state & NUD.PERMANENT) !== 0 ? 6 : (n.nud_state & NUD_VALID) !== 0 ? 2 : 0,

@@ -4,7 +4,7 @@ import type { SysctlHandler } from '../fs/sysctl.ts';
 import type { Kernel } from '../kernel.ts';
 import type { Net } from '../net_namespace.ts';
 import { DEVCONF_KEYS, Ipv4Devconf, ROUTE_KEYS, SYSCTL_KEYS, inDev, ipv4Net, type DevconfKey, type Ipv4Sysctls, type RouteSysctls } from './ipv4_net.ts';
-import type { NeighParms, NeighTable } from './neighbour.ts';
+import type { NeighParms, NeighTable } from './neigh_table.ts';
 
 /** Values nothing here reads, but that a machine shows (TCP's are the transport's own). */
 const SHOWN: readonly (readonly [string, string])[] = [

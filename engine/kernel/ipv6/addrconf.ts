@@ -113,6 +113,7 @@ export class Addrconf implements Actor {
     if ((dev.flags & IFF.LOOPBACK) !== 0) idev.cnf.use_tempaddr = -1;
     dev.ip6_ptr = idev;
     ipv6.sysctls.addrconf_sysctl_register(idev);
+    ipv6.rtnlAddr.inet6_netconf_notify_devconf(dev.net, 'RTM_NEWNETCONF', dev.ifindex, idev.cnf);
     ipv6.mcast.ipv6_mc_init_dev(idev);
     idev.tstamp = this.kernel.now();
     if (this.kernel.net.link.netif_running(dev) && this.addrconf_link_ready(dev)) idev.ready = true;
@@ -446,6 +447,7 @@ export class Addrconf implements Actor {
       }
     }
     if (unregister) {
+      ipv6.rtnlAddr.inet6_netconf_notify_devconf(dev.net, 'RTM_DELNETCONF', dev.ifindex, idev.cnf);
       ipv6.mcast.ipv6_mc_destroy_dev(idev);
       ipv4.neigh.neigh_parms_release(dev, ipv6.ndisc.tbl);
     } else ipv6.mcast.ipv6_mc_down(idev);

@@ -1,6 +1,6 @@
 // IPv6 routes: tables, look-up, and the route of a packet (Linux: net/ipv6/ip6_fib.c, route.c).
 import { Errno } from '../../base/errno.ts';
-import type { Neighbour } from '../ipv4/neighbour.ts';
+import type { Neighbour } from '../ipv4/neigh_table.ts';
 import type { Kernel } from '../kernel.ts';
 import { IFF, type NetDevice } from '../net_device.ts';
 import type { Net } from '../net_namespace.ts';
@@ -104,13 +104,12 @@ export class Fib6 {
     return this.fib6_add(net, rt, NLM_F.CREATE | NLM_F.APPEND);
   }
 
-  ip6_del_rt(net: Net, rt: Fib6Info, quiet = false): number {
+  ip6_del_rt(net: Net, rt: Fib6Info): number {
     const table = ipv6Net(net).tables.get(rt.table);
     const at = table?.indexOf(rt) ?? -1;
     if (table === undefined || at < 0) return -Errno.ENOENT;
     table.splice(at, 1);
-    if (quiet) ipv6Net(net).genid++;
-    else this.flushed(net, 'RTM_DELROUTE', rt);
+    this.flushed(net, 'RTM_DELROUTE', rt);
     return 0;
   }
 
@@ -135,12 +134,9 @@ export class Fib6 {
     ipv6Net(dev.net).genid++;
   }
 
-  /** A device goes down: its routes go, without a word for each (Linux: rt6_disable_ip()). */
+  /** A device goes down: its routes go. */
   rt6_disable_ip(dev: NetDevice): void {
-    for (const table of ipv6Net(dev.net).tables.values()) {
-      for (const rt of table.filter((r) => r.dev === dev)) table.splice(table.indexOf(rt), 1);
-    }
-    ipv6Net(dev.net).genid++;
+    for (const table of ipv6Net(dev.net).tables.values()) for (const rt of table.filter((r) => r.dev === dev)) this.ip6_del_rt(dev.net, rt);
   }
 
   /** The best route of one table, or undefined. */

@@ -2,7 +2,7 @@
 import type { NetDevice } from '../net_device.ts';
 import type { Net } from '../net_namespace.ts';
 import type { FragQueue } from '../ipv4/ip_fragment.ts';
-import type { NeighParms } from '../ipv4/neighbour.ts';
+import type { NeighParms } from '../ipv4/neigh_table.ts';
 import { INFINITY_LIFE_TIME } from '../rtnl_records.ts';
 import { TimerList } from '../timer.ts';
 import { WorkStruct } from '../workqueue.ts';

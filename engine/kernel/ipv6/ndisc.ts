@@ -7,7 +7,8 @@ import { IFF, type NetDevice } from '../net_device.ts';
 import { AF, IFA_F, NUD, RTN } from '../rtnl_records.ts';
 import type { SkBuff } from '../skbuff.ts';
 import { skb_network_header, skb_transport_header } from '../skb_inline.ts';
-import { NEIGH_OUT, NEIGH_UPDATE_F, NUD_VALID, type NeighCore, type NeighProtocol, type NeighTable, type Neighbour } from '../ipv4/neighbour.ts';
+import { NEIGH_OUT, NEIGH_UPDATE_F, NUD_VALID, type NeighProtocol, type NeighTable, type Neighbour } from '../ipv4/neigh_table.ts';
+import type { NeighCore } from '../ipv4/neighbour.ts';
 import { IN6_LL_ALLNODES, eq6, isAny6, isMulticast6, multicastMac6, solicitedNode, v6key } from './in6.ts';
 import { in6Dev, ipv6Net } from './ipv6_net.ts';
 

@@ -99,18 +99,26 @@ export class RtnlAddr6 {
     return out;
   }
 
-  inet6_netconf_dump_devconf(net: Net): NetconfInfo[] {
-    const n6 = ipv6Net(net);
-    const one = (ifindex: number, cnf: Ipv6Devconf): NetconfInfo => ({
+  private inet6_netconf_fill_devconf(ifindex: number, cnf: Ipv6Devconf): NetconfInfo {
+    return {
       family: AF.INET6, ifindex, forwarding: cnf.forwarding, mc_forwarding: cnf.mc_forwarding, proxy_neigh: cnf.proxy_ndp,
       ignore_routes_with_linkdown: cnf.ignore_routes_with_linkdown,
-    });
+    };
+  }
+
+  inet6_netconf_notify_devconf(net: Net, type: 'RTM_NEWNETCONF' | 'RTM_DELNETCONF', ifindex: number, cnf: Ipv6Devconf): void {
+    const { rtnl } = this.kernel;
+    if (rtnl.listening(net, 'netconf')) rtnl.notify(net, 'netconf', { type, info: this.inet6_netconf_fill_devconf(ifindex, cnf) });
+  }
+
+  inet6_netconf_dump_devconf(net: Net): NetconfInfo[] {
+    const n6 = ipv6Net(net);
     const out: NetconfInfo[] = [];
     for (const dev of net.devices) {
       const idev = in6Dev(dev);
-      if (idev !== undefined) out.push(one(dev.ifindex, idev.cnf));
+      if (idev !== undefined) out.push(this.inet6_netconf_fill_devconf(dev.ifindex, idev.cnf));
     }
-    out.push(one(-1, n6.confAll), one(-2, n6.confDefault));
+    out.push(this.inet6_netconf_fill_devconf(-1, n6.confAll), this.inet6_netconf_fill_devconf(-2, n6.confDefault));
     return out;
   }
 }
