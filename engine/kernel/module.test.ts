@@ -11,7 +11,13 @@ const names = (done: readonly { readonly name: string }[]): string[] => done.map
 
 test('modprobe inserts what is needed first, and only what is missing', () => {
   const m = boot();
-  expect(names(m.modprobe('virtio-pci').done)).toEqual(['virtio_ring', 'virtio', 'virtio_pci_modern_dev', 'virtio_pci_legacy_dev', 'virtio_pci']);
+  expect(names(m.modprobe('virtio-pci').done)).toEqual([
+    'virtio_ring',
+    'virtio',
+    'virtio_pci_modern_dev',
+    'virtio_pci_legacy_dev',
+    'virtio_pci',
+  ]);
   expect(names(m.modprobe('virtio_net').done)).toEqual(['failover', 'net_failover', 'virtio_net']);
   expect(m.modprobe('virtio_net')).toEqual({ errno: 0, done: [] });
   expect(m.modprobe('nosuchmodule').errno).toBe(-2);

@@ -45,7 +45,9 @@ export interface NicFixture {
   settle(nanoseconds?: number): void;
 }
 
-export function nicFixture(options: { cpus?: number; queuePairs?: number; ramBytes?: number; disable?: bigint; vectors?: number } = {}): NicFixture {
+export function nicFixture(
+  options: { cpus?: number; queuePairs?: number; ramBytes?: number; disable?: bigint; vectors?: number } = {},
+): NicFixture {
   const { sim, trace, platform } = makePlatform({ cpus: options.cpus ?? 2, ramBytes: options.ramBytes ?? 32 << 20 });
   const host = new PciHost(platform);
   const nic = virtioNetPci(platform, {

@@ -3,7 +3,16 @@ import { expect, test } from 'vitest';
 import { kernfsOrder } from './kernfs.ts';
 
 test('names come in the order in which a Linux 6.1 machine lists them', () => {
-  expect(kernfsOrder(['rx-0', 'rx-1', 'rx-2', 'rx-3', 'tx-0', 'tx-1', 'tx-2', 'tx-3'])).toEqual(['tx-2', 'tx-0', 'rx-3', 'rx-1', 'tx-3', 'tx-1', 'rx-2', 'rx-0']);
+  expect(kernfsOrder(['rx-0', 'rx-1', 'rx-2', 'rx-3', 'tx-0', 'tx-1', 'tx-2', 'tx-3'])).toEqual([
+    'tx-2',
+    'tx-0',
+    'rx-3',
+    'rx-1',
+    'tx-3',
+    'tx-1',
+    'rx-2',
+    'rx-0',
+  ]);
   expect(kernfsOrder(['byte_queue_limits', 'traffic_class', 'tx_maxrate', 'tx_timeout', 'xps_cpus', 'xps_rxqs'])).toEqual([
     'tx_maxrate',
     'xps_cpus',
