@@ -23,7 +23,7 @@ export interface Nic {
 }
 
 /** Simulated time from power-on to the first process, ns: what has been scheduled by drivers at boot is done by then. */
-export const BOOT_TIME = 1_000_000_000;
+export const BOOT_TIME = 1_500_000_000;
 const OP_INIT = 0;
 
 export class Machine implements Actor {
