@@ -8,6 +8,7 @@ import { FIND } from './core/find.ts';
 import { LSPCI } from './core/lspci.ts';
 import { INSMOD, LSMOD, MODPROBE, RMMOD } from './core/modules.ts';
 import { MOUNT } from './core/mount.ts';
+import { ARP, IFCONFIG, ROUTE } from './core/nettools.ts';
 import { NSTAT } from './core/nstat.ts';
 import { DMESG, HOSTNAME, ID, NPROC, SleepProcess, SYSCTL, UNAME, WHOAMI } from './core/system.ts';
 import { ETHTOOL } from './ethtool/ethtool.ts';
@@ -21,11 +22,13 @@ import { type Tool, ToolProcess } from './tool.ts';
 
 /** Tools that run to their end at once. */
 const TOOLS: Readonly<Record<string, Tool>> = Object.freeze({
+  arp: ARP,
   dmesg: DMESG,
   ethtool: ETHTOOL,
   find: FIND,
   hostname: HOSTNAME,
   id: ID,
+  ifconfig: IFCONFIG,
   insmod: INSMOD,
   ls: LS,
   lsmod: LSMOD,
@@ -35,6 +38,7 @@ const TOOLS: Readonly<Record<string, Tool>> = Object.freeze({
   nproc: NPROC,
   nstat: NSTAT,
   rmmod: RMMOD,
+  route: ROUTE,
   sysctl: SYSCTL,
   tc: TC,
   uname: UNAME,
@@ -54,9 +58,19 @@ const MAKERS: Readonly<Record<string, Maker>> = Object.freeze({
   sleep: (kernel, net, argv) => new SleepProcess(kernel, net, argv),
 });
 
+/** setpriv(1): the command, as another user. */
+function setpriv(kernel: Kernel, net: Net, argv: readonly string[]): Process | undefined {
+  const at = argv.findIndex((w, i) => i > 0 && !w.startsWith('-'));
+  const process = at < 0 ? undefined : PROGRAMS.create(kernel, net, argv.slice(at));
+  const uid = argv.slice(1, at).find((w) => w.startsWith('--reuid='));
+  if (process !== undefined && uid !== undefined) process.uid = Number(uid.slice('--reuid='.length)) || 0;
+  return process;
+}
+
 export const PROGRAMS: ProgramTable = ops({
-  names: Object.freeze([...Object.keys(TOOLS), ...Object.keys(MAKERS)].sort()),
+  names: Object.freeze([...Object.keys(TOOLS), ...Object.keys(MAKERS), 'setpriv'].sort()),
   create(kernel: Kernel, net: Net, argv: readonly string[]): Process | undefined {
+    if (argv[0] === 'setpriv') return setpriv(kernel, net, argv);
     const name = (argv[0] ?? '').replace(/^(\/usr)?\/s?bin\//, '');
     if (Object.hasOwn(MAKERS, name)) return MAKERS[name](kernel, net, argv);
     if (Object.hasOwn(TOOLS, name)) return new ToolProcess(kernel, net, argv, TOOLS[name]);

@@ -26,6 +26,10 @@ export class ToolContext {
   get kernel(): Kernel {
     return this.process.kernel;
   }
+  /** The kernel would let this process change the network (Linux: netlink_net_capable() of CAP_NET_ADMIN). */
+  get capable(): boolean {
+    return this.process.uid === 0;
+  }
   /** Who asks the file system: the namespace may be another than the process's. */
   get vfs(): VfsContext {
     return { net: this.net, cwd: this.process.cwd, pid: this.process.pid };

@@ -12,6 +12,20 @@ import { getopt } from '../ping/getopt.ts';
 import { type Tool, type ToolContext, ToolExit } from '../tool.ts';
 
 const OP_READABLE = 1;
+const X_OTH = 0o001;
+const R_OTH = 0o004;
+
+/** Users other than root need the permission bits of others, on every directory of the path too. */
+function mayRead(p: Process, name: string): boolean {
+  const path = p.kernel.vfs.realpath(p, name);
+  if (p.uid === 0 || typeof path === 'number') return true;
+  const parts = path.split('/');
+  const allowed = (at: string, bit: number): boolean => {
+    const stat = p.kernel.vfs.stat(p, at);
+    return typeof stat === 'number' || (stat.mode & bit) !== 0;
+  };
+  return parts.slice(1, -1).every((_, i) => allowed(parts.slice(0, i + 2).join('/'), X_OTH)) && allowed(path, R_OTH);
+}
 
 /** cat(1): file after file; a stream such as trace_pipe is followed until it ends or the process is interrupted. */
 export class CatProcess extends Process {
@@ -77,6 +91,7 @@ export class CatProcess extends Process {
   private readFile(name: string): boolean {
     const { vfs } = this.kernel;
     if (this.file === undefined) {
+      if (!mayRead(this, name)) return this.complain(name, -Errno.EACCES);
       const stat = vfs.stat(this, name);
       const opened = typeof stat !== 'number' && (stat.mode & S_IFMT) === S_IFDIR ? -Errno.EISDIR : vfs.open(this, name, O_RDONLY);
       if (typeof opened === 'number') return this.complain(name, opened);

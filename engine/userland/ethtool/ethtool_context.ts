@@ -35,6 +35,12 @@ export class EthtoolContext {
     }
     return dev;
   }
+  /** The device for a changing netlink request. */
+  settableDevice(status = 1): NetDevice {
+    const dev = this.netlinkDevice(status);
+    if (!this.tool.capable) this.netlinkError(Errno.EPERM, status);
+    return dev;
+  }
   /** The two lines of a netlink request about a device that is not there. */
   missing(): void {
     this.tool.error(`netlink error: no device matches name (offset ${HEADER_NAME_OFFSET})\nnetlink error: ${strerror(Errno.ENODEV)}\n`);

@@ -102,7 +102,7 @@ function parse(e: EthtoolContext, all: readonly FeatureState[]): Map<string, boo
 }
 
 function change(e: EthtoolContext): number {
-  const dev = e.netlinkDevice(92);
+  const dev = e.settableDevice(92);
   const all = e.core.features(dev);
   const wanted = parse(e, all);
   if (all.some((f) => f.never_changed && wanted.has(f.name))) e.netlinkError(Errno.EINVAL, 92, 'attempt to change non-ethtool features');

@@ -154,7 +154,7 @@ const ioctlRefusal = (opts: readonly string[], what: string, status: number, nee
       const info = dev === undefined ? -Errno.ENODEV : e.core.drvinfo(dev);
       if (typeof info === 'number') return e.ioctlError('Cannot get driver information', info, needsDriver);
     }
-    return e.ioctlError(what, dev === undefined ? Errno.ENODEV : Errno.EOPNOTSUPP, status);
+    return e.ioctlError(what, !e.tool.capable ? Errno.EPERM : dev === undefined ? Errno.ENODEV : Errno.EOPNOTSUPP, status);
   },
 });
 

@@ -34,7 +34,7 @@ function showRings(e: EthtoolContext): number {
 
 function setRings(e: EthtoolContext): number {
   const given = parseParameters('-G', e.args, { rx: 'u32', 'rx-mini': 'u32', 'rx-jumbo': 'u32', tx: 'u32' });
-  const dev = e.netlinkDevice(81);
+  const dev = e.settableDevice(81);
   const r = e.core.rings(dev);
   const of = (name: string): { [k: string]: number } => {
     const g = given.find((x) => x.name === name);
@@ -58,7 +58,7 @@ function showChannels(e: EthtoolContext): number {
 
 function setChannels(e: EthtoolContext): number {
   const given = parseParameters('-L', e.args, { rx: 'u32', tx: 'u32', other: 'u32', combined: 'u32' });
-  const dev = e.netlinkDevice();
+  const dev = e.settableDevice();
   const c = e.core.channels(dev);
   const result = e.core.setChannels(dev, Object.fromEntries(given.map((g) => [`${g.name}_count`, Number(g.value)])));
   const limits: readonly (readonly [string, number])[] = typeof c === 'number' ? [] : [['rx', c.max_rx], ['tx', c.max_tx], ['other', c.max_other], ['combined', c.max_combined]];
@@ -129,7 +129,7 @@ function setCoalesce(e: EthtoolContext): number {
     spelled.set(word, member);
   }
   const given = parseParameters('-C', e.args, known);
-  const dev = e.netlinkDevice();
+  const dev = e.settableDevice();
   const request = Object.fromEntries(given.map((g) => [spelled.get(g.name) ?? g.name, g.value as number | boolean]));
   const supported = dev.ethtool_ops?.supported_coalesce_params ?? [];
   const culprit = given.findIndex((g) => !supported.includes(spelled.get(g.name) ?? ''));

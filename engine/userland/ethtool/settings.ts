@@ -128,7 +128,7 @@ const PORT_WORDS: Readonly<Record<string, number>> = Object.freeze({ tp: 0, aui:
 
 function set(e: EthtoolContext): number {
   const given = parseParameters('-s', e.args, SET_PARAMETERS);
-  const dev = e.netlinkDevice(75);
+  const dev = e.settableDevice(75);
   const value = (name: string): string | number | boolean | undefined => given.find((g) => g.name === name)?.value;
   if (['wol', 'sopass', 'msglvl'].some((n) => value(n) !== undefined)) e.netlinkError(Errno.EOPNOTSUPP, 75);
   if (given.length === 0) return 0;

@@ -133,6 +133,6 @@ export function addressModify(ip: IpContext, args: Args, command: 'add' | 'chang
   }
   const { rtnlAddr } = ip.kernel.ipv4;
   const { rtnlAddr: rtnlAddr6 } = ip.kernel.ipv6;
-  if (req.family === AF.INET6) return ip.talk(adding ? rtnlAddr6.inet6_rtm_newaddr(ip.net, req) : rtnlAddr6.inet6_rtm_deladdr(ip.net, req));
-  return ip.talk(adding ? rtnlAddr.inet_rtm_newaddr(ip.net, req) : rtnlAddr.inet_rtm_deladdr(ip.net, req));
+  if (req.family === AF.INET6) return ip.request(() => (adding ? rtnlAddr6.inet6_rtm_newaddr(ip.net, req) : rtnlAddr6.inet6_rtm_deladdr(ip.net, req)));
+  return ip.request(() => (adding ? rtnlAddr.inet_rtm_newaddr(ip.net, req) : rtnlAddr.inet_rtm_deladdr(ip.net, req)));
 }

@@ -1,5 +1,5 @@
 // ip(8): options, the table of objects, and batch files.
-import { strerror } from '../../base/errno.ts';
+import { Errno, strerror } from '../../base/errno.ts';
 import { AF } from '../../kernel/rtnl_records.ts';
 import { Args, incomplete, invarg, matches } from '../iproute/args.ts';
 import { IPROUTE_VERSION } from '../iproute/version.ts';
@@ -35,6 +35,12 @@ const refused =
   (ip) =>
     ip.notModelled(`ip ${name}`);
 
+/** Objects whose generic netlink family is not there, since no module brings it. */
+const noFamily: IpObject = (ip) => {
+  ip.tool.error(`RTNETLINK answers: ${strerror(Errno.ENOENT)}\nError talking to the kernel\n`);
+  return 1;
+};
+
 /** In the order in which abbreviations are tried. */
 const OBJECTS: readonly (readonly [string, IpObject])[] = [
   ['address', ipAddress],
@@ -48,7 +54,7 @@ const OBJECTS: readonly (readonly [string, IpObject])[] = [
   ['ntbl', ipNtable],
   ['link', ipLink],
   ['l2tp', refused('l2tp')],
-  ['fou', refused('fou')],
+  ['fou', noFamily],
   ['ila', refused('ila')],
   ['macsec', refused('macsec')],
   ['tunnel', none('tunnel')],

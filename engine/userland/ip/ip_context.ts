@@ -2,7 +2,7 @@
 import type { Net } from '../../kernel/net_namespace.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import type { NlResult } from '../../kernel/rtnetlink.ts';
-import { strerror } from '../../base/errno.ts';
+import { Errno, strerror } from '../../base/errno.ts';
 import { noDevice } from '../iproute/args.ts';
 import { Out } from '../iproute/output.ts';
 import { ToolExit, type ToolContext } from '../tool.ts';
@@ -95,6 +95,11 @@ export class IpContext {
     const index = this.ifindex(name);
     if (index === 0) throw new ToolExit(1, `Device "${name}" does not exist.\n`);
     return index;
+  }
+
+  /** A changing request: refused by the kernel when the user may not, otherwise its answer. */
+  request(send: () => NlResult): number {
+    return this.talk(this.tool.capable ? send() : { errno: -Errno.EPERM });
   }
 
   /** A request's answer: nothing on success (a warning goes to stderr), otherwise the message and status 2. */

@@ -23,6 +23,13 @@ function showLinks(ip: IpContext, args: Args): number {
   return 0;
 }
 
+/** Statistics of bridges and bonds, of which there are none here. */
+function extendedStats(args: Args): number {
+  if (!args.more || args.word !== 'type') throw new ToolExit(255, 'Not enough information: "type" argument is required\n');
+  args.next();
+  return 0;
+}
+
 export function ipLink(ip: IpContext, args: Args): number {
   if (!args.more) return showLinks(ip, args);
   const word = args.take();
@@ -31,7 +38,8 @@ export function ipLink(ip: IpContext, args: Args): number {
   if (matches(word, 'replace')) ip.notModelled('ip link replace');
   if (matches(word, 'delete')) return linkDelete(ip, args);
   if (matches(word, 'show') || matches(word, 'list') || word === 'lst') return showLinks(ip, args);
-  if (['xstats', 'afstats', 'property'].some((k) => matches(word, k))) ip.notModelled(`ip link ${word}`);
+  if (matches(word, 'xstats')) return extendedStats(args);
+  if (['afstats', 'property'].some((k) => matches(word, k))) ip.notModelled(`ip link ${word}`);
   if (matches(word, 'help')) linkUsage();
   throw new ToolExit(255, `Command "${word}" is unknown, try "ip link help".\n`);
 }

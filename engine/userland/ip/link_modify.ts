@@ -1,7 +1,8 @@
 // `ip link add`, `set` and `delete`: one parser for all settings of a link.
+import { Errno } from '../../base/errno.ts';
 import { IFF } from '../../kernel/net_device.ts';
 import type { Net } from '../../kernel/net_namespace.ts';
-import type { LinkRequest } from '../../kernel/rtnetlink.ts';
+import type { LinkRequest, NlResult } from '../../kernel/rtnetlink.ts';
 import { parseMac } from '../../wire/addresses.ts';
 import { type Args, duparg, duparg2, invarg, matches, parseInteger, parseUnsigned } from '../iproute/args.ts';
 import { ToolExit } from '../tool.ts';
@@ -159,7 +160,7 @@ export function linkAdd(ip: IpContext, args: Args): number {
     if (OTHER_KINDS.includes(p.kind) && p.kind !== 'dummy') ip.notModelled(`link type ${p.kind}`);
     throw new ToolExit(255, `Garbage instead of arguments "${args.word} ...". Try "ip link help".\n`);
   }
-  const result = ip.kernel.rtnl.rtnl_newlink(ip.net, req);
+  const result: NlResult = ip.tool.capable ? ip.kernel.rtnl.rtnl_newlink(ip.net, req) : { errno: -Errno.EPERM };
   if (result.errno !== 0 && result.extack?.startsWith('Unknown device type') === true && OTHER_KINDS.includes(p.kind)) ip.notModelled(`link type ${p.kind}`);
   return ip.talk(result);
 }
@@ -175,11 +176,11 @@ export function linkSet(ip: IpContext, args: Args): number {
   if (p.kind !== undefined) ip.notModelled(`ip link set type ${p.kind}`);
   if (p.link !== undefined) p.req.link = ip.requireDevice(p.link);
   if (p.name !== undefined && p.dev !== undefined && p.name !== p.dev) p.req.newname = p.name;
-  return ip.talk(ip.kernel.rtnl.rtnl_setlink(ip.net, { ...p.req, ifindex }));
+  return ip.request(() => ip.kernel.rtnl.rtnl_setlink(ip.net, { ...p.req, ifindex }));
 }
 
 export function linkDelete(ip: IpContext, args: Args): number {
   const p = parse(ip, args);
   const ifindex = required(ip, p);
-  return ip.talk(ip.kernel.rtnl.rtnl_dellink(ip.net, { ifindex, ...(p.kind !== undefined ? { kind: p.kind } : {}) }));
+  return ip.request(() => ip.kernel.rtnl.rtnl_dellink(ip.net, { ifindex, ...(p.kind !== undefined ? { kind: p.kind } : {}) }));
 }

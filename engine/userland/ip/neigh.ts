@@ -189,7 +189,7 @@ function modify(ip: IpContext, args: Args, command: keyof typeof COMMAND_FLAGS):
   }
   req.ifindex = ip.requireDevice(dev);
   const { rtnlNeigh } = ip.kernel.ipv4;
-  return ip.talk(command === 'delete' ? rtnlNeigh.neigh_delete(ip.net, req) : rtnlNeigh.neigh_add(ip.net, req));
+  return ip.request(() => (command === 'delete' ? rtnlNeigh.neigh_delete(ip.net, req) : rtnlNeigh.neigh_add(ip.net, req)));
 }
 
 function get(ip: IpContext, args: Args): number {

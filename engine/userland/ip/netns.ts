@@ -7,6 +7,7 @@ import type { Tool } from '../tool.ts';
 import type { IpContext } from './ip_context.ts';
 import { netnsUsage } from './usage.ts';
 
+const EPERM = 1;
 const ENOENT = 2;
 const EEXIST = 17;
 
@@ -69,6 +70,7 @@ function listId(ip: IpContext, args: Args): number {
 function add(ip: IpContext, args: Args): number {
   if (!args.more) throw new ToolExit(1, 'No netns name specified\n');
   const name = args.take();
+  if (!ip.tool.capable) throw new ToolExit(1, `mount --make-shared /run/netns failed: ${strerror(EPERM)}\n`);
   if (ip.kernel.netns.byName(name) !== undefined) throw new ToolExit(1, `Cannot create namespace file "/run/netns/${name}": ${strerror(EEXIST)}\n`);
   ip.kernel.netns.createNamed(name);
   return 0;
@@ -99,7 +101,8 @@ function setId(ip: IpContext, args: Args): number {
   const word = args.take();
   const id = word === 'auto' ? -1 : (parseInteger(word) ?? invarg('Invalid "netnsid" value\n', word));
   if (id < -1) invarg('"netnsid" value should be >= 0\n', word);
-  return ip.talk(ip.kernel.netns.rtnl_net_newid(ip.net, byFile(ip, name), id));
+  const peer = byFile(ip, name);
+  return ip.request(() => ip.kernel.netns.rtnl_net_newid(ip.net, peer, id));
 }
 
 const netOfPid = (ip: IpContext, pid: number): Net | undefined => (pid === 1 ? ip.kernel.init_net : ip.kernel.procs.get(pid)?.net);

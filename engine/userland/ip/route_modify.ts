@@ -180,6 +180,6 @@ export function routeModify(ip: IpContext, args: Args, command: RouteCommand): n
   defaults(req, g, deleting);
   const { rtnlRoute } = ip.kernel.ipv4;
   const { rtnlRoute: rtnlRoute6 } = ip.kernel.ipv6;
-  if (req.family === AF.INET6) return ip.talk(deleting ? rtnlRoute6.inet6_rtm_delroute(ip.net, req) : rtnlRoute6.inet6_rtm_newroute(ip.net, req));
-  return ip.talk(deleting ? rtnlRoute.inet_rtm_delroute(ip.net, req) : rtnlRoute.inet_rtm_newroute(ip.net, req));
+  if (req.family === AF.INET6) return ip.request(() => (deleting ? rtnlRoute6.inet6_rtm_delroute(ip.net, req) : rtnlRoute6.inet6_rtm_newroute(ip.net, req)));
+  return ip.request(() => (deleting ? rtnlRoute.inet_rtm_delroute(ip.net, req) : rtnlRoute.inet_rtm_newroute(ip.net, req)));
 }

@@ -114,7 +114,7 @@ function modify(ip: IpContext, args: Args, adding: boolean): number {
   if (adding && !table && r.action === FR_ACT.TO_TBL) r.table = RT_TABLE.MAIN;
   if (r.family === AF.INET6) ip.notModelled('changing IPv6 rules');
   const { rtnlRoute } = ip.kernel.ipv4;
-  return ip.talk(adding ? rtnlRoute.fib_nl_newrule(ip.net, r, NLM_F.CREATE | NLM_F.EXCL) : rtnlRoute.fib_nl_delrule(ip.net, r));
+  return ip.request(() => (adding ? rtnlRoute.fib_nl_newrule(ip.net, r, NLM_F.CREATE | NLM_F.EXCL) : rtnlRoute.fib_nl_delrule(ip.net, r)));
 }
 
 export function ipRule(ip: IpContext, args: Args): number {

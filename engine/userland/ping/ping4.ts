@@ -18,6 +18,8 @@ export function pingError(what: string, errno: number): never {
 
 /** Opens a socket or ends. */
 export function openSocket(p: PingProcess, family: number, type: number, protocol: number): Sock {
+  if (type === SOCK.RAW && p.uid !== 0)
+    throw new ToolExit(2, `ping: socktype: SOCK_RAW\nping: socket: ${strerror(Errno.EPERM)}\nping: => missing cap_net_raw+p capability or setuid?\n`);
   const sk = p.kernel.sockets.socket(p.net, family, type, protocol);
   if (typeof sk === 'number') pingError('socket', sk);
   return sk;

@@ -1,4 +1,5 @@
 // tc(8), as far as queueing disciplines are shown.
+import { Errno, strerror } from '../../base/errno.ts';
 import type { QdiscInfo } from '../../kernel/sched/qdisc.ts';
 import { TC_H_ROOT } from '../../kernel/sched/qdisc.ts';
 import { Args, matches } from '../iproute/args.ts';
@@ -111,6 +112,7 @@ function run(ctx: ToolContext): number {
   if (!matches(object, 'qdisc')) throw new ToolExit(1, `tc: ${object} is not modelled\n`);
   const command = args.more ? args.take() : 'show';
   if (matches(command, 'show') || matches(command, 'list') || command === 'lst') return showQdiscs(ctx, opt, args);
+  if (!ctx.capable && ['add', 'change', 'replace', 'link', 'delete'].some((c) => matches(command, c))) throw new ToolExit(2, `RTNETLINK answers: ${strerror(Errno.EPERM)}\n`);
   if (['add', 'change', 'replace', 'link', 'delete', 'get'].some((c) => matches(command, c))) throw new ToolExit(1, `tc: qdisc ${command} is not modelled\n`);
   throw new ToolExit(1, `Command "${command}" is unknown, try "tc qdisc help".\n`);
 }
