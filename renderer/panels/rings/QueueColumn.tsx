@@ -73,6 +73,12 @@ interface HealthButtonProps extends Part {
   readonly onFault: () => void;
 }
 
+/** For text that may be cut: the whole of it stands in the title. */
+function setTitledText(element: HTMLElement | null, text: string): void {
+  setText(element, text);
+  if (element !== null && element.title !== text) element.title = text;
+}
+
 function HealthButton({ ring, feed, open, onToggle, onFault }: HealthButtonProps): ReactNode {
   const button = useRef<HTMLButtonElement>(null);
   const text = useRef<HTMLSpanElement>(null);
@@ -126,10 +132,10 @@ function Facts({ ring, feed }: Part): ReactNode {
       const name = FACT_NAMES.find((candidate) => candidate === cell.dataset['fact']);
       if (name !== undefined) setText(cell, fact(view, name));
     }
-    setText(device.current, view.notifyDevice);
-    setText(driver.current, view.notifyDriver);
+    setTitledText(device.current, view.notifyDevice);
+    setTitledText(driver.current, view.notifyDriver);
     const feature = [view.eventIdx ? 'EVENT_IDX' : 'no EVENT_IDX', view.indirect ? 'INDIRECT_DESC' : 'no INDIRECT_DESC'].join(' · ');
-    setText(
+    setTitledText(
       where.current,
       `desc ${hex(view.descAddr)} · avail ${hex(view.availAddr)} · used ${hex(view.usedAddr)} · ${feature} · flags ${view.availFlags}/${view.usedFlags}`,
     );
