@@ -153,6 +153,28 @@ export class StaticDir extends DirNode {
   }
 }
 
+/** How a directory of generated files is made when somebody looks into it; a module constant made with `ops()`. */
+export interface DirOps {
+  build(kernel: Kernel): StaticDir;
+}
+
+/** A directory that exists only while it is looked at: a machine that nobody inspects keeps no node for each of its files. */
+export class BuiltDir extends DirNode {
+  constructor(
+    readonly kernel: Kernel,
+    readonly mode: number,
+    private readonly dirOps: DirOps,
+  ) {
+    super();
+  }
+  lookup(ctx: VfsContext, name: string): VNode | undefined {
+    return this.dirOps.build(this.kernel).lookup(ctx, name);
+  }
+  list(ctx: VfsContext): readonly string[] {
+    return this.dirOps.build(this.kernel).list(ctx);
+  }
+}
+
 /** A link with a fixed target. */
 export class StaticLink extends LinkNode {
   /** `bytes` is what ls shows: the target's length, or 0 as sysfs has it. */

@@ -8,6 +8,7 @@ import { NR_SOFTIRQS } from '../softirq.ts';
 import { COMMAND_LINE, linuxBanner } from '../uts.ts';
 import { BOOT_EPOCH_SECONDS } from '../wall_clock.ts';
 import {
+  BuiltDir,
   DirNode,
   GeneratedFile,
   LinkNode,
@@ -15,6 +16,7 @@ import {
   S_IFREG,
   StaticDir,
   StaticLink,
+  type DirOps,
   type FileOps,
   type VfsContext,
   type VNode,
@@ -24,6 +26,7 @@ import { PROC_NET } from './proc_net.ts';
 import { SysDir } from './proc_sys.ts';
 
 const RO = S_IFREG | 0o444;
+const DIR = S_IFDIR | 0o555;
 
 type Text = (kernel: Kernel, ctx: VfsContext) => string;
 const file = (read: Text): FileOps<undefined> => ops({ read: (kernel: Kernel, ctx: VfsContext) => read(kernel, ctx) });
@@ -105,22 +108,36 @@ export function makeProcfs(kernel: Kernel): DirNode {
   return new ProcRoot(kernel);
 }
 
-class ProcRoot extends DirNode {
-  readonly mode = S_IFDIR | 0o555;
-  private readonly fixed = new StaticDir();
-  constructor(readonly kernel: Kernel) {
-    super();
-    for (const [name, fileOps] of FILES) this.fixed.add(name, new GeneratedFile(kernel, RO, fileOps, undefined));
+function buildFixed(kernel: Kernel): StaticDir {
+  const dir = new StaticDir();
+  for (const [name, fileOps] of FILES) dir.add(name, new GeneratedFile(kernel, RO, fileOps, undefined));
+  dir
+    .add('irq', new IrqRootDir(kernel))
+    .add('net', new BuiltDir(kernel, DIR, NET_DIR))
+    .add('self', new SelfLink())
+    .add('sys', new SysDir(kernel, ''));
+  return dir;
+}
+
+const NET_DIR: DirOps = ops({
+  build(kernel: Kernel): StaticDir {
     const net = new StaticDir();
     for (const [name, fileOps] of PROC_NET) net.add(name, new GeneratedFile(kernel, RO, fileOps, undefined));
-    this.fixed.add('irq', new IrqRootDir(kernel)).add('net', net).add('self', new SelfLink()).add('sys', new SysDir(kernel, ''));
+    return net;
+  },
+});
+
+class ProcRoot extends DirNode {
+  readonly mode = DIR;
+  constructor(readonly kernel: Kernel) {
+    super();
   }
   list(ctx: VfsContext): readonly string[] {
-    return [...[...this.kernel.procs.table.keys()].map(String), ...this.fixed.list(ctx)];
+    return [...[...this.kernel.procs.table.keys()].map(String), ...buildFixed(this.kernel).list(ctx)];
   }
   lookup(ctx: VfsContext, name: string): VNode | undefined {
     if (/^\d+$/.test(name)) return this.kernel.procs.get(Number(name)) === undefined ? undefined : new PidDir(this.kernel, Number(name));
-    return this.fixed.lookup(ctx, name);
+    return buildFixed(this.kernel).lookup(ctx, name);
   }
 }
 

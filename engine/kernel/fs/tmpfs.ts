@@ -52,6 +52,8 @@ export class TmpFile extends FileNode {
     return this.content;
   }
   write(_ctx: VfsContext, data: string): number {
+    // tmpfs takes half of the memory at most
+    if (this.content.length + data.length > this.kernel.platform.ram.size / 2) return -Errno.ENOSPC;
     this.content += data;
     this.mtime = this.kernel.now();
     return 0;

@@ -1,7 +1,17 @@
 // tracefs: the files under /sys/kernel/tracing.
 import { Errno } from '../../base/errno.ts';
 import { ops } from '../../base/ops.ts';
-import { GeneratedFile, S_IFDIR, S_IFREG, StaticDir, type DirNode, type FileOps, type VfsContext } from '../fs/node.ts';
+import {
+  BuiltDir,
+  GeneratedFile,
+  S_IFDIR,
+  S_IFREG,
+  StaticDir,
+  type DirNode,
+  type DirOps,
+  type FileOps,
+  type VfsContext,
+} from '../fs/node.ts';
 import type { Kernel } from '../kernel.ts';
 import { EventsDir } from './events_dir.ts';
 import { withModule } from './filter.ts';
@@ -17,7 +27,11 @@ type TextOps = FileOps<undefined>;
 const readOnly = (read: NonNullable<TextOps['read']>): TextOps => ops({ read, write: () => -Errno.EINVAL });
 
 /** The root of tracefs. */
-export function makeTracefs(kernel: Kernel): DirNode {
+export const makeTracefs = (kernel: Kernel): DirNode => new BuiltDir(kernel, S_IFDIR | 0o700, TRACEFS);
+
+const TRACEFS: DirOps = ops({ build: buildRoot });
+
+function buildRoot(kernel: Kernel): StaticDir {
   const root = new StaticDir(S_IFDIR | 0o700);
   const file = (name: string, mode: number, fileOps: TextOps): void => {
     root.add(name, new GeneratedFile(kernel, mode, fileOps, undefined));
@@ -31,8 +45,8 @@ export function makeTracefs(kernel: Kernel): DirNode {
   file('enabled_functions', RO, ENABLED_FUNCTIONS);
   root.add('events', new EventsDir(kernel));
   file('max_graph_depth', RW, MAX_GRAPH_DEPTH);
-  root.add('options', optionsDir(kernel));
-  root.add('per_cpu', perCpuDir(kernel));
+  root.add('options', new BuiltDir(kernel, S_IFDIR | 0o750, OPTIONS_DIR));
+  root.add('per_cpu', new BuiltDir(kernel, S_IFDIR | 0o750, PER_CPU_DIR));
   file('saved_cmdlines', RO, SAVED_CMDLINES);
   root.add('set_event', new SetEventFile(kernel));
   root.add('set_event_pid', new PidFile(kernel, 'eventPids'));
@@ -153,6 +167,7 @@ const ONE_OPTION: FileOps<string> = ops({
   },
 });
 
+const OPTIONS_DIR: DirOps = ops({ build: optionsDir });
 function optionsDir(kernel: Kernel): StaticDir {
   const dir = new StaticDir(S_IFDIR | 0o750);
   for (const name of kernel.trace.options.keys()) dir.add(name, new GeneratedFile(kernel, RW, ONE_OPTION, name));
@@ -166,6 +181,7 @@ const CPU_STATS: FileOps<number> = ops({
   },
 });
 
+const PER_CPU_DIR: DirOps = ops({ build: perCpuDir });
 function perCpuDir(kernel: Kernel): StaticDir {
   const dir = new StaticDir(S_IFDIR | 0o750);
   for (const { cpu } of kernel.trace.rings) {
