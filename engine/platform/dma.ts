@@ -6,6 +6,7 @@ import type { Cloner, SelfCloning } from '../sim/clone.ts';
 import type { Hasher, SelfHashing } from '../sim/hash.ts';
 import { event, type TracePoint, type TraceScope } from '../trace/trace.ts';
 import { type DmaFault, type DmaPort, MSI_BASE, MSI_END, type MsiSink } from './bus.ts';
+import { DmaMappings } from './dma_mappings.ts';
 import { PAGE_SIZE, type PageAllocator, type Ram } from './ram.ts';
 
 export type DmaDirection = 'DMA_TO_DEVICE' | 'DMA_FROM_DEVICE' | 'DMA_BIDIRECTIONAL';
@@ -37,7 +38,7 @@ export interface DmaFinding {
 
 /** The DMA mappings of one device. Without an IOMMU the bus address is the physical address. */
 export class DmaContext {
-  readonly mappings = new Map<number, DmaMapping>();
+  readonly mappings = new DmaMappings();
   readonly findings: DmaFinding[] = [];
   /** Fails the Nth next mapping when > 0 (fault injection); counts down. */
   failAfter = 0;
@@ -63,9 +64,9 @@ export class DmaContext {
     if (gpa + length > this.ram.size) return DMA_MAPPING_ERROR;
     const dma = gpa as number as DmaAddr;
     this.mapped++;
-    const known = this.mappings.get(dma);
-    if (known !== undefined) this.find(`cacheline tracking: mapping 0x${dma.toString(16)} overlaps one made by ${known.by}`);
-    this.mappings.set(dma, { dma, gpa, length, direction, coherent: false, by, since: this.clock.now() });
+    const known = this.mappings.find(dma);
+    if (known >= 0) this.find(`cacheline tracking: mapping 0x${dma.toString(16)} overlaps one made by ${this.mappings.byAt(known)}`);
+    this.mappings.add(dma, gpa, length, direction, false, by, this.clock.now());
     if (this.tpMap.enabled) this.tpMap.emit(this.device, dma, gpa, length, direction, by);
     return dma;
   }
@@ -75,12 +76,13 @@ export class DmaContext {
   }
 
   dma_unmap_single(dma: DmaAddr, length: number, direction: DmaDirection, by: string): void {
-    const m = this.mappings.get(dma);
-    if (m === undefined) return this.find(`device driver tries to free DMA memory it has not allocated [device address=0x${dma.toString(16)}] [size=${length} bytes]`);
-    if (m.length !== length) this.find(`device driver frees DMA memory with different size [device address=0x${dma.toString(16)}] [map size=${m.length} bytes] [unmap size=${length} bytes]`);
-    if (m.direction !== direction) this.find(`device driver frees DMA memory with different direction [device address=0x${dma.toString(16)}] [size=${length} bytes] [mapped with ${m.direction}] [unmapped with ${direction}]`);
+    const { mappings } = this;
+    const m = mappings.find(dma);
+    if (m < 0) return this.find(`device driver tries to free DMA memory it has not allocated [device address=0x${dma.toString(16)}] [size=${length} bytes]`);
+    if (mappings.lengthAt(m) !== length) this.find(`device driver frees DMA memory with different size [device address=0x${dma.toString(16)}] [map size=${mappings.lengthAt(m)} bytes] [unmap size=${length} bytes]`);
+    if (mappings.directionAt(m) !== direction) this.find(`device driver frees DMA memory with different direction [device address=0x${dma.toString(16)}] [size=${length} bytes] [mapped with ${mappings.directionAt(m)}] [unmapped with ${direction}]`);
     this.unmapped++;
-    this.mappings.delete(dma);
+    mappings.remove(m);
     if (this.tpUnmap.enabled) this.tpUnmap.emit(this.device, dma, length, direction, by);
   }
 
@@ -98,31 +100,29 @@ export class DmaContext {
     if (gpa === 0) return undefined;
     this.ram.fill(gpa, 0, PAGE_SIZE << orderOf(length));
     const dma = gpa as number as DmaAddr;
-    this.mappings.set(dma, { dma, gpa, length, direction: 'DMA_BIDIRECTIONAL', coherent: true, by, since: this.clock.now() });
+    this.mappings.add(dma, gpa, length, 'DMA_BIDIRECTIONAL', true, by, this.clock.now());
     if (this.tpMap.enabled) this.tpMap.emit(this.device, dma, gpa, length, 'DMA_BIDIRECTIONAL', by);
     return { gpa, dma };
   }
 
   dma_free_coherent(length: number, gpa: Gpa, dma: DmaAddr, by: string): void {
-    const m = this.mappings.get(dma);
-    if (m === undefined || !m.coherent) return this.find(`device driver tries to free coherent DMA memory it has not allocated [device address=0x${dma.toString(16)}]`);
-    invariant(m.length === length, `dma_free_coherent by ${by}: ${length} bytes, allocated ${m.length}`);
-    this.mappings.delete(dma);
+    const { mappings } = this;
+    const m = mappings.find(dma);
+    if (m < 0 || !mappings.coherentAt(m)) return this.find(`device driver tries to free coherent DMA memory it has not allocated [device address=0x${dma.toString(16)}]`);
+    invariant(mappings.lengthAt(m) === length, `dma_free_coherent by ${by}: ${length} bytes, allocated ${mappings.lengthAt(m)}`);
+    mappings.remove(m);
     this.pages.__free_pages(gpa, orderOf(length));
     if (this.tpUnmap.enabled) this.tpUnmap.emit(this.device, dma, length, 'DMA_BIDIRECTIONAL', by);
   }
 
   /** The mapping that covers a bus address. */
   lookup(address: number): DmaMapping | undefined {
-    const exact = this.mappings.get(address);
-    if (exact !== undefined) return exact;
-    for (const m of this.mappings.values()) if (address >= m.dma && address < m.dma + m.length) return m;
-    return undefined;
+    return this.mappings.covering(address);
   }
 
   /** Mappings still alive, for the leak report after remove. */
   leaks(): DmaMapping[] {
-    return [...this.mappings.values()];
+    return this.mappings.values();
   }
 
   private checkSync(dma: DmaAddr, length: number): void {
