@@ -9,6 +9,7 @@ export const TRACE_PRINT = 5;
 
 /** What a record takes in Linux's buffer, about: header, common fields, two words. */
 const RECORD_BYTES = 32;
+/** Nothing is allocated before the first record. */
 const FIRST_SIZE = 256;
 
 /** A record taken out of the arrays, for printing. */
@@ -38,13 +39,13 @@ export class CpuRing {
   written = 0;
   /** Records overwritten since trace_pipe read last. */
   lost = 0;
-  private time = new Float64Array(FIRST_SIZE);
-  private duration = new Float64Array(FIRST_SIZE);
-  private kind = new Uint8Array(FIRST_SIZE);
-  private flags = new Uint8Array(FIRST_SIZE);
-  private pid = new Int32Array(FIRST_SIZE);
-  private func = new Int32Array(FIRST_SIZE);
-  private aux = new Int32Array(FIRST_SIZE);
+  private time = new Float64Array(0);
+  private duration = new Float64Array(0);
+  private kind = new Uint8Array(0);
+  private flags = new Uint8Array(0);
+  private pid = new Int32Array(0);
+  private func = new Int32Array(0);
+  private aux = new Int32Array(0);
   private text: string[] = [];
   private capacity: number;
 
@@ -122,13 +123,13 @@ export class CpuRing {
   resize(kilobytes: number): void {
     this.reset();
     this.capacity = capacityOf(kilobytes);
-    this.allocate(FIRST_SIZE);
+    this.allocate(0);
   }
 
   private grow(): void {
     const old = this.records();
     const { overrun, written, lost } = this;
-    this.allocate(Math.min(this.time.length * 2, Math.max(this.capacity, FIRST_SIZE)));
+    this.allocate(Math.max(FIRST_SIZE, Math.min(this.time.length * 2, this.capacity)));
     this.reset();
     for (const r of old) this.push(r.time, r.kind, r.flags, r.pid, r.func, r.aux, r.duration, r.text, true);
     Object.assign(this, { overrun, written, lost });
