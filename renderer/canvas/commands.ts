@@ -43,7 +43,7 @@ export function connect(a: PortRef, b: PortRef): void {
   const { topology } = store.getState();
   if (topology === undefined) return;
   const reason = cannotConnect(topology, a, b);
-  if (reason === undefined) edit({ op: 'cable.add', a, b });
+  if (reason === undefined) edit({ op: 'cable.add', a: { machine: a.machine, port: a.port }, b: { machine: b.machine, port: b.port } });
   else toast('error', reason);
 }
 

@@ -18,6 +18,8 @@ export class FlowState {
   private flow: Flow = { nodes: [], edges: [] };
   /** Positions shown before the world knows them. */
   private readonly held = new Map<string, Point>();
+  /** Of those, what the world is being told; React Flow ends one gesture with several calls. */
+  private readonly sending = new Map<string, Point>();
   private readonly listeners = new Set<() => void>();
   private timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -65,13 +67,17 @@ export class FlowState {
   /** Sends the held positions, and lets go when the world has answered. */
   readonly commit = (): void => {
     clearTimeout(this.timer);
-    const sent = new Map(this.held);
+    const sent = new Map([...this.held].filter(([machine, at]) => this.sending.get(machine) !== at));
     if (sent.size === 0) return;
+    for (const [machine, at] of sent) this.sending.set(machine, at);
     attempt(async () => {
       try {
         await moveMachines(sent);
       } finally {
-        for (const [machine, at] of sent) if (this.held.get(machine) === at) this.held.delete(machine);
+        for (const [machine, at] of sent) {
+          if (this.sending.get(machine) === at) this.sending.delete(machine);
+          if (this.held.get(machine) === at) this.held.delete(machine);
+        }
         this.rebuild();
       }
     });

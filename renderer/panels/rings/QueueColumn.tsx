@@ -66,17 +66,17 @@ function setText(element: HTMLElement | null | undefined, text: string): void {
   if (element && element.textContent !== text) element.textContent = text;
 }
 
+/** For text that may be cut: the whole of it stands in the title. */
+function setTitledText(element: HTMLElement | null, text: string): void {
+  setText(element, text);
+  if (element !== null && element.title !== text) element.title = text;
+}
+
 interface HealthButtonProps extends Part {
   readonly open: boolean;
   readonly onToggle: () => void;
   /** A fault explains itself without being asked. */
   readonly onFault: () => void;
-}
-
-/** For text that may be cut: the whole of it stands in the title. */
-function setTitledText(element: HTMLElement | null, text: string): void {
-  setText(element, text);
-  if (element !== null && element.title !== text) element.title = text;
 }
 
 function HealthButton({ ring, feed, open, onToggle, onFault }: HealthButtonProps): ReactNode {
