@@ -13,6 +13,9 @@ import type { Input, InputResult } from './inputs.ts';
 import { type CableSpec, cableId, type LabSpec } from './lab.ts';
 import { Machine } from './machine.ts';
 
+/** Pid under which a machine's shells act. */
+const SHELL_PID = 299;
+
 /** What a process did that the host's shell wants to know. */
 export type ProcessEvent =
   | { readonly machine: string; readonly pid: number; readonly kind: 'output'; readonly fd: 1 | 2; readonly data: string }
@@ -79,7 +82,7 @@ export class World {
       case 'signal':
         return procs.kill(input.pid, input.signal) === 0 ? { kind: 'done' } : { kind: 'refused', why: `there is no process ${input.pid}` };
       case 'fs':
-        return { kind: 'fs', result: applyFs(machine.kernel, input.netns, input.cwd, input.fs) };
+        return { kind: 'fs', result: asShell(machine, () => applyFs(machine.kernel, input.netns, input.cwd, input.fs)) };
     }
   }
 
@@ -127,4 +130,18 @@ export class World {
     this.cables.set(id, cable);
     return cable;
   }
+}
+
+/** Runs kernel code for the machine's shell: in task context, so that what it does is charged and traced as any system call. */
+function asShell<T>(machine: Machine, work: () => T): T {
+  const [cpu] = machine.platform.cpus.list;
+  const began = cpu.enterTask();
+  cpu.currentTask = 'bash';
+  cpu.currentPid = SHELL_PID;
+  cpu.charge(machine.platform.costs.syscall);
+  const result = work();
+  cpu.currentTask = 'swapper';
+  cpu.currentPid = 0;
+  cpu.leaveTask(began, 'bash');
+  return result;
 }

@@ -57,7 +57,7 @@ async function cd(args: readonly string[], state: ShellState, io: Io): Promise<n
   const path = state.resolve(to);
   const r = state.port.fs(state.netns, state.cwd, { call: 'stat', path: `${path}/.` });
   if (!r.ok || (r.stat !== undefined && r.stat.type !== 'dir')) {
-    await io.stderr.write(`bash: cd: ${to}: ${strerror(r.ok ? Errno.ENOTDIR : r.errno)}\n`);
+    await io.stderr.write(`${state.says}cd: ${to}: ${strerror(r.ok ? Errno.ENOTDIR : r.errno)}\n`);
     return 1;
   }
   state.vars.set('OLDPWD', state.cwd);
@@ -84,7 +84,7 @@ async function wait(args: readonly string[], state: ShellState, io: Io): Promise
   for (const id of ids) {
     const job = findJob(id, state);
     if (job === undefined) {
-      await io.stderr.write(/^\d+$/.test(id) ? `bash: wait: pid ${id} is not a child of this shell\n` : `bash: wait: ${id}: no such job\n`);
+      await io.stderr.write(/^\d+$/.test(id) ? `${state.says}wait: pid ${id} is not a child of this shell\n` : `${state.says}wait: ${id}: no such job\n`);
       status = 127;
       continue;
     }
@@ -120,7 +120,7 @@ async function kill(args: readonly string[], state: ShellState, io: Io): Promise
     else {
       const n = /^\d+$/.test(name) ? Number(name) : SIGNALS[name.replace(/^SIG/, '').toUpperCase()];
       if (n === undefined) {
-        await io.stderr.write(`bash: kill: ${name}: invalid signal specification\n`);
+        await io.stderr.write(`${state.says}kill: ${name}: invalid signal specification\n`);
         return 1;
       }
       signal = n;
@@ -132,7 +132,7 @@ async function kill(args: readonly string[], state: ShellState, io: Io): Promise
     if (job !== undefined && !job.done) {
       if (signal !== 0) job.signal(state.port, signal);
     } else if (!/^\d+$/.test(t) || job !== undefined || !state.port.signal(Number(t), signal)) {
-      await io.stderr.write(/^\d+$/.test(t) ? `bash: kill: (${t}) - No such process\n` : `bash: kill: ${t}: arguments must be process or job IDs\n`);
+      await io.stderr.write(/^\d+$/.test(t) ? `${state.says}kill: (${t}) - No such process\n` : `${state.says}kill: ${t}: arguments must be process or job IDs\n`);
       status = 1;
     }
   }
@@ -153,7 +153,7 @@ async function jobs(_args: readonly string[], state: ShellState, io: Io): Promis
 async function fg(args: readonly string[], state: ShellState, io: Io): Promise<number> {
   const job = findJob(args[0] ?? '%%', state);
   if (job === undefined) {
-    await io.stderr.write(`bash: fg: ${args[0] ?? 'current'}: no such job\n`);
+    await io.stderr.write(`${state.says}fg: ${args[0] ?? 'current'}: no such job\n`);
     return 1;
   }
   await io.stdout.write(`${job.text}\n`);
@@ -170,7 +170,7 @@ async function exportVars(args: readonly string[], state: ShellState, io: Io): P
     const at = a.indexOf('=');
     const name = at < 0 ? a : a.slice(0, at);
     if (!/^[A-Za-z_]\w*$/.test(name)) {
-      await io.stderr.write(`bash: export: \`${a}': not a valid identifier\n`);
+      await io.stderr.write(`${state.says}export: \`${a}': not a valid identifier\n`);
       return 1;
     }
     if (at >= 0) state.vars.set(name, a.slice(at + 1));
@@ -222,7 +222,7 @@ async function type(args: readonly string[], state: ShellState, io: Io): Promise
     else if (builtins.has(name)) await io.stdout.write(`${name} is a shell builtin\n`);
     else if (hostTools.has(name) || state.port.programs().includes(name)) await io.stdout.write(`${name} is /usr/bin/${name}\n`);
     else {
-      await io.stderr.write(`bash: type: ${name}: not found\n`);
+      await io.stderr.write(`${state.says}type: ${name}: not found\n`);
       status = 1;
     }
   }
@@ -240,7 +240,7 @@ const flow =
 async function source(args: readonly string[], state: ShellState, io: Io, shell: Interpreter): Promise<number> {
   const r = state.port.fs(state.netns, state.cwd, { call: 'read', path: state.resolve(args[0] ?? '') });
   if (!r.ok) {
-    await io.stderr.write(`bash: ${args[0] ?? ''}: ${strerror(r.errno)}\n`);
+    await io.stderr.write(`${state.says}${args[0] ?? ''}: ${strerror(r.errno)}\n`);
     return 1;
   }
   return shell.runText(r.data ?? '', state, io);
@@ -254,7 +254,7 @@ async function printf(args: readonly string[], state: ShellState, io: Io): Promi
   }
   const out = formatPrintf(format, rest);
   await io.stdout.write(out.text);
-  for (const e of out.errors) await io.stderr.write(`bash: printf: ${e}\n`);
+  for (const e of out.errors) await io.stderr.write(`${state.says}printf: ${e}\n`);
   return out.errors.length > 0 ? 1 : 0;
 }
 

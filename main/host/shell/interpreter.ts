@@ -60,7 +60,7 @@ export class Interpreter {
 
   private async statement(s: StatementNode, state: ShellState, io: Io, guarded: boolean): Promise<Flow | undefined> {
     if (s.deferredError !== undefined) {
-      await io.stderr.write(`bash: ${s.deferredError.message}\n`);
+      await io.stderr.write(`${state.says}${s.deferredError.message}\n`);
       state.status = 2;
       return undefined;
     }
@@ -148,13 +148,14 @@ export class Interpreter {
       }
     } catch (e) {
       if (!(e instanceof ShellError)) throw e;
-      await outer.stderr.write(e.message.startsWith('ringscope: ') ? `${e.message}\n` : `bash: ${e.message}\n`);
+      await outer.stderr.write(e.message.startsWith('ringscope: ') ? `${e.message}\n` : `${state.says}${e.message}\n`);
       state.status = e.status;
       return undefined;
     }
   }
 
   private async simple(c: SimpleCommandNode, state: ShellState, io: Io): Promise<Flow | undefined> {
+    if (c.line !== undefined) state.shared.line = c.line;
     const words = await this.expander.fields(c.name === null ? c.args : [c.name, ...c.args], state);
     const assigned: [string, string][] = [];
     for (const a of c.assignments) {

@@ -17,17 +17,23 @@ type Redirection = SimpleCommandNode['redirections'][number];
 /** A file of the machine as a sink. Each write is one write(2), as tracefs and sysfs files want it. */
 export class FileSink implements Sink {
   private failed = false;
+  /** Where the command's own complaint goes: its standard error, once all redirections are done. */
+  report: Sink;
   constructor(
     private readonly state: ShellState,
     readonly path: string,
-    private readonly report: Sink,
-  ) {}
+    report: Sink,
+    /** The command that writes, for the complaint. */
+    private readonly command = 'echo',
+  ) {
+    this.report = report;
+  }
   async write(text: string): Promise<boolean> {
     if (this.failed) return false;
     const r = this.state.port.fs(this.state.netns, this.state.cwd, { call: 'write', path: this.path, data: text, append: true });
     if (r.ok) return true;
     this.failed = true;
-    await this.report.write(`bash: echo: write error: ${strerror(r.errno)}\n`);
+    await this.report.write(`${this.state.says}${this.command}: write error: ${strerror(r.errno)}\n`);
     return false;
   }
   get ok(): boolean {
@@ -97,6 +103,7 @@ export async function openRedirections(list: readonly Redirection[], state: Shel
         throw new ShellError(`ringscope: bash: redirection '${r.operator}' is not modelled`);
     }
   }
+  for (const sink of [io.stdout, io.stderr]) if (sink instanceof FileSink && io.stderr !== sink) sink.report = io.stderr;
   return { io, close: () => undefined };
 }
 

@@ -36,7 +36,7 @@ describe('the language', () => {
   });
 
   test('an unknown command is 127 with the words of bash', async () => {
-    expect(await sh('nosuch --x; echo $?')).toMatchObject({ out: '127\n', err: 'bash: nosuch: command not found\n' });
+    expect(await sh('nosuch --x; echo $?')).toMatchObject({ out: '127\n', err: 'bash: line 1: nosuch: command not found\n' });
   });
 
   test('a command that Linux has and we do not is named as such', async () => {
@@ -64,7 +64,7 @@ describe('streams', () => {
   });
 
   test('a redirection into a missing folder is an error of the command', async () => {
-    expect(await sh('echo a > /nosuch/f; echo $?')).toMatchObject({ out: '1\n', err: 'bash: /nosuch/f: No such file or directory\n' });
+    expect(await sh('echo a > /nosuch/f; echo $?')).toMatchObject({ out: '1\n', err: 'bash: line 1: /nosuch/f: No such file or directory\n' });
   });
 
   test('grep, tail, wc, awk, sed, sort over what the kernel prints', async () => {
@@ -99,7 +99,7 @@ describe('time and jobs', () => {
   });
 
   test('kill of nobody says so', async () => {
-    expect(await sh('kill 99999; echo $?')).toMatchObject({ out: '1\n', err: 'bash: kill: (99999) - No such process\n' });
+    expect(await sh('kill 99999; echo $?')).toMatchObject({ out: '1\n', err: 'bash: line 1: kill: (99999) - No such process\n' });
   });
 
   test('timeout ends what takes too long with 124', async () => {

@@ -48,6 +48,8 @@ export class Job {
 /** What subshells share with their parent: the job table and the terminal's foreground. */
 export class Shared {
   readonly jobs = new Map<number, Job>();
+  /** Line of the script that is being executed. */
+  line = 1;
   private nextJob = 1;
   private nextPid = 30_000;
   /** The shell's own descriptors, for `$(…)`. */
@@ -109,6 +111,10 @@ export class ShellState {
     }
   }
 
+  /** How the shell begins a complaint: a script names the line. */
+  get says(): string {
+    return this.shared.interactive ? 'bash: ' : `bash: line ${this.shared.line}: `;
+  }
   get port(): WorldPort {
     return this.shared.port;
   }

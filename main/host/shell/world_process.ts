@@ -51,11 +51,11 @@ export async function runWorldProcess(argv: readonly string[], state: ShellState
       await io.stderr.write(`ringscope: ${argv[0]}: this command is not modelled\n`);
       return 127;
     }
-    await io.stderr.write(argv[0].includes('/') ? `bash: ${argv[0]}: ${strerror(Errno.ENOENT)}\n` : `bash: ${argv[0]}: command not found\n`);
+    await io.stderr.write(argv[0].includes('/') ? `${state.says}${argv[0]}: ${strerror(Errno.ENOENT)}\n` : `${state.says}${argv[0]}: command not found\n`);
     return 127;
   }
   if ('errno' in started) {
-    await io.stderr.write(`bash: ${argv[0]}: ${strerror(started.errno)}\n`);
+    await io.stderr.write(`${state.says}${argv[0]}: ${strerror(started.errno)}\n`);
     return 126;
   }
   pid = started.pid;
