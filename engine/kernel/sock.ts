@@ -168,6 +168,8 @@ export abstract class Sock implements SkbOwner {
   /** The waiter was woken and has not called since. */
   woken = false;
   waitOp = 0;
+  /** A sender found no room (SOCK_NOSPACE). */
+  nospace = false;
   closed = false;
 
   constructor(
@@ -179,8 +181,18 @@ export abstract class Sock implements SkbOwner {
     readonly ino: number,
   ) {}
 
-  /** Write memory is given back when the last byte has left. */
+  /** Room for one more message? If not, its waiter is woken when there is. */
+  hasRoom(): boolean {
+    if (this.wmem_alloc < this.sndbuf) return true;
+    this.nospace = true;
+    return false;
+  }
+
+  /** Write memory is given back when the last byte has left; whoever was refused is woken at half (Linux: sock_def_write_space()). */
   sock_wfree(skb: SkBuff): void {
     this.wmem_alloc -= skb.truesize;
+    if (!this.nospace || this.wmem_alloc * 2 > this.sndbuf) return;
+    this.nospace = false;
+    if (this.waiter !== undefined) this.waiter.kernel.procs.wake(this.waiter, this.waitOp, this);
   }
 }

@@ -99,7 +99,7 @@ export class Devinet implements Actor {
 
   devinet_sysctl_unregister(dev: NetDevice, name = dev.name): void {
     const { sysctl } = dev.net;
-    for (const key of [...sysctl.keys()])
+    for (const key of Array.from(sysctl.keys()))
       if (key.startsWith(`net.ipv4.conf.${name}.`) || key.startsWith(`net.ipv4.neigh.${name}.`)) sysctl.delete(key);
   }
 
@@ -164,7 +164,7 @@ export class Devinet implements Actor {
       ifa.label = colon < 0 ? dev.name : dev.name + ifa.label.slice(colon);
       this.rtmsg_ifa('RTM_NEWADDR', ifa);
     }
-    for (const key of [...dev.net.sysctl.keys()]) {
+    for (const key of Array.from(dev.net.sysctl.keys())) {
       const m = /^net\.ipv4\.(?:conf|neigh)\.([^.]+)\./.exec(key);
       if (m !== null && m[1] !== 'all' && m[1] !== 'default' && dev.net.__dev_get_by_name(m[1]) === undefined) dev.net.sysctl.delete(key);
     }
@@ -218,7 +218,7 @@ export class Devinet implements Actor {
     const list = idev.ifa_list;
     const promote: InIfaddr[] = [];
     if ((ifa.flags & IFA_F.SECONDARY) === 0) {
-      for (const other of [...list]) {
+      for (const other of list.slice()) {
         if (other === ifa || (other.flags & IFA_F.SECONDARY) === 0 || other.mask !== ifa.mask || !sameSubnet(other, ifa.address)) continue;
         if (idev.cnf.promote_secondaries !== 0 || ipv4Net(idev.dev.net).confAll.promote_secondaries !== 0) promote.push(other);
         else this.removeIfaddr(idev, other);

@@ -118,7 +118,7 @@ export class Fib {
   }
 
   private releaseUnused(net: Net): void {
-    for (const info of [...ipv4Net(net).fibInfos]) if (info.refcnt === 0) this.semantics.fib_release_info(net, info);
+    for (const info of ipv4Net(net).fibInfos.slice()) if (info.refcnt === 0) this.semantics.fib_release_info(net, info);
   }
 
   fib_valid_key_len(cfg: FibConfig): NlResult | undefined {

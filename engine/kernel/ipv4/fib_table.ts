@@ -139,7 +139,7 @@ const hidden = (nh: FibNh): boolean =>
 export class FibTable {
   /** Leaves by address, ascending. */
   readonly leaves: FibLeaf[] = [];
-  private readonly byPlen: (Map<number, FibLeaf> | undefined)[] = new Array<Map<number, FibLeaf> | undefined>(33).fill(undefined);
+  private readonly byPlen: (Map<number, FibLeaf> | undefined)[] = Array.from({ length: 33 }, () => undefined);
   constructor(readonly tb_id: number) {}
 
   get empty(): boolean {
@@ -261,8 +261,8 @@ export class FibTable {
   /** Removes the aliases whose next hops are all dead. */
   flush(): number {
     let found = 0;
-    for (const leaf of [...this.leaves]) {
-      for (const alias of [...leaf.aliases]) {
+    for (const leaf of this.leaves.slice()) {
+      for (const alias of leaf.aliases.slice()) {
         if (!alias.info.dead && (alias.info.flags & RTNH_F.DEAD) === 0) continue;
         this.remove(leaf, alias);
         found++;

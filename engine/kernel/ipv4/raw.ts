@@ -29,7 +29,7 @@ export class Raw {
       sockets.ip_local_error(sk, Errno.EMSGSIZE, { family: 2, addr: v4bytes(daddr), port: 0 }, ipv4.route.dst_mtu(s.rt));
       return length;
     }
-    if (sk.wmem_alloc >= sk.sndbuf) return -Errno.EAGAIN;
+    if (!sk.hasRoom()) return -Errno.EAGAIN;
     const skb = ipv4.output.ip_make_skb(s, 0, data);
     if (skb === undefined) return -Errno.ENOBUFS;
     if (sk.protocol === IPPROTO.ICMP) this.icmp_out_count(sk, data[0]);

@@ -44,7 +44,7 @@ const INPUT_SLOTS = 256;
 /** Routes that were chosen before, by destination (output) or by a hash of the addresses (input). */
 export class RouteCache {
   readonly output = new Map<number, Rtable>();
-  readonly input: (Rtable | undefined)[] = new Array<Rtable | undefined>(INPUT_SLOTS).fill(undefined);
+  readonly input: (Rtable | undefined)[] = Array.from({ length: INPUT_SLOTS }, () => undefined);
   genid = 0;
 }
 

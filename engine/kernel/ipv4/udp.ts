@@ -78,7 +78,7 @@ export class Udp {
       this.kernel.sockets.ip_local_error(sk, Errno.EMSGSIZE, { family: 2, addr: v4bytes(daddr), port: dport }, ipv4.route.dst_mtu(s.rt));
       return fits;
     }
-    if (sk.wmem_alloc >= sk.sndbuf) return -Errno.EAGAIN;
+    if (!sk.hasRoom()) return -Errno.EAGAIN;
     const skb = ipv4.output.ip_make_skb(s, 8, data);
     if (skb === undefined) return -Errno.ENOBUFS;
     return this.udp_send_skb(sk, s, skb, data.length, dport);

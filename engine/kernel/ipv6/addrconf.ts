@@ -431,7 +431,7 @@ export class Addrconf implements Actor {
     this.kernel.timers.del_timer(idev.rs_timer);
     if (!unregister) idev.rs_sent = idev.ra_rcvd = idev.ready = false;
     const keep = !unregister && idev.cnf.keep_addr_on_down > 0;
-    for (const ifp of [...idev.addr_list]) {
+    for (const ifp of idev.addr_list.slice()) {
       this.kernel.workqueues.cancel_delayed_work(ifp.dad_work);
       if (keep && (ifp.flags & IFA_F.PERMANENT) !== 0 && !isLinkLocal6(ifp.addr)) {
         ifp.state = IFADDR6.PREDAD;

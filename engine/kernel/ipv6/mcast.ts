@@ -138,7 +138,7 @@ export class Mcast6 implements Actor {
   /** State changes since: groups left, groups joined. */
   mld_send_cr(idev: Inet6Dev): void {
     const records: [number, Uint8Array][] = [];
-    for (const mc of [...idev.mc_tomb]) {
+    for (const mc of idev.mc_tomb.slice()) {
       records.push([MLD2.CHANGE_TO_INCLUDE, mc.addr]);
       if (--mc.crcount <= 0) idev.mc_tomb.splice(idev.mc_tomb.indexOf(mc), 1);
     }

@@ -165,7 +165,7 @@ export class Sockets6 {
     if (typeof s === 'number') return s;
     const err = this.checkLength(sk, v6, s, data.length);
     if (err < 0) return err;
-    if (sk.wmem_alloc >= sk.sndbuf) return -Errno.EAGAIN;
+    if (!sk.hasRoom()) return -Errno.EAGAIN;
     const skb = this.ip6_make_skb(sk, s, sk.protocol, 0, data);
     if (skb === undefined) return -Errno.ENOBUFS;
     const { ram } = skbs;

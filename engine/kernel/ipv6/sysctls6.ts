@@ -72,12 +72,12 @@ export class Sysctls6 implements SysctlHandler {
 
   addrconf_sysctl_unregister(dev: NetDevice, name = dev.name): void {
     const { sysctl } = dev.net;
-    for (const key of [...sysctl.keys()])
+    for (const key of Array.from(sysctl.keys()))
       if (key.startsWith(`net.ipv6.conf.${name}.`) || key.startsWith(`net.ipv6.neigh.${name}.`)) sysctl.delete(key);
   }
 
   rename(dev: NetDevice, idev: Inet6Dev): void {
-    for (const key of [...dev.net.sysctl.keys()]) {
+    for (const key of Array.from(dev.net.sysctl.keys())) {
       const m = /^net\.ipv6\.(?:conf|neigh)\.([^.]+)\./.exec(key);
       if (m !== null && m[1] !== 'all' && m[1] !== 'default' && dev.net.__dev_get_by_name(m[1]) === undefined) dev.net.sysctl.delete(key);
     }

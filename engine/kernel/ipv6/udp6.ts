@@ -37,7 +37,7 @@ export class Udp6 {
     if (typeof s === 'number') return s;
     const err = ipv6.sockets.checkLength(sk, v6, s, data.length + 8);
     if (err < 0) return err;
-    if (sk.wmem_alloc >= sk.sndbuf) return -Errno.EAGAIN;
+    if (!sk.hasRoom()) return -Errno.EAGAIN;
     this.kernel.charge(this.kernel.platform.costs.transport);
     const skb = ipv6.sockets.ip6_make_skb(sk, s, IPPROTO.UDP, 8, data);
     if (skb === undefined) return -Errno.ENOBUFS;
