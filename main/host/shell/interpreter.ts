@@ -190,6 +190,12 @@ export class Interpreter {
     return this.external(words, state, io);
   }
 
+  /** Whether a name is a program: a tool of the host's shell or one of the machine. */
+  isProgram(name: string, state: ShellState): boolean {
+    const base = name.replace(/^(\/usr)?\/s?bin\//, '');
+    return hostTools.has(base) || state.port.programs().includes(base);
+  }
+
   /** Runs a command that is neither function nor builtin. */
   async external(words: readonly string[], state: ShellState, io: Io): Promise<undefined> {
     const name = words[0].replace(/^(\/usr)?\/s?bin\//, '');

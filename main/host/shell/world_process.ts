@@ -65,9 +65,24 @@ export async function runWorldProcess(argv: readonly string[], state: ShellState
   job.pids.delete(pid);
   await writing;
   if (exec === undefined) return status;
+  return execIn(exec, state, io, shell);
+}
+
+/** Builtins of the shell that are programs too. */
+const ALSO_PROGRAMS = new Set(['echo', 'printf', 'true', 'false', 'test', '[', 'pwd', 'kill']);
+
+/** What execvp(3) does in the place of a program: no functions, no shell builtins. */
+async function execIn(exec: { readonly argv: readonly string[]; readonly netns: string }, state: ShellState, io: Io, shell: Interpreter): Promise<number> {
+  const [name] = exec.argv;
   const inner = state.child();
   inner.netns = exec.netns;
-  await shell.external(exec.argv, inner, io);
+  if (shell.isProgram(name, state)) await shell.external(exec.argv, inner, io);
+  else if (ALSO_PROGRAMS.has(name)) await shell.execute(exec.argv, inner, io);
+  else if (NOT_MODELLED.has(name)) await runWorldProcess(exec.argv, inner, io, shell);
+  else {
+    await io.stderr.write(`exec of "${name}" failed: ${strerror(Errno.ENOENT)}\n`);
+    return 1;
+  }
   return inner.status;
 }
 
