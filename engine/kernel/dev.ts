@@ -246,18 +246,4 @@ export class NetCore extends DevRegistry {
     dev.real_num_rx_queues = rxq;
     return 0;
   }
-
-  /** Detached from its hardware (suspend, reset), and attached again. */
-  netif_device_detach(dev: NetDevice): void {
-    if (!dev.present) return;
-    dev.present = false;
-    if (dev.started) this.xmit.netif_tx_stop_all_queues(dev);
-  }
-  netif_device_attach(dev: NetDevice): void {
-    if (dev.present) return;
-    dev.present = true;
-    if (!dev.started) return;
-    this.xmit.netif_tx_wake_all_queues(dev);
-    this.kernel.sched.__netdev_watchdog_up(dev);
-  }
 }

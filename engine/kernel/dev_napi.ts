@@ -87,9 +87,6 @@ export class NapiCore {
   __napi_schedule(napi: Napi): void {
     this.____napi_schedule(napi, this.kernel.smp_processor_id());
   }
-  __napi_schedule_irqoff(napi: Napi): void {
-    this.____napi_schedule(napi, this.kernel.smp_processor_id());
-  }
   napi_schedule(napi: Napi): void {
     if (this.napi_schedule_prep(napi)) this.__napi_schedule(napi);
   }

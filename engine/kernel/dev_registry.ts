@@ -3,7 +3,7 @@ import { Errno } from '../base/errno.ts';
 import { invariant } from '../base/ops.ts';
 import { ether_setup } from './eth.ts';
 import type { Kernel } from './kernel.ts';
-import { type HwAddr, IFF, NetDevice, type NetDeviceOps } from './net_device.ts';
+import { IFF, NetDevice, type NetDeviceOps } from './net_device.ts';
 import type { Net } from './net_namespace.ts';
 import type { NetdevEvent, NetdevNotifier, NetdevNotifierInfo } from './netdev_events.ts';
 import { NETIF_F, NETIF_F_SOFT_FEATURES, NETIF_F_SOFT_FEATURES_OFF } from './netdev_features.ts';
@@ -181,8 +181,8 @@ export class DevRegistry {
       sched.dev_shutdown(dev);
       this.call_netdevice_notifiers('NETDEV_UNREGISTER', dev);
       const message = rtnl.rtmsg_ifinfo_build(dev);
-      this.flush(dev.uc);
-      this.flush(dev.mc);
+      this.kernel.net.addrs.dev_uc_flush(dev);
+      this.kernel.net.addrs.dev_mc_flush(dev);
       dev.netdev_ops.ndo_uninit?.(dev);
       net.link.linkwatch_forget_dev(dev);
       rtnl.notify(dev.net, 'link', { type: 'RTM_DELLINK', info: message });
@@ -214,8 +214,8 @@ export class DevRegistry {
       type: 'RTM_DELLINK',
       info: { ...kernel.rtnl.rtmsg_ifinfo_build(dev), new_netnsid: nsid, new_ifindex: ifindex },
     });
-    this.flush(dev.uc);
-    this.flush(dev.mc);
+    this.kernel.net.addrs.dev_uc_flush(dev);
+    this.kernel.net.addrs.dev_mc_flush(dev);
     dev.net = net;
     dev.ifindex = ifindex;
     dev.name = name;
@@ -238,10 +238,6 @@ export class DevRegistry {
     const { devices } = dev.net;
     const i = devices.indexOf(dev);
     if (i >= 0) devices.splice(i, 1);
-  }
-
-  private flush(list: HwAddr[]): void {
-    list.length = 0;
   }
 }
 

@@ -1,6 +1,6 @@
 // Ethernet: building and reading its header (Linux: net/ethernet/eth.c).
 import { Errno } from '../base/errno.ts';
-import { ETH_HLEN, ETH_P, EthHdr } from '../wire/headers.ts';
+import { ETH_HLEN, EthHdr } from '../wire/headers.ts';
 import type { Kernel } from './kernel.ts';
 import { ARPHRD, IFF, type NetDevice } from './net_device.ts';
 import { __skb_push, skb_reset_mac_header } from './skb_inline.ts';
@@ -95,7 +95,3 @@ export class Eth {
 
 const ETH_P_802_3 = 0x0001;
 const ETH_P_802_2 = 0x0004;
-/** Frames without a receiver for LLC go by this number. */
-export const ETH_P_LLC = ETH_P_802_2;
-/** Linux: ETH_P_ALL, what taps ask for */
-export const ETH_P_ALL = ETH_P.ALL;

@@ -78,10 +78,6 @@ export class LinkWatch implements Actor {
     this.__linkwatch_run_queue({ urgentOnly: this.nextevent > this.kernel.now() });
   }
 
-  /** Handles all that waits, now: a device is going, or somebody asks. */
-  linkwatch_run_queue(): void {
-    this.__linkwatch_run_queue({ urgentOnly: false });
-  }
   __linkwatch_run_queue(what: { urgentOnly: boolean }): void {
     if (!what.urgentOnly) this.nextevent = this.kernel.now() + SECOND;
     this.urgent = false;

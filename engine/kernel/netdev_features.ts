@@ -99,11 +99,6 @@ export class NetdevFeatures {
   netdev_update_features(dev: NetDevice): void {
     if (this.__netdev_update_features(dev) !== 0) this.netdev_features_change(dev);
   }
-  /** The same, and listeners hear of it in any case: a lower device changed. */
-  netdev_change_features(dev: NetDevice): void {
-    this.__netdev_update_features(dev);
-    this.netdev_features_change(dev);
-  }
   netdev_features_change(dev: NetDevice): void {
     this.kernel.net.call_netdevice_notifiers('NETDEV_FEAT_CHANGE', dev);
   }

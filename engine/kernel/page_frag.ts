@@ -85,13 +85,6 @@ export class PageFrags {
     return (nc.page + offset) as Gpa;
   }
 
-  /** Drops the cache's own reference. */
-  page_frag_cache_drain(nc: PageFragCache): void {
-    if (nc.page !== 0) this.put_page(nc.page);
-    nc.page = 0 as Gpa;
-    nc.offset = 0;
-  }
-
   /** Makes sure that `pfrag` has `size` bytes left; false when memory is out. The user takes bytes by moving `offset` and `get_page`. */
   skb_page_frag_refill(size: number, pfrag: PageFrag): boolean {
     if (pfrag.page !== 0) {

@@ -11,7 +11,6 @@ export const skb_tailroom = (skb: SkBuff): number => (skb.data_len !== 0 ? 0 : s
 export const skb_is_nonlinear = (skb: SkBuff): boolean => skb.data_len !== 0;
 export const skb_cloned = (skb: SkBuff): boolean => skb.cloned;
 export const skb_shared = (skb: SkBuff): boolean => skb.users !== 1;
-export const skb_end_offset = (skb: SkBuff): number => skb.end - skb.head;
 
 /** Headroom for an empty skb. */
 export function skb_reserve(skb: SkBuff, length: number): void {
