@@ -54,6 +54,8 @@ export class IpContext {
   monitor: MonitorRequest | undefined;
   /** Names of interfaces as last seen, for messages about those that are gone. */
   private readonly names = new Map<number, string>();
+  /** Names of namespaces by nsid as first seen, for messages about those that are gone. */
+  readonly nsidNames = new Map<number, string>();
   constructor(
     readonly tool: ToolContext,
     readonly opt: IpOptions,

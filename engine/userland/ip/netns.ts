@@ -46,10 +46,13 @@ function list(ip: IpContext): number {
 export function printNsid(ip: IpContext, id: number, peer: Net | undefined, deleted = false): void {
   const { out } = ip;
   const first = peer?.names.values().next();
+  if (first !== undefined && first.done !== true) ip.nsidNames.set(id, first.value);
+  const name = ip.nsidNames.get(id);
+  if (deleted) ip.nsidNames.delete(id);
   out.openObject();
   if (deleted) out.any('deleted', true, 'Deleted ');
   out.any('nsid', id, `nsid ${id} `);
-  if (first !== undefined && first.done !== true) out.any('name', first.value, `(iproute2 netns name: ${first.value})`);
+  if (name !== undefined) out.any('name', name, `(iproute2 netns name: ${name})`);
   out.fp('\n');
   out.closeObject();
 }

@@ -16,6 +16,9 @@ const option = (p: PingProcess, sk: Sock, name: SockOpt, value: number | string 
   if (r < 0) pingError(what, r);
 };
 
+/** fe80::/10 and link-local multicast. */
+const isLinkLocal = (a: Uint8Array): boolean => (a[0] === 0xfe && (a[1] & 0xc0) === 0x80) || (a[0] === 0xff && (a[1] & 0x0f) === 2);
+
 function probe(p: PingProcess, raw: Sock): void {
   const { sockets } = p.kernel;
   const sk = openSocket(p, AF.INET6, SOCK.DGRAM, 0);
@@ -25,7 +28,8 @@ function probe(p: PingProcess, raw: Sock): void {
     option(p, raw, 'SO_BINDTODEVICE', p.device, `SO_BINDTODEVICE ${p.device}`);
   }
   if (p.options.mark !== undefined) sockets.setsockopt(sk, 'SO_MARK', p.options.mark);
-  const r = sockets.connect(sk, { family: 10, addr: p.target.bytes, port: 1025, scope_id: p.target.scope });
+  // a link-local target is not connected to: its source stays open until a packet is sent
+  const r = isLinkLocal(p.target.bytes) ? 0 : sockets.connect(sk, { family: 10, addr: p.target.bytes, port: 1025, scope_id: p.target.scope });
   if (r < 0) {
     sockets.close(sk);
     pingError('connect', r);
