@@ -32,6 +32,9 @@ export class NeighParms {
   constructor(readonly dev: NetDevice | undefined) {}
 }
 
+/** Linux: SKB_TRUESIZE(ETH_FRAME_LEN), by which unres_qlen counts packets. */
+export const QLEN_TRUESIZE = 2090;
+
 /** How packets leave through an entry. */
 export const NEIGH_OUT = { RESOLVE: 0, CONNECTED: 1, DIRECT: 2, BLACKHOLE: 3 } as const;
 
@@ -84,6 +87,8 @@ export class NeighTable {
   readonly byDev = new Map<NetDevice, Map<number | string, Neighbour>>();
   readonly parms = new Map<NetDevice, NeighParms>();
   readonly defaults: NeighParms;
+  /** Of blackhole_netdev, which has no index and is in init_net; made once at boot. */
+  readonly blackhole: NeighParms;
   readonly proxies: { readonly net: Net; readonly dev: NetDevice | undefined; readonly addr: IpBytes; flags: number }[] = [];
   entries = 0;
   gc_thresh1 = 128;
@@ -98,5 +103,6 @@ export class NeighTable {
     readonly ethertype: number,
   ) {
     this.defaults = new NeighParms(undefined);
+    this.blackhole = new NeighParms(undefined);
   }
 }

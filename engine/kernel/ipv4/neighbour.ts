@@ -23,8 +23,10 @@ export class NeighCore implements Actor {
 
   neigh_table_init(family: number, name: string, proto: NeighProtocol, ethertype: number, locktimeMs: number): NeighTable {
     const tbl = new NeighTable(family, name, proto, ethertype);
-    tbl.defaults.locktime_ms = locktimeMs;
-    tbl.defaults.reachable_time_ms = this.neigh_rand_reach_time(tbl.defaults.base_reachable_time_ms);
+    for (const parms of [tbl.defaults, tbl.blackhole]) {
+      parms.locktime_ms = locktimeMs;
+      parms.reachable_time_ms = this.neigh_rand_reach_time(parms.base_reachable_time_ms);
+    }
     this.tables.push(tbl);
     return tbl;
   }

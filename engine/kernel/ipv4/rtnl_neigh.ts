@@ -8,7 +8,7 @@ import { NL_OK, type NlResult } from '../rtnetlink.ts';
 import { neighOrder } from './neigh_hash.ts';
 import { v6key } from '../ipv6/in6.ts';
 import { v4number } from './arp.ts';
-import { NEIGH_UPDATE_F, NUD_VALID, type NeighParms, type NeighTable, type Neighbour } from './neigh_table.ts';
+import { NEIGH_UPDATE_F, NUD_VALID, QLEN_TRUESIZE, type NeighParms, type NeighTable, type Neighbour } from './neigh_table.ts';
 
 
 export class RtnlNeigh {
@@ -130,15 +130,17 @@ export class RtnlNeigh {
       if (family !== 0 && tbl.family !== family) continue;
       const one = (p: NeighParms, refcnt: number): NeighTableInfo => ({
         family: tbl.family, name: tbl.name, refcnt, reachable_time: p.reachable_time_ms, base_reachable_time: p.base_reachable_time_ms, retrans_time: p.retrans_time_ms,
-        gc_staletime: p.gc_stale_time_ms, delay_probe_time: p.delay_first_probe_time_ms, queue_len: Math.floor(p.unres_qlen_bytes / 2088),
+        gc_staletime: p.gc_stale_time_ms, delay_probe_time: p.delay_first_probe_time_ms, queue_len: Math.floor(p.unres_qlen_bytes / QLEN_TRUESIZE),
         queue_lenbytes: p.unres_qlen_bytes, app_probes: p.app_solicit, ucast_probes: p.ucast_solicit, mcast_probes: p.mcast_solicit, anycast_delay: p.anycast_delay_ms,
         proxy_delay: p.proxy_delay_ms, proxy_qlen: p.proxy_qlen, locktime: p.locktime_ms,
       });
       out.push({ ...one(tbl.defaults, 1), thresh1: tbl.gc_thresh1, thresh2: tbl.gc_thresh2, thresh3: tbl.gc_thresh3, gc_interval: tbl.gc_interval_ms });
       const parms = [...tbl.parms.values()].filter((p) => p.dev?.net === net).reverse();
+      // blackhole_netdev was there before lo for ndisc, and came after it for ARP
+      if (net === this.kernel.init_net) parms.splice(tbl.family === AF.INET ? parms.length - 1 : parms.length, 0, tbl.blackhole);
       for (const p of parms) {
         const users = p.dev === undefined ? 0 : (tbl.byDev.get(p.dev)?.size ?? 0);
-        out.push({ ...one(p, 1 + users), ...(p.dev === undefined ? {} : { ifindex: p.dev.ifindex }) });
+        out.push({ ...one(p, 1 + users), ifindex: p.dev?.ifindex ?? 0 });
       }
     }
     return out;

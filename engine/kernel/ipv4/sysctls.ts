@@ -4,7 +4,7 @@ import type { SysctlHandler } from '../fs/sysctl.ts';
 import type { Kernel } from '../kernel.ts';
 import type { Net } from '../net_namespace.ts';
 import { DEVCONF_KEYS, Ipv4Devconf, ROUTE_KEYS, SYSCTL_KEYS, inDev, ipv4Net, type DevconfKey, type Ipv4Sysctls, type RouteSysctls } from './ipv4_net.ts';
-import type { NeighParms, NeighTable } from './neigh_table.ts';
+import { QLEN_TRUESIZE, type NeighParms, type NeighTable } from './neigh_table.ts';
 
 /** Values nothing here reads, but that a machine shows (TCP's are the transport's own). */
 const SHOWN: readonly (readonly [string, string])[] = [
@@ -40,7 +40,7 @@ const NEIGH_KEYS: readonly (readonly [name: string, get: (p: NeighParms) => numb
   ['retrans_time', (p) => p.retrans_time_ms / 10, (p, n) => (p.retrans_time_ms = n * 10)],
   ['retrans_time_ms', (p) => p.retrans_time_ms, (p, n) => (p.retrans_time_ms = n)],
   ['ucast_solicit', (p) => p.ucast_solicit, (p, n) => (p.ucast_solicit = n)],
-  ['unres_qlen', (p) => Math.floor(p.unres_qlen_bytes / 2088), (p, n) => (p.unres_qlen_bytes = n * 2088)],
+  ['unres_qlen', (p) => Math.floor(p.unres_qlen_bytes / QLEN_TRUESIZE), (p, n) => (p.unres_qlen_bytes = n * QLEN_TRUESIZE)],
   ['unres_qlen_bytes', (p) => p.unres_qlen_bytes, (p, n) => (p.unres_qlen_bytes = n)],
 ];
 
