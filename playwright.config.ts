@@ -17,7 +17,6 @@ export default defineConfig<DoorOptions>({
   use: {
     viewport: { width: 1440, height: 900 },
     colorScheme: 'light',
-    trace: 'retain-on-failure',
     launchOptions: { args: [...CHROMIUM_SWITCHES, ...(asRoot ? ['--no-sandbox'] : [])], ...(chromium === undefined ? {} : { executablePath: chromium }) },
   },
   projects: [

@@ -18,6 +18,10 @@ const VIEWPORT = { width: 1440, height: 900 };
 export interface DoorOptions {
   readonly door: 'browser' | 'electron';
 }
+interface WorkerFixtures {
+  /** One browser for all specs of the browser door, started when the first asks for it. */
+  readonly sharedBrowser: () => Promise<Browser>;
+}
 interface Fixtures {
   /** HOME of the app: labs, exports and recordings land here. */
   readonly home: string;
@@ -81,15 +85,26 @@ async function throughBrowser(browser: Browser, home: string, lab: string | unde
   const { server, url } = await launchServer(home, lab);
   try {
     const page = await browser.newPage({ viewport: VIEWPORT, colorScheme: 'light' });
-    await page.goto(url);
-    await use(page);
-    await page.close();
+    try {
+      await page.goto(url);
+      await use(page);
+    } finally {
+      await page.close();
+    }
   } finally {
     await end(server);
   }
 }
 
-export const test = base.extend<Fixtures & DoorOptions>({
+export const test = base.extend<Fixtures & DoorOptions, WorkerFixtures>({
+  sharedBrowser: [
+    async ({ playwright, launchOptions }, use) => {
+      let browser: Promise<Browser> | undefined;
+      await use(() => (browser ??= playwright.chromium.launch(launchOptions)));
+      await (await browser)?.close();
+    },
+    { scope: 'worker' },
+  ],
   door: ['browser', { option: true }],
   lab: [undefined, { option: true }],
   home: async ({ door }, use) => {
@@ -106,22 +121,15 @@ export const test = base.extend<Fixtures & DoorOptions>({
     await Promise.race([app.close(), new Promise((late) => setTimeout(late, 8_000))]);
     return end(child);
   },
-  page: async ({ door, app, home, lab, playwright, launchOptions }, use, info) => {
+  page: async ({ door, app, home, lab, sharedBrowser }, use, info) => {
     const errors: string[] = [];
     const watched = async (page: Page): Promise<void> => {
       page.on('pageerror', (e) => errors.push(e.stack ?? e.message));
       await use(page);
       if (info.status !== info.expectedStatus && !page.isClosed()) await info.attach('window', { body: await page.screenshot(), contentType: 'image/png' });
     };
-    if (app !== undefined) await throughElectron(app, watched);
-    else {
-      const browser = await playwright.chromium.launch(launchOptions);
-      try {
-        await throughBrowser(browser, home, lab, watched);
-      } finally {
-        await browser.close();
-      }
-    }
+    if (app === undefined) await throughBrowser(await sharedBrowser(), home, lab, watched);
+    else await throughElectron(app, watched);
     base.expect(errors, `errors of the page at the ${door} door`).toEqual([]);
   },
   workbench: async ({ page }, use) => {

@@ -57,6 +57,11 @@ export class Workbench {
     await this.sees(/[#$]\s*$/);
   }
 
+  // ── canvas ──
+  machine(name: string): Locator {
+    return this.get(`machine-${name}`);
+  }
+
   // ── run control ──
   async event(): Promise<number> {
     const text = (await this.get('bar-event').textContent()) ?? '';
@@ -69,6 +74,28 @@ export class Workbench {
     const button = this.page.getByTestId('bar-run').and(this.page.getByRole('button', { name: /pause/i }));
     if (await button.isVisible()) await button.click();
     await expect.poll(async () => (await this.ask('run.step', { events: 0 })).mode).toBe('paused');
+  }
+
+  async step(): Promise<number> {
+    const before = await this.event();
+    await this.get('bar-step').click();
+    await expect.poll(() => this.event()).toBeGreaterThan(before);
+    return this.event();
+  }
+
+  /** An action by its name in the command palette, with keys alone. */
+  async command(title: string): Promise<void> {
+    await this.page.keyboard.press('F1');
+    await expect(this.get('palette-input')).toBeFocused();
+    await this.page.keyboard.type(title);
+    await expect(this.page.locator('.palette-item[aria-selected="true"]')).toContainText(title);
+    await this.page.keyboard.press('Enter');
+    await expect(this.get('palette')).toHaveCount(0);
+  }
+
+  /** A short message of the window. */
+  toast(text: string | RegExp): Locator {
+    return this.page.locator('.toast').filter({ hasText: text });
   }
 
   // ── rings ──
