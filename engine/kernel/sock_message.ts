@@ -82,8 +82,12 @@ export class SockMessages {
   errorMessage(entry: SockError, size: number): Message {
     const { skb } = entry;
     const data = skb === undefined ? new Uint8Array(0) : this.bytes(skb, size);
+    const { ram } = this.kernel.skb;
+    // the header of the ICMP packet that brought the error
+    const iph = skb === undefined ? 0 : skb_network_header(skb);
+    const ttl = iph === 0 ? 0 : ram.u8(iph) >> 4 === 6 ? Ipv6Hdr.hop_limit.get(ram, iph) : IpHdr.ttl.get(ram, iph);
     const message: Message = {
-      data, length: skb?.len ?? 0, from: entry.addr, flags: MSG.ERRQUEUE, tstamp: skb?.tstamp ?? this.kernel.now(), ifindex: skb?.dev?.ifindex ?? 0, ttl: 0, tos: 0,
+      data, length: skb?.len ?? 0, from: entry.addr, flags: MSG.ERRQUEUE, tstamp: skb?.tstamp ?? this.kernel.now(), ifindex: skb?.dev?.ifindex ?? 0, ttl, tos: 0,
       options: undefined, daddr: undefined, err: entry.err,
     };
     if (skb !== undefined) this.kernel.skb.consume_skb(skb);

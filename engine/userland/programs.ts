@@ -17,6 +17,7 @@ import { IpProcess } from './ip/ip_process.ts';
 import type { ToolFinder } from './ip/netns.ts';
 import { ArpingProcess } from './ping/arping.ts';
 import { PingProcess } from './ping/ping.ts';
+import { TracepathProcess } from './ping/tracepath.ts';
 import { TC } from './tc/tc.ts';
 import { type Tool, ToolProcess } from './tool.ts';
 
@@ -56,6 +57,7 @@ const MAKERS: Readonly<Record<string, Maker>> = Object.freeze({
   ping: (kernel, net, argv) => new PingProcess(kernel, net, argv),
   ping6: (kernel, net, argv) => new PingProcess(kernel, net, argv),
   sleep: (kernel, net, argv) => new SleepProcess(kernel, net, argv),
+  tracepath: (kernel, net, argv) => new TracepathProcess(kernel, net, argv),
 });
 
 /** setpriv(1): the command, as another user. */
