@@ -46,7 +46,7 @@ export class SockMessages {
       m.from = { family: 10, addr: src, port, scope_id: scope };
       m.ttl = Ipv6Hdr.hop_limit.get(ram, iph);
       m.tos = (ram.u16be(iph) >> 4) & 0xff;
-      m.daddr = dst;
+      if (sk.v6?.rxinfo === true) m.daddr = dst;
       return;
     }
     const port = sk.protocol === IPPROTO.UDP && sk.type === SOCK.DGRAM ? ram.u16be(skb_transport_header(skb)) : 0;
@@ -62,7 +62,7 @@ export class SockMessages {
     }
     m.ttl = IpHdr.ttl.get(ram, iph);
     m.tos = IpHdr.tos.get(ram, iph);
-    m.daddr = v4bytes(IpHdr.daddr.get(ram, iph));
+    if (sk.pktinfo) m.daddr = v4bytes(IpHdr.daddr.get(ram, iph));
   }
 
   private bytes(skb: SkBuff, size: number): Uint8Array {

@@ -11,7 +11,14 @@ import { NEIGH_OUT, NEIGH_UPDATE_F, NUD_VALID, type NeighProtocol, type NeighTab
 import type { NeighCore } from './neighbour.ts';
 import type { Rtable } from './route.ts';
 
-export const v4bytes = (a: number): Uint8Array => Uint8Array.of(a >>> 24, (a >>> 16) & 0xff, (a >>> 8) & 0xff, a & 0xff);
+export function v4bytes(a: number): Uint8Array {
+  const b = new Uint8Array(4);
+  b[0] = a >>> 24;
+  b[1] = a >>> 16;
+  b[2] = a >>> 8;
+  b[3] = a;
+  return b;
+}
 export const v4number = (b: Uint8Array): number => ((b[0] << 24) | (b[1] << 16) | (b[2] << 8) | b[3]) >>> 0;
 
 /** Headroom that a link-layer header of the device needs, rounded as Linux does. */

@@ -2,6 +2,7 @@
 import { Errno } from '../../base/errno.ts';
 import type { Gpa } from '../../base/units.ts';
 import { ETH_P, ICMP, ICMP_UNREACH, IP_DF, IP_MF, IP_OFFSET, IpHdr } from '../../wire/headers.ts';
+import type { RandomStream } from '../../sim/random.ts';
 import type { Kernel } from '../kernel.ts';
 import type { Net } from '../net_namespace.ts';
 import { NETIF_F } from '../netdev_features.ts';
@@ -43,9 +44,12 @@ const IDENTS = 2048;
 export class IpOutput {
   static readonly inlined: readonly string[] = ['ip_send_check', 'ip_select_ident', 'dst_output', 'ip_skb_dst_mtu'];
   private readonly idents = new Uint16Array(IDENTS);
-  private readonly identStamps = new Float64Array(IDENTS);
+  private readonly identStamps = new Float64Array(IDENTS).fill(-1);
+  private readonly random: RandomStream;
 
-  constructor(readonly kernel: Kernel) {}
+  constructor(readonly kernel: Kernel) {
+    this.random = kernel.platform.sim.random(`${kernel.platform.machine}:ip_idents`);
+  }
 
   ip_send_check(at: number, hlen = 20): void {
     const { ram } = this.kernel.skb;
@@ -63,9 +67,11 @@ export class IpOutput {
     const h = Math.imul(ram.u32be(at + 12) ^ Math.imul(ram.u32be(at + 16), 0x9e3779b1) ^ ram.u8(at + 9) ^ net.inum, 0x85ebca6b) >>> 21;
     const jiffy = Math.floor(this.kernel.now() / 4e6);
     const delta = Math.min(jiffy - this.identStamps[h], 0xffff);
-    const random = this.kernel.platform.sim.random(`${this.kernel.platform.machine}:ip_idents`);
-    const jump = delta > 0 ? random.below(delta) : 0;
-    if (this.identStamps[h] === 0) this.idents[h] = random.u32() & 0xffff;
+    let jump = 0;
+    if (delta > 0) {
+      if (this.identStamps[h] < 0) this.idents[h] = this.random.u32() & 0xffff;
+      jump = this.random.below(delta);
+    }
     this.identStamps[h] = jiffy;
     this.idents[h] = (this.idents[h] + 1 + jump) & 0xffff;
     IpHdr.id.set(ram, at, this.idents[h]);
