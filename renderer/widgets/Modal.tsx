@@ -1,4 +1,4 @@
-// A modal dialog: title, focus trap, Escape, focus back to where it was. Content and buttons are the caller's.
+// A modal dialog: title, focus in the first field, focus trap, Escape, focus back to where it was. Content and buttons are the caller's.
 import { Dialog } from 'radix-ui';
 import type { ReactNode } from 'react';
 import { Icon } from './Icon.tsx';
@@ -13,6 +13,17 @@ interface ModalProps {
   readonly footer?: ReactNode;
 }
 
+const FIRST = '.modal-body :is(input, select, textarea, [tabindex="0"]), .modal-foot .btn-primary';
+
+/** To the first field, else to the main button; the dialog's own choice would be Close. */
+function focusFirst(event: Event): void {
+  const first = event.currentTarget instanceof Element ? event.currentTarget.querySelector<HTMLElement>(FIRST) : null;
+  if (first === null) return;
+  event.preventDefault();
+  first.focus();
+  if (first instanceof HTMLInputElement) first.select();
+}
+
 export function Modal({ title, description, width = 480, testId, onClose, children, footer }: ModalProps) {
   return (
     <Dialog.Root open onOpenChange={(open) => !open && onClose()}>
@@ -22,6 +33,7 @@ export function Modal({ title, description, width = 480, testId, onClose, childr
           className="modal"
           style={{ '--modal-width': `${width}px` }}
           data-testid={testId}
+          onOpenAutoFocus={focusFirst}
           {...(description === undefined ? { 'aria-describedby': undefined } : {})}
         >
           <div className="modal-head">
