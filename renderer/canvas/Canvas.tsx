@@ -27,7 +27,7 @@ import { cannotConnect } from './edits.ts';
 import { FindBar } from './FindBar.tsx';
 import { portOfHandle, type CableEdge, type MachineNode } from './flow_model.ts';
 import { FlowState } from './flow_state.ts';
-import { GRID } from './geometry.ts';
+import { GRID, smallPrint } from './geometry.ts';
 import { MachineCard } from './MachineNode.tsx';
 import { Overlay } from './Overlay.tsx';
 import { partById, PART_TYPE } from './PartsPalette.tsx';
@@ -224,11 +224,13 @@ function usePublishedView(root: { readonly current: HTMLDivElement | null }): vo
   }, [flow, root]);
 }
 
-/** Marks the root when cards are too small for their small print. */
+/** Tells the style sheet how far away the cards are: their small print grows against the zoom, and is left out when it cannot be read. */
 function ZoomMark({ root }: { readonly root: { readonly current: HTMLDivElement | null } }): ReactNode {
   const zoom = useFlowStore(({ transform }) => (transform[2] < TINY_ZOOM ? 'tiny' : transform[2] < FAR_ZOOM ? 'far' : 'near'));
+  const print = useFlowStore(({ transform }) => smallPrint(transform[2]));
   useEffect(() => {
     root.current?.setAttribute('data-zoom', zoom);
-  }, [zoom, root]);
+    root.current?.style.setProperty('--small-print', `${print}px`);
+  }, [zoom, print, root]);
   return undefined;
 }

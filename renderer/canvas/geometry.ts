@@ -12,6 +12,11 @@ const BOX_ROW = 22;
 const BOX_GAP = 8;
 const EMPTY_ROW = 26;
 
+/** Size of the small print in canvas units, so that it stays 11 px on the screen while there is room for it on a card. */
+export function smallPrint(zoom: number): number {
+  return Math.min(15, Math.max(11, Math.round((11 / zoom) * 2) / 2));
+}
+
 export interface Point {
   readonly x: number;
   readonly y: number;

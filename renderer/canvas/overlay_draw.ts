@@ -3,7 +3,7 @@ import type { CableView, FrameInFlight, MachineView, MotionView, TopologyView } 
 import { formatMeasuredRate } from '../widgets/units.ts';
 import { token } from '../theme/tokens.ts';
 import { cableText } from './cable_text.ts';
-import { cableCurve, cableSides, CARD_WIDTH, curvePoint, plug, portY, type Curve, type Point } from './geometry.ts';
+import { cableCurve, cableSides, CARD_WIDTH, curvePoint, plug, portY, smallPrint, type Curve, type Point } from './geometry.ts';
 import { NO_RATE, type Rate, type RateMeter } from './rates.ts';
 
 /** Top left corner, height and place in the stack. */
@@ -60,7 +60,7 @@ function drawPorts(context: CanvasRenderingContext2D, scene: Scene, machine: Mac
   const readable = scene.zoom >= TEXT_ZOOM;
   const above = readable ? cardsAbove(scene, machine.name, card) : [];
   if (readable) {
-    context.font = `11px ${token('--font-mono')}`;
+    context.font = `${Math.min(13, smallPrint(scene.zoom))}px ${token('--font-mono')}`;
     context.textAlign = 'left';
     context.textBaseline = 'middle';
   }
@@ -157,13 +157,13 @@ function drawFrames(context: CanvasRenderingContext2D, scene: Scene): void {
     const frames = byCable.get(cable.id);
     const curve = frames === undefined ? undefined : curveOf(scene, cable);
     if (frames === undefined || curve === undefined) continue;
-    if (scene.still) drawCount(context, curvePoint(curve, 0.5), frames.length);
+    if (scene.still) drawCount(context, curvePoint(curve, 0.5), frames.length, scene.zoom);
     else for (const frame of frames) drawFrame(context, curve, frame, motion.time, scene.zoom, labels);
   }
 }
 
-function drawCount(context: CanvasRenderingContext2D, at: Point, count: number): void {
-  label(context, { x: at.x, y: at.y + 28 }, count === 1 ? '1 frame in flight' : `${count} frames in flight`, []);
+function drawCount(context: CanvasRenderingContext2D, at: Point, count: number, zoom: number): void {
+  label(context, { x: at.x, y: at.y + 28 }, count === 1 ? '1 frame in flight' : `${count} frames in flight`, zoom, []);
 }
 
 function drawFrame(
@@ -187,7 +187,7 @@ function drawFrame(
   context.roundRect(at.x - 6, at.y - 4, 12, 8, 2);
   context.fill();
   context.stroke();
-  if (labels !== undefined) label(context, at, frame.summary, labels);
+  if (labels !== undefined) label(context, at, frame.summary, zoom, labels);
 }
 
 /** A rectangle that labels stay out of, by its centre. */
@@ -197,7 +197,7 @@ interface Label {
   readonly width: number;
   readonly height: number;
 }
-const LABEL_HEIGHT = 15;
+const LABEL_HEIGHT = 17;
 /** Mean width of a character of the cable's own text. */
 const CABLE_TEXT_WIDTH = 6;
 
@@ -218,8 +218,8 @@ function keepClear(scene: Scene, placed: Label[]): void {
 }
 
 /** A text on a plate above or below a point; one that would cover something is left out until there is room. */
-function label(context: CanvasRenderingContext2D, at: Point, text: string, placed: Label[]): void {
-  context.font = `11px ${token('--font-ui')}`;
+function label(context: CanvasRenderingContext2D, at: Point, text: string, zoom: number, placed: Label[]): void {
+  context.font = `${smallPrint(zoom)}px ${token('--font-ui')}`;
   const width = context.measureText(text).width + 8;
   const covers = (y: number): boolean =>
     placed.some(

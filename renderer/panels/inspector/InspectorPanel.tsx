@@ -18,7 +18,7 @@ export function InspectorPanel(): ReactNode {
   if (selection === undefined) return <Lab topology={topology} />;
   const cable = selection.kind === 'cable' ? topology.cables.find((candidate) => candidate.id === selection.cable) : undefined;
   return (
-    <div className="inspector" data-testid="inspector">
+    <div className="inspector" role="group" aria-label="What is selected" tabIndex={0} data-testid="inspector">
       <header className="inspector-head">
         <h2 data-testid="inspector-title">{titleOf(selection, cable)}</h2>
         {count > 1 ? <span className="muted">last of {count} selected</span> : undefined}
@@ -143,7 +143,7 @@ function Lab({ topology }: { readonly topology: TopologyView }): ReactNode {
     ['cables', String(topology.cables.length)],
   ];
   return (
-    <div className="inspector" data-testid="inspector">
+    <div className="inspector" role="group" aria-label="What is selected" tabIndex={0} data-testid="inspector">
       <header className="inspector-head">
         <h2 data-testid="inspector-title">{lab.name}</h2>
       </header>
