@@ -1,6 +1,7 @@
 // lspci(8) from /sys/bus/pci: names, numbers, drivers.
 import { getopt } from '../ping/getopt.ts';
 import { type Tool, type ToolContext, ToolExit } from '../tool.ts';
+import { ConfigSpace, hexDump, verboseText } from './lspci_verbose.ts';
 
 /** Names that pci.ids gives to what a virtual machine has. */
 const CLASSES: Readonly<Record<string, string>> = Object.freeze({
@@ -127,18 +128,21 @@ function run(ctx: ToolContext): number {
   const parsed = getopt(words, 'nvkxs:d:tDmq');
   if (parsed.error !== undefined) throw new ToolExit(1, `lspci: ${parsed.error}\n`);
   const count = (letter: string): number => parsed.options.filter((o) => o.letter === letter).length;
-  for (const letter of ['x', 'd', 'm', 'q']) if (count(letter) > 0) throw new ToolExit(1, `lspci: -${letter} is not modelled\n`);
+  for (const letter of ['d', 'm', 'q']) if (count(letter) > 0) throw new ToolExit(1, `lspci: -${letter} is not modelled\n`);
   const wanted = parsed.options.find((o) => o.letter === 's')?.value;
   const all = functions(ctx).filter((f) => wanted === undefined || f.slot === wanted || f.slot.replace(/^0000:/, '') === wanted || f.slot.replace(/^0000:00:/, '') === wanted);
   if (count('t') > 0) return tree(ctx, all, count('v') > 0);
-  if (count('v') > 0) throw new ToolExit(1, 'lspci: -v is not modelled\n');
   const style: Style = { numeric: Math.min(2, count('n')), domain: count('D') > 0 };
+  const [verbose, dump] = [count('v'), count('x')];
   for (const f of all) {
     ctx.print(`${line(f, style)}\n`);
-    if (count('k') === 0) continue;
-    const sub = subsystem(f, style);
+    const sub = count('k') > 0 || verbose > 0 ? subsystem(f, style) : undefined;
     if (sub !== undefined) ctx.print(`\tSubsystem: ${sub}\n`);
-    ctx.print(kernelLines(ctx, f));
+    const config = verbose > 0 || dump > 0 ? ConfigSpace.read(ctx, f.slot) : undefined;
+    if (config !== undefined && verbose > 0) ctx.print(verboseText(ctx, f.slot, config, verbose));
+    if (count('k') > 0 || verbose > 0) ctx.print(kernelLines(ctx, f));
+    if (config !== undefined && dump > 0) ctx.print(hexDump(config, dump));
+    if (config !== undefined) ctx.print('\n');
   }
   return 0;
 }
