@@ -209,7 +209,7 @@ export class SockOptions {
         const at = sk.memberships.findIndex((m) => m.group === v4number(value) && (ifindex === 0 || m.ifindex === ifindex));
         if (at < 0) return -Errno.EADDRNOTAVAIL;
         const [m] = sk.memberships.splice(at, 1);
-        return this.ip_mc_leave(sk, m.group, m.ifindex);
+        return this.ip_mc_leave_group(sk, m.group, m.ifindex);
       }
       case 'ICMPV6_FILTER':
         if (sk.v6 === undefined || sk.protocol !== 58) return -Errno.ENOPROTOOPT;
@@ -237,7 +237,7 @@ export class SockOptions {
     return 0;
   }
 
-  ip_mc_leave(sk: InetSock, group: number, ifindex: number): number {
+  ip_mc_leave_group(sk: InetSock, group: number, ifindex: number): number {
     const dev = sk.net.__dev_get_by_index(ifindex);
     const idev = dev === undefined ? undefined : inDev(dev);
     if (idev !== undefined) this.kernel.ipv4.igmp.__ip_mc_dec_group(idev, group);

@@ -11,6 +11,7 @@ import type { Kernel } from './kernel.ts';
 import type { Net } from './net_namespace.ts';
 import type { Process } from './process.ts';
 import { RTN } from './rtnl_records.ts';
+import { traceable } from './trace/traceable.ts';
 import { SockMessages } from './sock_message.ts';
 import { SockOptions } from './sock_options.ts';
 import type { SkBuff } from './skbuff.ts';
@@ -214,7 +215,7 @@ export class Sockets {
     }
     if (!(sk instanceof InetSock)) return;
     const { ipv4 } = this.kernel;
-    for (const { group, ifindex } of sk.memberships.splice(0)) this.options.ip_mc_leave(sk, group, ifindex);
+    for (const { group, ifindex } of sk.memberships.splice(0)) this.options.ip_mc_leave_group(sk, group, ifindex);
     if (sk.type === SOCK.RAW) {
       for (const list of [ipv4Net(sk.net).raw, ipv4Net(sk.net).raw6]) {
         const i = list.indexOf(sk);
@@ -282,3 +283,5 @@ export class Sockets {
     sk.error_queue.push({ skb: copy, err, addr });
   }
 }
+
+traceable('', [AfPacket, SockOptions, Sockets]);

@@ -25,6 +25,8 @@ export const v4number = (b: Uint8Array): number => ((b[0] << 24) | (b[1] << 16) 
 export const LL_RESERVED_SPACE = (dev: NetDevice): number => ((dev.hard_header_len + dev.needed_headroom) & ~15) + 16;
 
 export class Arp implements NeighProtocol {
+  /** A member of an operation table, and inline functions. */
+  static readonly inlined: readonly string[] = ['error_report'];
   readonly tbl: NeighTable;
   private readonly sha = new Uint8Array(6);
 
@@ -187,7 +189,7 @@ export class Arp implements NeighProtocol {
       return 0;
     }
     if (op === ARPOP_REQUEST) {
-      const rt = ipv4.route.ip_route_input_rt(skb, tip, sip, 0, dev);
+      const rt = ipv4.route.ip_route_input_noref(skb, tip, sip, 0, dev);
       if (rt !== undefined && rt.rt_type === RTN.LOCAL) {
         if (!this.arp_ignore(dev, sip, tip) && !this.arp_filter(sip, tip, dev)) {
           const hw = sha.slice();

@@ -280,7 +280,7 @@ export class Devinet implements Actor {
     return fib.inet_addr_type(net, addr) === 2 ? net.loopback_dev : undefined;
   }
 
-  inet_ifaddr_exists(net: Net, addr: number): boolean {
+  inet_lookup_ifaddr_rcu(net: Net, addr: number): boolean {
     return ipv4Net(net).addresses.has(addr);
   }
 

@@ -196,7 +196,7 @@ export class Icmp {
   icmp_push_reply(n4: Ipv4Net, send: IpSend, type: number, code: number, word: number, data: Uint8Array, parent: number): void {
     const { output } = this.kernel.ipv4;
     const { ram } = this.kernel.skb;
-    const skb = output.ip_check_length(send, data.length + 8) < 0 ? undefined : output.ip_make_skb(send, 8, data);
+    const skb = output.checkLength(send, data.length + 8) < 0 ? undefined : output.ip_make_skb(send, 8, data);
     if (skb === undefined) {
       n4.mib.icmp[ICMPSTATS.OutErrors]++;
       return;
@@ -213,7 +213,7 @@ export class Icmp {
   }
 
   /** Sends an error about a packet, within the rules of RFC 1122 §3.2.2 and the rate limits. `info` is the header's second word. */
-  icmp_send(skb: SkBuff, type: number, code: number, info: number): void {
+  __icmp_send(skb: SkBuff, type: number, code: number, info: number): void {
     const { ipv4, skb: skbs } = this.kernel;
     const { ram } = skbs;
     const rt = skb.dst as Rtable | undefined;
@@ -319,7 +319,7 @@ export class Icmp {
     } else if (type === ICMP.PARAMETERPROB) info = ram.u8(icmph + 4);
     if (info !== 0 && type === ICMP.DEST_UNREACH)
       ipv4.route.ipv4_update_pmtu(n4.net, IpHdr.daddr.get(ram, inner), IpHdr.saddr.get(ram, inner), info);
-    if (ipv4.devinet.inet_ifaddr_exists(n4.net, IpHdr.daddr.get(ram, inner)) && n4.sysctl.icmp_ignore_bogus_error_responses === 0)
+    if (ipv4.devinet.inet_lookup_ifaddr_rcu(n4.net, IpHdr.daddr.get(ram, inner)) && n4.sysctl.icmp_ignore_bogus_error_responses === 0)
       this.kernel.printk.pr_warn(`${(skb.dev as NetDevice).name}: sent an invalid ICMP type ${type}, code ${code} error`);
     this.icmp_socket_deliver(skb, n4, protocol, inner, type, code, info);
   }

@@ -77,7 +77,7 @@ export class Igmp implements Actor {
     }
   }
 
-  ip_check_mc(idev: InDevice, addr: number): boolean {
+  ip_check_mc_rcu(idev: InDevice, addr: number): boolean {
     return idev.mc_list.some((im) => im.multiaddr === addr);
   }
 

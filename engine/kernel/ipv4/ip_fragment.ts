@@ -158,10 +158,10 @@ export class IpFragment implements Actor {
     if (first !== undefined && first.cb2 === 0) {
       const { ram } = this.kernel.skb;
       const at = skb_network_header(first);
-      const rt = this.kernel.ipv4.route.ip_route_input_rt(first, ram.u32be(at + 16), ram.u32be(at + 12), 0, first.dev as NetDevice);
+      const rt = this.kernel.ipv4.route.ip_route_input_noref(first, ram.u32be(at + 16), ram.u32be(at + 12), 0, first.dev as NetDevice);
       if (rt !== undefined && first.pkt_type === PACKET_HOST) {
         first.dst = rt;
-        this.kernel.ipv4.icmp.icmp_send(first, ICMP.TIME_EXCEEDED, 1, 0);
+        this.kernel.ipv4.icmp.__icmp_send(first, ICMP.TIME_EXCEEDED, 1, 0);
       }
     }
     n4.frags.delete(q.key);

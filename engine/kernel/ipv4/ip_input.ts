@@ -86,7 +86,7 @@ export class IpInput {
     const at = skb_network_header(skb);
     if (skb.dst === undefined) {
       const { route } = this.kernel.ipv4;
-      const rt = route.ip_route_input_rt(skb, ram.u32be(at + 16), ram.u32be(at + 12), ram.u8(at + 1) & 0x1c, dev);
+      const rt = route.ip_route_input_noref(skb, ram.u32be(at + 16), ram.u32be(at + 12), ram.u8(at + 1) & 0x1c, dev);
       if (rt === undefined) {
         if (route.err === -Errno.EXDEV) n4.mib.rpFilter++;
         skbs.kfree_skb_reason(skb, route.err === -Errno.EXDEV ? 'IP_RPFILTER' : 'NOT_SPECIFIED');
@@ -125,7 +125,7 @@ export class IpInput {
     const mine = rt.rt_type === RTN.LOCAL ? daddr : ipv4.devinet.inet_select_addr(dev, skbs.ram.u32be(at + 12), 0);
     const fault = ipv4.options.ip_options_compile(dev.net, opt, mine);
     if (fault >= 0) {
-      ipv4.icmp.icmp_send(skb, ICMP.PARAMETERPROB, 0, (20 + fault) << 24);
+      ipv4.icmp.__icmp_send(skb, ICMP.PARAMETERPROB, 0, (20 + fault) << 24);
       this.bad(skb, ip, IPSTATS.InHdrErrors, 'IP_INHDR');
       return true;
     }
@@ -193,7 +193,7 @@ export class IpInput {
           skbs.consume_skb(skb);
         } else {
           n4.mib.ip[IPSTATS.InUnknownProtos]++;
-          ipv4.icmp.icmp_send(skb, ICMP.DEST_UNREACH, ICMP_UNREACH.PROT, 0);
+          ipv4.icmp.__icmp_send(skb, ICMP.DEST_UNREACH, ICMP_UNREACH.PROT, 0);
           skbs.kfree_skb_reason(skb, 'IP_NOPROTO');
         }
     }
@@ -211,7 +211,7 @@ export class IpInput {
     }
     if (ram.u8(skb_network_header(skb) + 8) <= 1) {
       n4.mib.ip[IPSTATS.InHdrErrors]++;
-      ipv4.icmp.icmp_send(skb, ICMP.TIME_EXCEEDED, 0, 0);
+      ipv4.icmp.__icmp_send(skb, ICMP.TIME_EXCEEDED, 0, 0);
       skbs.kfree_skb_reason(skb, 'IP_INHDR');
       return NET_RX_DROP;
     }
@@ -219,7 +219,7 @@ export class IpInput {
     const mtu = n4.sysctl.ip_forward_use_pmtu !== 0 ? ipv4.route.dst_mtu(rt) : (rt.info?.metrics?.get(2) ?? rt.dev.mtu);
     if (skb.len > mtu && (IpHdr.frag_off.get(ram, skb_network_header(skb)) & IP_DF) !== 0) {
       n4.mib.ip[IPSTATS.FragFails]++;
-      ipv4.icmp.icmp_send(skb, ICMP.DEST_UNREACH, ICMP_UNREACH.FRAG_NEEDED, mtu);
+      ipv4.icmp.__icmp_send(skb, ICMP.DEST_UNREACH, ICMP_UNREACH.FRAG_NEEDED, mtu);
       skbs.kfree_skb_reason(skb, 'PKT_TOO_BIG');
       return NET_RX_DROP;
     }

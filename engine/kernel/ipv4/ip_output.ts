@@ -78,7 +78,7 @@ export class IpOutput {
   }
 
   /** Bytes that may be sent in one datagram, or -EMSGSIZE with an error queued on the socket. */
-  ip_check_length(s: IpSend, length: number): number {
+  checkLength(s: IpSend, length: number): number {
     const mtu = this.kernel.ipv4.route.dst_mtu(s.rt);
     const hlen = 20 + (s.opt?.bytes.length ?? 0);
     const ignoreDf = s.pmtudisc < IP_PMTUDISC.DO || s.pmtudisc === IP_PMTUDISC.OMIT;
@@ -245,7 +245,7 @@ export class IpOutput {
     const frag = IpHdr.frag_off.get(skbs.ram, skb_network_header(skb));
     if ((frag & IP_DF) !== 0 && ((skb.cb0 & IPSKB.IGNORE_DF) === 0 || (skb.cb1 !== 0 && skb.cb1 > mtu))) {
       ipv4Net(net).mib.ip[IPSTATS.FragFails]++;
-      this.kernel.ipv4.icmp.icmp_send(skb, ICMP.DEST_UNREACH, ICMP_UNREACH.FRAG_NEEDED, mtu);
+      this.kernel.ipv4.icmp.__icmp_send(skb, ICMP.DEST_UNREACH, ICMP_UNREACH.FRAG_NEEDED, mtu);
       skbs.kfree_skb(skb);
       return -Errno.EMSGSIZE;
     }

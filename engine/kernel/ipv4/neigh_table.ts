@@ -1,4 +1,5 @@
 // Neighbour tables' structures: entries, parameters, and what a protocol adds (Linux: include/net/neighbour.h).
+import { ByteMem } from '../../base/memory.ts';
 import type { NetDevice } from '../net_device.ts';
 import type { Net } from '../net_namespace.ts';
 import { NUD, type IpBytes } from '../rtnl_records.ts';
@@ -54,7 +55,7 @@ export class Neighbour {
   ha = new Uint8Array(6);
   output: number = NEIGH_OUT.RESOLVE;
   /** The ready link-layer header; hhValid once built. */
-  readonly hh = new Uint8Array(14);
+  readonly hh = new ByteMem(new Uint8Array(14));
   hhValid = false;
   readonly arp_queue = new SkBuffHead();
   arp_queue_len_bytes = 0;

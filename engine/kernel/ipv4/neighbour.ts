@@ -95,7 +95,7 @@ export class NeighCore implements Actor {
     n.tbl.stats.destroys++;
     n.dead = true;
     this.kernel.timers.del_timer(n.timer);
-    this.neigh_purge(n);
+    this.purge(n);
     this.__neigh_notify(n, 'RTM_DELNEIGH');
     n.output = NEIGH_OUT.BLACKHOLE;
     n.hhValid = false;
@@ -123,7 +123,7 @@ export class NeighCore implements Actor {
     this.neigh_flush_dev(tbl, dev);
   }
 
-  private neigh_purge(n: Neighbour): void {
+  private purge(n: Neighbour): void {
     for (let skb = n.arp_queue.shift(); skb !== undefined; skb = n.arp_queue.shift()) this.kernel.skb.kfree_skb_reason(skb, 'NEIGH_FAILED');
     n.arp_queue_len_bytes = 0;
   }
@@ -263,7 +263,7 @@ export class NeighCore implements Actor {
       if (skb === undefined) break;
       n.tbl.proto.error_report(n, skb);
     }
-    this.neigh_purge(n);
+    this.purge(n);
   }
 
   neigh_update(n: Neighbour, lladdr: Uint8Array | undefined, wanted: number, flags: number): number {
@@ -340,7 +340,7 @@ export class NeighCore implements Actor {
       if (skb === undefined) break;
       this.neigh_output(n, skb);
     }
-    this.neigh_purge(n);
+    this.purge(n);
   }
 
   /** Sends an IP packet through the entry. Consumes the skb. */
@@ -360,7 +360,7 @@ export class NeighCore implements Actor {
   }
 
   neigh_hh_output(n: Neighbour, skb: SkBuff): number {
-    this.kernel.skb.ram.write(__skb_push(skb, 14), n.hh, 0, 14);
+    this.kernel.skb.ram.copyFrom(__skb_push(skb, 14), n.hh, 0, 14);
     return this.kernel.net.xmit.dev_queue_xmit(skb);
   }
 
@@ -388,10 +388,9 @@ export class NeighCore implements Actor {
 
   neigh_hh_init(n: Neighbour): void {
     if (n.hhValid) return;
-    n.hh.set(n.ha, 0);
-    n.hh.set(n.dev.dev_addr, 6);
-    n.hh[12] = n.tbl.ethertype >> 8;
-    n.hh[13] = n.tbl.ethertype & 0xff;
+    n.hh.bytes.set(n.ha, 0);
+    n.hh.bytes.set(n.dev.dev_addr, 6);
+    n.hh.setU16be(12, n.tbl.ethertype);
     n.hhValid = true;
   }
 

@@ -61,7 +61,7 @@ export class Ping {
     const err = ipv4.common.prepare4(sk, daddr, IPPROTO.ICMP, control, 0);
     if (err < 0) return err;
     const s = ipv4.common.send;
-    const length = ipv4.output.ip_check_length(s, data.length);
+    const length = ipv4.output.checkLength(s, data.length);
     if (length < 0) {
       sockets.ip_local_error(sk, Errno.EMSGSIZE, { family: 2, addr: v4bytes(daddr), port: 0 }, ipv4.route.dst_mtu(s.rt));
       return length;

@@ -55,7 +55,7 @@ const isZeronet = (a: number): boolean => a >>> 24 === 0;
 const LBCAST = 0xffffffff;
 
 export class Route {
-  static readonly inlined: readonly string[] = ['ip_route_output', 'ip_route_input_rt', 'dst_mtu'];
+  static readonly inlined: readonly string[] = ['ip_route_output', 'dst_mtu'];
   private readonly result = new FibResult();
   private readonly back = new FibResult();
   private readonly inFlow = new Flow4();
@@ -198,7 +198,7 @@ export class Route {
       info = undefined;
     } else if (type === RTN.MULTICAST) {
       flags |= RTCF.MULTICAST;
-      if (this.kernel.ipv4.igmp.ip_check_mc(idev, f.daddr)) flags |= RTCF.LOCAL;
+      if (this.kernel.ipv4.igmp.ip_check_mc_rcu(idev, f.daddr)) flags |= RTCF.LOCAL;
       if (info !== undefined && res.prefixlen < 4) info = undefined;
     }
     const rt = new Rtable(dev);
@@ -266,12 +266,12 @@ export class Route {
 
   /** A packet could not be sent because its next hop did not answer. */
   ipv4_link_failure(skb: SkBuff): void {
-    this.kernel.ipv4.icmp.icmp_send(skb, ICMP.DEST_UNREACH, ICMP_UNREACH.HOST, 0);
+    this.kernel.ipv4.icmp.__icmp_send(skb, ICMP.DEST_UNREACH, ICMP_UNREACH.HOST, 0);
   }
 
   /** The input route, also kept on the skb by ip_rcv_finish; undefined for martians (`err` tells). */
   err = 0;
-  ip_route_input_rt(skb: SkBuff | undefined, daddr: number, saddr: number, tos: number, dev: NetDevice): Rtable | undefined {
+  ip_route_input_noref(skb: SkBuff | undefined, daddr: number, saddr: number, tos: number, dev: NetDevice): Rtable | undefined {
     const n4 = ipv4Net(dev.net);
     const cache = this.cache(n4);
     const slot = (Math.imul(daddr ^ Math.imul(saddr, 0x9e3779b1) ^ dev.ifindex, 0x85ebca6b) >>> 24) & (INPUT_SLOTS - 1);
@@ -299,7 +299,7 @@ export class Route {
     const n4 = ipv4Net(net);
     if (idev === undefined) return -Errno.EINVAL;
     if (isMulticast(daddr)) {
-      if (!igmp.ip_check_mc(idev, daddr)) return -Errno.EINVAL;
+      if (!igmp.ip_check_mc_rcu(idev, daddr)) return -Errno.EINVAL;
       if (isMulticast(saddr) || saddr === LBCAST || (isLoopback(saddr) && idev.cnf.route_localnet === 0)) return this.ip_handle_martian_source(dev, saddr, daddr);
       return this.localRoute(net, RTN.MULTICAST, RTCF.MULTICAST | RTCF.LOCAL);
     }
@@ -424,7 +424,7 @@ export class Route {
           reason = 'IP_INNOROUTES';
           ip[IPSTATS.InNoRoutes]++;
         }
-        if (code >= 0) this.kernel.ipv4.icmp.icmp_send(skb, ICMP.DEST_UNREACH, code, 0);
+        if (code >= 0) this.kernel.ipv4.icmp.__icmp_send(skb, ICMP.DEST_UNREACH, code, 0);
       }
     }
     this.kernel.skb.kfree_skb_reason(skb, reason);
@@ -435,6 +435,6 @@ export class Route {
   ip_rt_send_redirect(skb: SkBuff): void {
     const rt = skb.dst as Rtable;
     const gw = rt.rt_gw4 !== 0 ? rt.rt_gw4 : IpHdr.daddr.get(this.kernel.skb.ram, skb_network_header(skb));
-    this.kernel.ipv4.icmp.icmp_send(skb, ICMP.REDIRECT, 1, gw);
+    this.kernel.ipv4.icmp.__icmp_send(skb, ICMP.REDIRECT, 1, gw);
   }
 }

@@ -46,7 +46,7 @@ export class RtnlRoute {
     if (req.iif !== undefined && req.iif !== 0) {
       const dev = net.__dev_get_by_index(req.iif);
       if (dev === undefined) return { errno: -Errno.ENODEV };
-      const found = route.ip_route_input_rt(undefined, daddr, f.saddr, f.tos, dev);
+      const found = route.ip_route_input_noref(undefined, daddr, f.saddr, f.tos, dev);
       if (found === undefined) return { errno: route.err };
       if (found.input === RT_IN.ERROR) return { errno: -found.error };
       rt = found;

@@ -73,7 +73,7 @@ export class Udp {
     if (err < 0) return err;
     const s = ipv4.common.send;
     this.kernel.charge(this.kernel.platform.costs.transport);
-    const fits = ipv4.output.ip_check_length(s, data.length + 8);
+    const fits = ipv4.output.checkLength(s, data.length + 8);
     if (fits < 0) {
       this.kernel.sockets.ip_local_error(sk, Errno.EMSGSIZE, { family: 2, addr: v4bytes(daddr), port: dport }, ipv4.route.dst_mtu(s.rt));
       return fits;
@@ -142,7 +142,7 @@ export class Udp {
       return 0;
     }
     n4.mib.udp[UDPSTATS.NoPorts]++;
-    ipv4.icmp.icmp_send(skb, ICMP.DEST_UNREACH, ICMP_UNREACH.PORT, 0);
+    ipv4.icmp.__icmp_send(skb, ICMP.DEST_UNREACH, ICMP_UNREACH.PORT, 0);
     skbs.kfree_skb_reason(skb, 'NO_SOCKET');
     return 0;
   }

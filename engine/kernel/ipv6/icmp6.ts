@@ -63,7 +63,7 @@ export class Icmp6 {
         this.icmpv6_echo_reply(skb);
         break;
       case ICMPV6.ECHO_REPLY:
-        ipv6.sockets.ping6_rcv(skb);
+        ipv6.sockets.pingRcv6(skb);
         break;
       case ICMPV6.PKT_TOOBIG:
       case ICMPV6.DEST_UNREACH:
@@ -112,11 +112,11 @@ export class Icmp6 {
     const rt = ipv6.fib.ip6_route_output(net, to, oif);
     if (typeof rt === 'number') return;
     const saddr = source ?? ipv6.addrconf.ipv6_dev_get_saddr(net, rt.from?.dev ?? rt.dev, to);
-    if (saddr !== undefined) this.icmpv6_push(skb, rt, saddr, to, data);
+    if (saddr !== undefined) this.icmpv6_push_pending_frames(skb, rt, saddr, to, data);
   }
 
   /** Sends a ready message whose checksum is still to be computed. */
-  private icmpv6_push(cause: SkBuff, rt: Rt6, saddr: Uint8Array, daddr: Uint8Array, data: Uint8Array): void {
+  private icmpv6_push_pending_frames(cause: SkBuff, rt: Rt6, saddr: Uint8Array, daddr: Uint8Array, data: Uint8Array): void {
     const { skb: skbs, ipv6 } = this.kernel;
     const { ram } = skbs;
     const { net } = cause.dev as NetDevice;
@@ -138,7 +138,7 @@ export class Icmp6 {
   }
 
   /** Sends an error about a packet (RFC 4443 §2.4). */
-  icmpv6_send(skb: SkBuff, type: number, code: number, info: number): void {
+  icmp6_send(skb: SkBuff, type: number, code: number, info: number): void {
     const { skb: skbs, ipv6 } = this.kernel;
     const { ram } = skbs;
     if (skb.network_header < 0 || skb.dev === undefined) return;
@@ -169,7 +169,7 @@ export class Icmp6 {
     const linear = Math.min(before, length);
     ram.read(iph, data, 8, linear);
     if (length > linear) skbs.copyToArray(skb, 0, data, 8 + linear, length - linear);
-    this.icmpv6_push(skb, rt, saddr, source, data);
+    this.icmpv6_push_pending_frames(skb, rt, saddr, source, data);
   }
 
   icmpv6_xrlim_allow(rt: Rt6, daddr: Uint8Array): boolean {
@@ -198,7 +198,7 @@ export class Icmp6 {
       return;
     }
     const inner = skb.data;
-    if (type === ICMPV6.PKT_TOOBIG) ipv6.fib.rt6_pmtu_discovery(net, this.readAddr(inner + 24), info);
+    if (type === ICMPV6.PKT_TOOBIG) ipv6.fib.rememberMtu(net, this.readAddr(inner + 24), info);
     let nexthdr = ram.u8(inner + 6);
     let payload = (inner + 40) as Gpa;
     if (nexthdr === 44) {

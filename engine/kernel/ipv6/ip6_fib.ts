@@ -221,7 +221,7 @@ export class Fib6 {
     return rt.from?.metrics?.get(RTAX.MTU) ?? in6Dev(rt.dev)?.cnf.mtu ?? rt.dev.mtu;
   }
 
-  rt6_pmtu_discovery(net: Net, daddr: Uint8Array, mtu: number): void {
+  rememberMtu(net: Net, daddr: Uint8Array, mtu: number): void {
     ipv6Net(net).exceptions.set(v6key(daddr), { mtu: Math.max(mtu, 1280), expires: this.kernel.now() + 600e9 });
   }
 }

@@ -93,7 +93,7 @@ export class Ip6Input implements Actor {
   ip6_pkt_discard(skb: SkBuff, dev: NetDevice): number {
     const { ip6 } = ipv4Net(dev.net).mib;
     ip6[IPSTATS.InNoRoutes]++;
-    if ((in6Dev(dev)?.cnf.forwarding ?? 0) !== 0) this.kernel.ipv6.icmp.icmpv6_send(skb, ICMPV6.DEST_UNREACH, 0, 0);
+    if ((in6Dev(dev)?.cnf.forwarding ?? 0) !== 0) this.kernel.ipv6.icmp.icmp6_send(skb, ICMPV6.DEST_UNREACH, 0, 0);
     this.kernel.skb.kfree_skb_reason(skb, 'IP_INNOROUTES');
     return 0;
   }
@@ -153,7 +153,7 @@ export class Ip6Input implements Actor {
     } else {
       ip6[IPSTATS.InUnknownProtos]++;
       // parameter problem, unrecognised next header (RFC 4443 §3.4)
-      ipv6.icmp.icmpv6_send(skb, 4, 1, 6);
+      ipv6.icmp.icmp6_send(skb, 4, 1, 6);
       skbs.kfree_skb_reason(skb, 'IP_NOPROTO');
     }
   }
@@ -170,13 +170,13 @@ export class Ip6Input implements Actor {
     }
     const at = skb_network_header(skb);
     if (ram.u8(at + 7) <= 1) {
-      ipv6.icmp.icmpv6_send(skb, ICMPV6.TIME_EXCEED, 0, 0);
+      ipv6.icmp.icmp6_send(skb, ICMPV6.TIME_EXCEED, 0, 0);
       this.drop(skb, dev, IPSTATS.InHdrErrors, 'IP_INHDR');
       return NET_RX_DROP;
     }
     const mtu = ipv6.fib.ip6_mtu(rt);
     if (skb.len > mtu) {
-      ipv6.icmp.icmpv6_send(skb, ICMPV6.PKT_TOOBIG, 0, mtu);
+      ipv6.icmp.icmp6_send(skb, ICMPV6.PKT_TOOBIG, 0, mtu);
       ip6[IPSTATS.InTooBigErrors]++;
       this.drop(skb, dev, IPSTATS.FragFails, 'PKT_TOO_BIG');
       return NET_RX_DROP;
@@ -282,7 +282,7 @@ export class Ip6Input implements Actor {
     ip6[IPSTATS.ReasmFails]++;
     ip6[IPSTATS.ReasmTimeout]++;
     const first = q.pieces.at(0);
-    if (first !== undefined && first.cb2 === 0) this.kernel.ipv6.icmp.icmpv6_send(first, ICMPV6.TIME_EXCEED, 1, 0);
+    if (first !== undefined && first.cb2 === 0) this.kernel.ipv6.icmp.icmp6_send(first, ICMPV6.TIME_EXCEED, 1, 0);
     this.kill(q);
   }
 }

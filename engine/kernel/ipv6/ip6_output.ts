@@ -144,7 +144,7 @@ export class Ip6Output {
     const rt = skb.dst as Rt6;
     if (skb.sk === undefined && skb.cb0 === 1) {
       ip6[IPSTATS.FragFails]++;
-      this.kernel.ipv6.icmp.icmpv6_send(skb, ICMPV6.PKT_TOOBIG, 0, mtu);
+      this.kernel.ipv6.icmp.icmp6_send(skb, ICMPV6.PKT_TOOBIG, 0, mtu);
       skbs.kfree_skb_reason(skb, 'PKT_TOO_BIG');
       return -Errno.EMSGSIZE;
     }

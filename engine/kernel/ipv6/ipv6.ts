@@ -24,7 +24,7 @@ import { Sockets6 } from './sockets6.ts';
 import { Sysctls6 } from './sysctls6.ts';
 import { Udp6 } from './udp6.ts';
 
-traceable('', [Addrconf, Fib6, Icmp6, Ip6Input, Ip6Output, Mcast6, Ndisc, Sockets6, Udp6]);
+traceable('', [Addrconf, Fib6, Icmp6, Ip6Input, Ip6Output, Mcast6, Ndisc, RtnlAddr6, RtnlRoute6, Sockets6, Udp6]);
 
 export class Ipv6 implements NetdevNotifier, PacketHandler {
   readonly ndisc: Ndisc;

@@ -16,6 +16,7 @@ import { in6Dev, ipv6Net } from './ipv6_net.ts';
 const ND_OPT = { SOURCE_LL_ADDR: 1, TARGET_LL_ADDR: 2, NONCE: 14 } as const;
 
 export class Ndisc implements NeighProtocol {
+  static readonly inlined: readonly string[] = ['error_report'];
   readonly tbl: NeighTable;
   constructor(
     readonly kernel: Kernel,
@@ -78,7 +79,7 @@ export class Ndisc implements NeighProtocol {
   }
 
   ndisc_error_report(skb: SkBuff): void {
-    this.kernel.ipv6.icmp.icmpv6_send(skb, ICMPV6.DEST_UNREACH, 3, 0);
+    this.kernel.ipv6.icmp.icmp6_send(skb, ICMPV6.DEST_UNREACH, 3, 0);
     this.kernel.skb.kfree_skb_reason(skb, 'NEIGH_FAILED');
   }
 

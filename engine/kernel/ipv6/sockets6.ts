@@ -213,7 +213,7 @@ export class Sockets6 {
     return delivered;
   }
 
-  ping6_rcv(skb: SkBuff): void {
+  pingRcv6(skb: SkBuff): void {
     const dev = skb.dev as NetDevice;
     const list = ipv4Net(dev.net).ping.get(this.kernel.skb.ram.u16be(skb_transport_header(skb) + 4));
     const sk = this.kernel.ipv4.ping.ping_lookup(list, 10, 0, 0, skb.skb_iif);

@@ -104,7 +104,7 @@ export class Udp6 {
       return 0;
     }
     udp6[UDPSTATS.NoPorts]++;
-    ipv6.icmp.icmpv6_send(skb, ICMPV6.DEST_UNREACH, 4, 0);
+    ipv6.icmp.icmp6_send(skb, ICMPV6.DEST_UNREACH, 4, 0);
     skbs.kfree_skb_reason(skb, 'NO_SOCKET');
     return 0;
   }
