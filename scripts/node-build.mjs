@@ -7,7 +7,7 @@ const SOURCES = ['engine', 'main', 'preload', 'vite.node.config.ts', 'package-lo
 export function newest(path) {
   const st = statSync(path, { throwIfNoEntry: false });
   if (st === undefined) return 0;
-  if (!st.isDirectory()) return /\.test\.ts$/.test(path) ? 0 : st.mtimeMs;
+  if (!st.isDirectory()) return path.endsWith('.test.ts') ? 0 : st.mtimeMs;
   return readdirSync(path).reduce((m, f) => Math.max(m, newest(join(path, f))), 0);
 }
 

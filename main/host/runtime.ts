@@ -13,6 +13,9 @@ export interface RuntimeListener {
 /** Events per turn of the host's loop between looks at the outside. */
 const TURN = 20_000;
 
+/** What starting a program takes a Linux system, ns: fork, exec and the dynamic linker of a small tool. */
+const FORK_AND_EXEC = 1_000_000;
+
 type ProcessEvent = Drained['processes'][number];
 
 export class Runtime {
@@ -152,8 +155,18 @@ export class Runtime {
     };
   }
 
+  /** Headless, a program starts when fork and exec have taken their time, and the world moves on meanwhile. */
+  private spawnLater(machine: string, request: SpawnRequest): InputResult {
+    const at = instant(this.session.time + FORK_AND_EXEC);
+    while (this.session.run(at, TURN) === 'attention' || this.session.time < at) if ((this.session.nextTime() ?? Infinity) > at) break;
+    const result = this.session.apply({ kind: 'spawn', machine, spec: request }, at);
+    this.lastInput = this.session.time;
+    this.turned();
+    return result;
+  }
+
   private spawn(machine: string, request: SpawnRequest, watcher: ProcessWatcher): ReturnType<WorldPort['spawn']> {
-    const r = this.apply({ kind: 'spawn', machine, spec: request });
+    const r = this.clock === undefined ? this.spawnLater(machine, request) : this.apply({ kind: 'spawn', machine, spec: request });
     if (r.kind !== 'spawn') return { errno: 5 };
     const { result } = r;
     if (result.state === 'enoent') return undefined;

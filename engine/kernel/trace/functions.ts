@@ -37,7 +37,7 @@ export function allSites(kernel: Kernel): FunctionSite[] {
   const seen = new Set<object>();
   collectReachable(kernel, kernel, sites, seen, 0);
   for (const { module, classes } of traceableGroups()) for (const c of classes) collectClass(c.prototype, module, sites, seen);
-  const { builtin: inKernel = [], loadable = [] } = kernel.modules.table;
+  const { builtin: inKernel, loadable } = kernel.modules.table;
   for (const def of inKernel)
     for (const c of def.functions ?? []) collectClass((c as unknown as TraceableClass).prototype, '', sites, seen);
   for (const def of loadable)

@@ -74,7 +74,7 @@ export function inspectNic(world: World, machine: string, port: string): Section
       title: 'Virtio device',
       command: vdev === undefined ? undefined : `cat /sys/bus/virtio/devices/${vdev.name}/features`,
       rows: [
-        { name: 'device status', value: `${hex(pci.status)} ${statusNames(pci.status)}`, note: 'virtio-v1.2 §2.1' },
+        { name: 'device status', value: `${hex(pci.status)} ${statusNames(pci.status).join(' ')}`, note: 'virtio-v1.2 §2.1' },
         { name: 'queue pairs in use', value: `${model.pairs} of ${model.maxPairs}` },
         { name: 'MAC', value: formatMac(model.filter.mac) },
         { name: 'link', value: model.linkUp ? 'up' : 'down' },

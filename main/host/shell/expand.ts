@@ -41,7 +41,7 @@ export class Expander {
 
   /** One string without splitting or globbing (assignments, redirection targets, case words). */
   async single(word: WordNode, state: ShellState): Promise<string> {
-    return (await this.pieces(word.parts, state, false)).map((p) => p.text).join(' '.repeat(0));
+    return (await this.pieces(word.parts, state, false)).map((p) => p.text).join('');
   }
 
   /** A pattern: quoted magic characters are escaped with a backslash. */
@@ -162,7 +162,7 @@ export class Expander {
         if (unset(op.checkEmpty)) throw new ShellError(`${name}: ${op.word === null ? 'parameter null or not set' : await this.single(op.word, state)}`);
         return v;
       case 'Length':
-        return String(name === '@' || name === '*' ? state.positional.length : [...v].length);
+        return String(name === '@' || name === '*' ? state.positional.length : Array.from(v).length);
       case 'Substring': {
         const from = evaluate(op.offset, state);
         const start = from < 0 ? Math.max(0, v.length + from) : from;

@@ -356,5 +356,5 @@ function tryParse(text: string): ScriptNode | { error: string } {
 /** Whether more lines are needed before this can run (an interactive continuation prompt). */
 export function isIncomplete(text: string): boolean {
   const parsed = tryParse(`${text}\n`);
-  return /\\$/.test(text) || ('error' in parsed && /unexpected (end of file|EOF)|unterminated|expected/i.test(parsed.error));
+  return text.endsWith('\\') || ('error' in parsed && /unexpected (end of file|EOF)|unterminated|expected/i.test(parsed.error));
 }

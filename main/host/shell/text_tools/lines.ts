@@ -80,7 +80,7 @@ export const wc: HostTool = async (args, state, io) => {
       continue;
     }
     const text = await input.all();
-    const of: Record<string, number> = { l: (text.match(/\n/g) ?? []).length, w: (text.match(/\S+/g) ?? []).length, c: new TextEncoder().encode(text).length, m: [...text].length };
+    const of: Record<string, number> = { l: (text.match(/\n/g) ?? []).length, w: (text.match(/\S+/g) ?? []).length, c: new TextEncoder().encode(text).length, m: Array.from(text).length };
     rows.push({ counts: shown.map((k) => of[k]), name });
   }
   if (files.length > 1) rows.push({ counts: shown.map((_, i) => rows.reduce((s, r) => s + r.counts[i], 0)), name: 'total' });
