@@ -52,7 +52,7 @@ export function nicFixture(
   const host = new PciHost(platform);
   const nic = virtioNetPci(platform, {
     portName: 'h1:nic0',
-    slot: 1,
+    slot: '00:01.0',
     mac: Uint8Array.of(0x52, 0x54, 0, 0x12, 0x34, 0x56),
     queuePairs: options.queuePairs ?? 1,
     ...(options.disable === undefined ? {} : { disable: options.disable }),
