@@ -23,6 +23,9 @@ export interface Mem {
 
 export const TOO_LARGE = Number.MAX_SAFE_INTEGER + 1;
 
+/** Up to this many bytes a loop copies faster than a view can be made. */
+const SHORT = 16;
+
 /** `Mem` over one ArrayBuffer, addresses from 0. An access outside throws RangeError (a defect of ours: guests' addresses are checked first). */
 export class ByteMem implements Mem {
   readonly bytes: Uint8Array;
@@ -70,11 +73,17 @@ export class ByteMem implements Mem {
     this.view.setUint32(at, value, false);
   }
   read(at: number, into: Uint8Array, intoOffset: number, length: number): void {
-    if (length <= 32) for (let i = 0; i < length; i++) into[intoOffset + i] = this.bytes[at + i];
+    if (length <= SHORT) for (let i = 0; i < length; i++) into[intoOffset + i] = this.bytes[at + i];
     else into.set(this.bytes.subarray(at, at + length), intoOffset);
   }
+  /** The same between two memories, a word at a time: the quickest for a header. */
+  copyFrom(at: number, from: ByteMem, fromAt: number, length: number): void {
+    let i = 0;
+    for (; i + 4 <= length; i += 4) this.view.setUint32(at + i, from.view.getUint32(fromAt + i));
+    for (; i < length; i++) this.bytes[at + i] = from.bytes[fromAt + i];
+  }
   write(at: number, from: Uint8Array, fromOffset: number, length: number): void {
-    if (length <= 32) for (let i = 0; i < length; i++) this.bytes[at + i] = from[fromOffset + i];
+    if (length <= SHORT) for (let i = 0; i < length; i++) this.bytes[at + i] = from[fromOffset + i];
     else this.bytes.set(length === from.length ? from : from.subarray(fromOffset, fromOffset + length), at);
   }
 }

@@ -117,14 +117,14 @@ export class FlowTable {
   private readonly seen = new Float64Array(FLOWS).fill(-FLOW_EXPIRE);
 
   learn(hash: number, pair: number, now: number): void {
-    const i = hash % FLOWS;
+    const i = hash & (FLOWS - 1);
     this.pair[i] = pair;
     this.seen[i] = now;
   }
 
   /** Queue pair for a received frame, of `pairs` in use. */
   steer(hash: number, pairs: number, now: number): number {
-    const i = hash % FLOWS;
+    const i = hash & (FLOWS - 1);
     if (now - this.seen[i] < FLOW_EXPIRE && this.pair[i] < pairs) return this.pair[i];
     return Math.floor((hash * pairs) / 0x100000000);
   }

@@ -1,5 +1,5 @@
 // Transmit side of virtio-net: drains the transmit queues in turn, completes offloads, puts frames on the wire.
-import { ByteMem } from '../base/memory.ts';
+import { ByteMem, type Mem } from '../base/memory.ts';
 import { ops } from '../base/ops.ts';
 import type { Instant } from '../base/units.ts';
 import type { DmaPort } from '../platform/bus.ts';
@@ -103,19 +103,18 @@ export class NetTx implements Actor {
     }
     const length = c.outBytes - HDR;
     const bytes = allocFrame(length);
-    gather(this.mem, c, 0, scratch.hdr.bytes, HDR);
     gather(this.mem, c, HDR, bytes, length);
-    const free = this.put(bytes, pair, c);
+    const free = this.put(bytes, length, pair, c);
     q.push(c.head, 0);
     nic.transport.flush(q);
     return Math.max(free, nic.sim.now + nic.timing.frame + length / nic.timing.bytesPerNs);
   }
 
-  private put(bytes: Uint8Array, pair: number, c: VirtqChain): number {
+  private put(bytes: Uint8Array, length: number, pair: number, c: VirtqChain): number {
     const { nic } = this;
     const { counters } = nic;
-    const r = this.readRequest();
-    const tooShort = bytes.length < MIN_PACKET ? 'shorter than an Ethernet header' : '';
+    const r = this.readRequest(c);
+    const tooShort = length < MIN_PACKET ? 'shorter than an Ethernet header' : '';
     if (nic.pairs > 1 && tooShort === '') this.learn(bytes, pair);
     let frames: Uint8Array[] | string;
     if (tooShort !== '') frames = tooShort;
@@ -128,14 +127,14 @@ export class NetTx implements Actor {
     } else frames = [bytes];
     if (typeof frames === 'string') {
       counters.tx_bad++;
-      return this.drop(pair, bytes.length, frames);
+      return this.drop(pair, length, frames);
     }
     if (!nic.linkUp || nic.wire === undefined) {
       counters.tx_link_down++;
-      return this.drop(pair, bytes.length, 'link_down');
+      return this.drop(pair, length, 'link_down');
     }
     counters.tx_packets++;
-    counters.tx_bytes += bytes.length;
+    counters.tx_bytes += length;
     let free = 0;
     for (const frame of frames) {
       const id = nic.sim.newId();
@@ -146,16 +145,20 @@ export class NetTx implements Actor {
     return free;
   }
 
-  private readRequest(): OffloadRequest {
+  /** Reads the header in place, or gathers it first when the driver spread it over several buffers. */
+  private readRequest(c: VirtqChain): OffloadRequest {
     const r = scratch.request;
-    const h = scratch.hdr;
-    const gso = VirtioNetHdr.gso_type.get(h, 0);
-    r.needsCsum = (VirtioNetHdr.flags.get(h, 0) & VIRTIO_NET_HDR_F.NEEDS_CSUM) !== 0;
-    r.csumStart = VirtioNetHdr.csum_start.get(h, 0);
-    r.csumOffset = VirtioNetHdr.csum_offset.get(h, 0);
+    const whole = c.len[0] >= HDR;
+    if (!whole) gather(this.mem, c, 0, scratch.hdr.bytes, HDR);
+    const mem: Mem = whole ? this.mem : scratch.hdr;
+    const at = whole ? c.addr[0] : 0;
+    const gso = VirtioNetHdr.gso_type.get(mem, at);
+    r.needsCsum = (VirtioNetHdr.flags.get(mem, at) & VIRTIO_NET_HDR_F.NEEDS_CSUM) !== 0;
+    r.csumStart = VirtioNetHdr.csum_start.get(mem, at);
+    r.csumOffset = VirtioNetHdr.csum_offset.get(mem, at);
     r.gsoType = gso & ~VIRTIO_NET_HDR_GSO.ECN;
     r.ecn = (gso & VIRTIO_NET_HDR_GSO.ECN) !== 0;
-    r.gsoSize = VirtioNetHdr.gso_size.get(h, 0);
+    r.gsoSize = VirtioNetHdr.gso_size.get(mem, at);
     return r;
   }
 

@@ -73,6 +73,14 @@ export class SkbBits {
     return 0;
   }
 
+  /** The first `length` bytes after data, as a new array. */
+  toArray(skb: SkBuff, length: number): Uint8Array {
+    if (length <= skb_headlen(skb)) return this.ram.bytes.slice(skb.data, skb.data + length);
+    const out = new Uint8Array(length);
+    this.copyToArray(skb, 0, out, 0, length);
+    return out;
+  }
+
   /** Writes `length` bytes of `from` at `offset` after data; 0 or -EFAULT. */
   skb_store_bits(skb: SkBuff, offset: number, from: Uint8Array, length: number): number {
     if (offset + length > skb.len) return -Errno.EFAULT;

@@ -66,10 +66,9 @@ export class SockMessages {
   }
 
   private bytes(skb: SkBuff, size: number): Uint8Array {
-    const data = new Uint8Array(Math.min(size, skb.len));
-    this.kernel.skb.copyToArray(skb, 0, data, 0, data.length);
-    this.kernel.charge(((data.length + 15) >> 4) * this.kernel.platform.costs.copy_per_16_bytes);
-    return data;
+    const length = Math.min(size, skb.len);
+    this.kernel.charge(((length + 15) >> 4) * this.kernel.platform.costs.copy_per_16_bytes);
+    return this.kernel.skb.toArray(skb, length);
   }
 
   private packetFrom(skb: SkBuff): SockAddr {

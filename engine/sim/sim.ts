@@ -12,18 +12,19 @@ export interface Actor {
 
 /** A scheduled event is data. Keep it only to cancel it. */
 export class SimEvent {
-  time: Instant;
-  seq: number;
-  target: Actor;
-  op: number;
-  arg: unknown;
+  // numbers first: a field that is undefined for a moment is no plain number to the compiler any more
+  time = 0.5 as Instant;
+  seq = 0;
+  op = 0;
   /** Position in the heap, -1 when not queued. */
   pos = -1;
+  target: Actor;
+  arg: unknown;
   constructor(time: Instant, seq: number, target: Actor, op: number, arg: unknown) {
     this.time = time;
     this.seq = seq;
-    this.target = target;
     this.op = op;
+    this.target = target;
     this.arg = arg;
   }
 }

@@ -28,8 +28,8 @@ export function pseudoHeaderSum6(mem: Mem, saddr: number, daddr: number, protoco
   return csumPartial(mem, daddr, 16, csumPartial(mem, saddr, 16, (length >>> 16) + (length & 0xffff) + protocol));
 }
 
-/** From this length on whole 32-bit words are summed (measured: four times as fast on a full frame). */
-const BY_WORDS = 64;
+/** From this length on whole 32-bit words are summed (measured: four times as fast on a full frame; for a short one making the view costs more than it saves). */
+const BY_WORDS = 256;
 
 /** csumPartial over a plain byte array, for devices that hold a whole frame. */
 export function csumBytes(bytes: Uint8Array, from: number, length: number, sum = 0): number {
