@@ -89,18 +89,21 @@ export class Route {
     const n4 = ipv4Net(net);
     const cache = this.cache(n4);
     const { daddr } = f;
-    const simple = f.oif === 0 && f.tos === 0 && f.mark === 0 && f.scope === 0 && !n4.customRules && (f.saddr === 0 || n4.addresses.has(f.saddr)) && daddr !== 0 && !isMulticast(daddr);
-    if (simple) {
-      const hit = cache.output.get(daddr);
-      if (hit !== undefined) {
-        if (f.saddr === 0) f.saddr = hit.saddr;
-        return hit;
-      }
-    }
+    const simple =
+      f.oif === 0 && f.tos === 0 && f.mark === 0 && f.scope === 0 && !n4.customRules && (f.saddr === 0 || n4.addresses.has(f.saddr)) && daddr !== 0 && !isMulticast(daddr);
+    if (!simple) return this.ip_route_output_key_hash_rcu(net, f);
+    // without rules by source, an own source address changes nothing about the way
     const asked = f.saddr;
+    const hit = cache.output.get(daddr);
+    if (hit !== undefined && !(isLoopback(asked) && (hit.dev.flags & IFF.LOOPBACK) === 0)) {
+      if (asked === 0) f.saddr = hit.saddr;
+      return hit;
+    }
+    if (!isLoopback(asked)) f.saddr = 0;
     const rt = this.ip_route_output_key_hash_rcu(net, f);
-    if (typeof rt === 'number') return rt;
-    if (simple && asked === 0 && (rt.info?.nhs.length ?? 1) === 1) {
+    if (asked !== 0) f.saddr = asked;
+    if (typeof rt === 'number' || isLoopback(asked)) return rt;
+    if ((rt.info?.nhs.length ?? 1) === 1) {
       if (cache.output.size > 4096) cache.output.clear();
       cache.output.set(daddr, rt);
     }
