@@ -3,7 +3,7 @@ import { invariant } from '../base/ops.ts';
 import { PCI_CAP_ID, VIRTIO_PCI_CAP, VirtioPciCap, VirtioPciCfgCap, VirtioPciNotifyCap } from '../pci/capabilities.ts';
 import { PCI_VENDOR_ID, QEMU_SUBSYSTEM, VIRTIO_PCI_MODERN_BASE } from '../pci/ids.ts';
 import type { MmioTarget } from '../platform/bus.ts';
-import { DirectDmaPort } from '../platform/dma.ts';
+import type { DirectDmaPort } from '../platform/dma.ts';
 import type { Platform } from '../platform/platform.ts';
 import type { TracePoint } from '../trace/trace.ts';
 import { F, missingPrerequisites } from '../virtio/features.ts';
@@ -70,7 +70,7 @@ export class VirtioPci implements VirtioTransport, MmioTarget, PciFunctionHooks 
     this.tpInterrupt = scope.point(VirtioInterrupt);
     this.tpFault = scope.point(VirtioFault);
     this.tpStatus = scope.point(VirtioStatus);
-    this.port = new DirectDmaPort(platform.ram, platform.apic);
+    this.port = platform.dmaPort();
     this.offered = model.features | TRANSPORT_FEATURES;
     invariant(missingPrerequisites(this.offered).length === 0, `${spec.name} offers features without their prerequisites`);
     model.queueSizes.forEach((size, i) => this.queues.push(new Virtqueue(spec.name, i, size, this.port, sim, scope)));

@@ -5,7 +5,7 @@ import { Apic } from './apic.ts';
 import { Bus } from './bus.ts';
 import type { Costs } from './costs.ts';
 import { CpuSet } from './cpu.ts';
-import { DmaContext } from './dma.ts';
+import { DirectDmaPort, DmaContext } from './dma.ts';
 import { PageAllocator, Ram, Slab } from './ram.ts';
 
 export interface PlatformSpec {
@@ -37,6 +37,11 @@ export class Platform {
     this.cpus = new CpuSet(spec.cpus, sim, spec.costs, (clock) => trace.scope(spec.machine, clock));
     this.scope = trace.scopes[trace.scopes.length - 1];
     this.apic = new Apic(this.cpus);
+  }
+
+  /** A new device's way to memory and to the interrupt controller. */
+  dmaPort(): DirectDmaPort {
+    return new DirectDmaPort(this.ram, this.apic);
   }
 
   /** A DMA context for a device, for its driver. */
