@@ -6,7 +6,16 @@ import { IFF, type NetDevice } from './net_device.ts';
 import type { Net } from './net_namespace.ts';
 import { PacketType, type PacketHandler } from './packet_type.ts';
 import { PACKET_OUTGOING, type SkBuff } from './skbuff.ts';
-import { __skb_pull, __skb_push, skb_mac_header, skb_mac_header_was_set, skb_network_header, skb_reserve, skb_reset_mac_header, skb_reset_network_header } from './skb_inline.ts';
+import {
+  __skb_pull,
+  __skb_push,
+  skb_mac_header,
+  skb_mac_header_was_set,
+  skb_network_header,
+  skb_reserve,
+  skb_reset_mac_header,
+  skb_reset_network_header,
+} from './skb_inline.ts';
 import { Sock, type SockAddrLl } from './sock.ts';
 import { LL_RESERVED_SPACE } from './ipv4/arp.ts';
 
@@ -119,7 +128,10 @@ export class AfPacket {
     if (raw) {
       skb_reset_mac_header(skb);
       skb.network_header = skb.data - skb.head + dev.hard_header_len;
-    } else if (dev.hard_header_len > 0 && this.kernel.net.eth.eth_header(skb, dev, proto, addr?.addr.subarray(0, dev.addr_len), undefined, data.length) < 0) {
+    } else if (
+      dev.hard_header_len > 0 &&
+      this.kernel.net.eth.eth_header(skb, dev, proto, addr?.addr.subarray(0, dev.addr_len), undefined, data.length) < 0
+    ) {
       skbs.kfree_skb(skb);
       return -Errno.EINVAL;
     }

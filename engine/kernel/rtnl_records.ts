@@ -25,7 +25,16 @@ export const RT_TABLE = { UNSPEC: 0, DEFAULT: 253, MAIN: 254, LOCAL: 255 } as co
 export const RTNH_F = { DEAD: 1, PERVASIVE: 2, ONLINK: 4, OFFLOAD: 8, LINKDOWN: 16, UNRESOLVED: 32, TRAP: 64 } as const;
 export const RTM_F = { NOTIFY: 0x100, CLONED: 0x200, EQUALIZE: 0x400, PREFIX: 0x800, LOOKUP_TABLE: 0x1000, FIB_MATCH: 0x2000 } as const;
 /** The route cache's flags, in rtm_flags' upper half of `ip route get` (Linux: include/uapi/linux/in_route.h). */
-export const RTCF = { DEAD: 0x4, DOREDIRECT: 0x01000000, BROADCAST: 0x10000000, MULTICAST: 0x20000000, LOCAL: 0x80000000, NOTIFY: 0x00010000, REJECT: 0x40000000, DIRECTSRC: 0x04000000 } as const;
+export const RTCF = {
+  DEAD: 0x4,
+  DOREDIRECT: 0x01000000,
+  BROADCAST: 0x10000000,
+  MULTICAST: 0x20000000,
+  LOCAL: 0x80000000,
+  NOTIFY: 0x00010000,
+  REJECT: 0x40000000,
+  DIRECTSRC: 0x04000000,
+} as const;
 /** Linux: include/uapi/linux/if_addr.h */
 export const IFA_F = {
   SECONDARY: 0x01,
@@ -43,15 +52,50 @@ export const IFA_F = {
 } as const;
 export const INFINITY_LIFE_TIME = 0xffffffff;
 /** Linux: include/uapi/linux/neighbour.h */
-export const NUD = { NONE: 0x00, INCOMPLETE: 0x01, REACHABLE: 0x02, STALE: 0x04, DELAY: 0x08, PROBE: 0x10, FAILED: 0x20, NOARP: 0x40, PERMANENT: 0x80 } as const;
-export const NTF = { USE: 0x01, SELF: 0x02, MASTER: 0x04, PROXY: 0x08, EXT_LEARNED: 0x10, OFFLOADED: 0x20, STICKY: 0x40, ROUTER: 0x80 } as const;
+export const NUD = {
+  NONE: 0x00,
+  INCOMPLETE: 0x01,
+  REACHABLE: 0x02,
+  STALE: 0x04,
+  DELAY: 0x08,
+  PROBE: 0x10,
+  FAILED: 0x20,
+  NOARP: 0x40,
+  PERMANENT: 0x80,
+} as const;
+export const NTF = {
+  USE: 0x01,
+  SELF: 0x02,
+  MASTER: 0x04,
+  PROXY: 0x08,
+  EXT_LEARNED: 0x10,
+  OFFLOADED: 0x20,
+  STICKY: 0x40,
+  ROUTER: 0x80,
+} as const;
 /** Netlink request flags of RTM_NEW* (Linux: include/uapi/linux/netlink.h). */
 export const NLM_F = { REPLACE: 0x100, EXCL: 0x200, CREATE: 0x400, APPEND: 0x800 } as const;
 /** Linux: include/uapi/linux/fib_rules.h */
 export const FR_ACT = { UNSPEC: 0, TO_TBL: 1, GOTO: 2, NOP: 3, BLACKHOLE: 6, UNREACHABLE: 7, PROHIBIT: 8 } as const;
 export const FIB_RULE = { PERMANENT: 0x1, INVERT: 0x2, UNRESOLVED: 0x4, IIF_DETACHED: 0x8, OIF_DETACHED: 0x10 } as const;
 /** Route metrics by rtnetlink's numbers (RTAX_*). */
-export const RTAX = { LOCK: 1, MTU: 2, WINDOW: 3, RTT: 4, RTTVAR: 5, SSTHRESH: 6, CWND: 7, ADVMSS: 8, REORDERING: 9, HOPLIMIT: 10, INITCWND: 11, FEATURES: 12, RTO_MIN: 13, INITRWND: 14, QUICKACK: 15 } as const;
+export const RTAX = {
+  LOCK: 1,
+  MTU: 2,
+  WINDOW: 3,
+  RTT: 4,
+  RTTVAR: 5,
+  SSTHRESH: 6,
+  CWND: 7,
+  ADVMSS: 8,
+  REORDERING: 9,
+  HOPLIMIT: 10,
+  INITCWND: 11,
+  FEATURES: 12,
+  RTO_MIN: 13,
+  INITRWND: 14,
+  QUICKACK: 15,
+} as const;
 
 /** RTM_NEWADDR: an address as dumped, and what a request to add or delete one carries. */
 export interface AddrInfo {

@@ -86,8 +86,17 @@ export class SockMessages {
     const iph = skb === undefined ? 0 : skb_network_header(skb);
     const ttl = iph === 0 ? 0 : ram.u8(iph) >> 4 === 6 ? Ipv6Hdr.hop_limit.get(ram, iph) : IpHdr.ttl.get(ram, iph);
     const message: Message = {
-      data, length: skb?.len ?? 0, from: entry.addr, flags: MSG.ERRQUEUE, tstamp: skb?.tstamp ?? this.kernel.now(), ifindex: skb?.dev?.ifindex ?? 0, ttl, tos: 0,
-      options: undefined, daddr: undefined, err: entry.err,
+      data,
+      length: skb?.len ?? 0,
+      from: entry.addr,
+      flags: MSG.ERRQUEUE,
+      tstamp: skb?.tstamp ?? this.kernel.now(),
+      ifindex: skb?.dev?.ifindex ?? 0,
+      ttl,
+      tos: 0,
+      options: undefined,
+      daddr: undefined,
+      err: entry.err,
     };
     if (skb !== undefined) this.kernel.skb.consume_skb(skb);
     return message;

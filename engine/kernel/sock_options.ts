@@ -18,7 +18,8 @@ export class SockOptions {
   setsockopt(sk: Sock, option: SockOpt, value: number | string | Uint8Array, extra: number): number {
     this.kernel.charge(this.kernel.platform.costs.syscall);
     if (option === 'SO_BINDTODEVICE') return this.sock_bindtoindex(sk, String(value));
-    if (option === 'PACKET_ADD_MEMBERSHIP') return sk instanceof PacketSock ? this.kernel.sockets.packet.packet_mc_add(sk, Number(value)) : -Errno.ENOPROTOOPT;
+    if (option === 'PACKET_ADD_MEMBERSHIP')
+      return sk instanceof PacketSock ? this.kernel.sockets.packet.packet_mc_add(sk, Number(value)) : -Errno.ENOPROTOOPT;
     if (value instanceof Uint8Array) return this.setBytes(sk, option, value, extra);
     const n = Number(value);
     if (option.startsWith('SO_')) return this.sk_setsockopt(sk, option, n);

@@ -15,7 +15,18 @@ import { traceable } from './trace/traceable.ts';
 import { SockMessages } from './sock_message.ts';
 import { SockOptions } from './sock_options.ts';
 import type { SkBuff } from './skbuff.ts';
-import { MSG, POLL, SOCK, SO_EE_ORIGIN, type Message, type SendControl, type Sock, type SockAddr, type SockExtendedErr, type SockOpt } from './sock.ts';
+import {
+  MSG,
+  POLL,
+  SOCK,
+  SO_EE_ORIGIN,
+  type Message,
+  type SendControl,
+  type Sock,
+  type SockAddr,
+  type SockExtendedErr,
+  type SockOpt,
+} from './sock.ts';
 
 export class Sockets {
   readonly packet: AfPacket;
@@ -41,7 +52,8 @@ export class Sockets {
 
   sock_create(net: Net, family: number, type: number, protocol: number): Sock | number {
     const ino = this.nextIno++;
-    if (family === 17) return type === SOCK.RAW || type === SOCK.DGRAM ? this.packet.packet_create(net, type, protocol, ino) : -Errno.ESOCKTNOSUPPORT;
+    if (family === 17)
+      return type === SOCK.RAW || type === SOCK.DGRAM ? this.packet.packet_create(net, type, protocol, ino) : -Errno.ESOCKTNOSUPPORT;
     if (family !== 2 && family !== 10) return -Errno.EAFNOSUPPORT;
     const icmp = family === 2 ? IPPROTO.ICMP : IPPROTO.ICMPV6;
     if (type === SOCK.RAW) {
@@ -167,7 +179,14 @@ export class Sockets {
   getsockname(sk: Sock): SockAddr | number {
     if (sk instanceof PacketSock) {
       const dev = sk.net.__dev_get_by_index(sk.ifindex);
-      return { family: 17, protocol: sk.num, ifindex: sk.ifindex, hatype: dev?.type ?? 0, pkttype: 0, addr: dev?.dev_addr.slice() ?? new Uint8Array(0) };
+      return {
+        family: 17,
+        protocol: sk.num,
+        ifindex: sk.ifindex,
+        hatype: dev?.type ?? 0,
+        pkttype: 0,
+        addr: dev?.dev_addr.slice() ?? new Uint8Array(0),
+      };
     }
     if (!(sk instanceof InetSock)) return -Errno.EINVAL;
     const port = sk.type === SOCK.RAW ? 0 : sk.num;

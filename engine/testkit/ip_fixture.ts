@@ -34,8 +34,10 @@ export const device = (net: Net, name: string): NetDevice => {
   return dev;
 };
 
-export const up = (kernel: Kernel, net: Net, name: string): number => kernel.net.dev_change_flags(device(net, name), device(net, name).flags | IFF.UP);
-export const down = (kernel: Kernel, net: Net, name: string): number => kernel.net.dev_change_flags(device(net, name), device(net, name).flags & ~IFF.UP);
+export const up = (kernel: Kernel, net: Net, name: string): number =>
+  kernel.net.dev_change_flags(device(net, name), device(net, name).flags | IFF.UP);
+export const down = (kernel: Kernel, net: Net, name: string): number =>
+  kernel.net.dev_change_flags(device(net, name), device(net, name).flags & ~IFF.UP);
 
 /** ip addr add TEXT dev NAME */
 export function addAddr(kernel: Kernel, net: Net, text: string, name: string, more: Partial<AddrRequest> = {}): NlResult {
@@ -43,8 +45,15 @@ export function addAddr(kernel: Kernel, net: Net, text: string, name: string, mo
   const local = ip(addr);
   const family = local.length === 4 ? AF.INET : AF.INET6;
   const req: AddrRequest = {
-    family, ifindex: device(net, name).ifindex, prefixlen: Number(plen ?? (family === AF.INET ? 32 : 128)), scope: local[0] === 127 ? RT_SCOPE.HOST : 0, flags: 0, local, address: local,
-    nlflags: NLM_F.CREATE | NLM_F.EXCL, ...more,
+    family,
+    ifindex: device(net, name).ifindex,
+    prefixlen: Number(plen ?? (family === AF.INET ? 32 : 128)),
+    scope: local[0] === 127 ? RT_SCOPE.HOST : 0,
+    flags: 0,
+    local,
+    address: local,
+    nlflags: NLM_F.CREATE | NLM_F.EXCL,
+    ...more,
   };
   return family === AF.INET ? kernel.ipv4.rtnlAddr.inet_rtm_newaddr(net, req) : kernel.ipv6.rtnlAddr.inet6_rtm_newaddr(net, req);
 }
@@ -56,16 +65,28 @@ export function addRoute(kernel: Kernel, net: Net, prefix: string, more: Partial
   const family = dst.length === 4 ? AF.INET : AF.INET6;
   const type = more.type ?? RTN.UNICAST;
   const req: RouteRequest = {
-    family, dst_len: Number(plen ?? (family === AF.INET ? 32 : 128)), tos: 0, table: RT_TABLE.MAIN, protocol: RTPROT.BOOT,
-    scope: type === RTN.UNICAST && more.gateway === undefined && family === AF.INET && more.multipath === undefined ? RT_SCOPE.LINK : 0, type, flags: 0, nlflags: NLM_F.CREATE | NLM_F.EXCL,
-    ...(prefix === 'default' ? {} : { dst }), ...more,
+    family,
+    dst_len: Number(plen ?? (family === AF.INET ? 32 : 128)),
+    tos: 0,
+    table: RT_TABLE.MAIN,
+    protocol: RTPROT.BOOT,
+    scope: type === RTN.UNICAST && more.gateway === undefined && family === AF.INET && more.multipath === undefined ? RT_SCOPE.LINK : 0,
+    type,
+    flags: 0,
+    nlflags: NLM_F.CREATE | NLM_F.EXCL,
+    ...(prefix === 'default' ? {} : { dst }),
+    ...more,
   };
   return family === AF.INET ? kernel.ipv4.rtnlRoute.inet_rtm_newroute(net, req) : kernel.ipv6.rtnlRoute.inet6_rtm_newroute(net, req);
 }
 
 /** A kernel with lo up, and a namespace `test`; veth0 (10.0.0.1/24) here, veth1 (10.0.0.2/24) there, both up and settled. */
 export function bootPair(options: { readonly settle?: number; readonly seed?: number } = {}): IpFixture {
-  const f = bootKernel({ modules: { builtin: [LOOPBACK_MODULE], loadable: [VETH_MODULE, DUMMY_MODULE] }, cpus: 2, seed: options.seed ?? 1 });
+  const f = bootKernel({
+    modules: { builtin: [LOOPBACK_MODULE], loadable: [VETH_MODULE, DUMMY_MODULE] },
+    cpus: 2,
+    seed: options.seed ?? 1,
+  });
   const { kernel } = f;
   kernel.modules.modprobe('veth');
   const init = kernel.init_net;

@@ -93,7 +93,8 @@ export class Arp implements NeighProtocol {
       this.arp_send(ARPOP_REQUEST, target, dev, saddr, n.ha, dev.dev_addr, undefined);
       return;
     }
-    if (n.probes - n.parms.ucast_solicit >= n.parms.app_solicit) this.arp_send(ARPOP_REQUEST, target, dev, saddr, undefined, dev.dev_addr, undefined);
+    if (n.probes - n.parms.ucast_solicit >= n.parms.app_solicit)
+      this.arp_send(ARPOP_REQUEST, target, dev, saddr, undefined, dev.dev_addr, undefined);
   }
 
   error_report(n: Neighbour, skb: SkBuff): void {
@@ -106,13 +107,29 @@ export class Arp implements NeighProtocol {
   }
 
   /** Sends to `dest_hw`, or to everybody. `target_hw` goes into the packet (zeros when undefined). */
-  arp_send(op: number, dest_ip: number, dev: NetDevice, src_ip: number, dest_hw: Uint8Array | undefined, src_hw: Uint8Array, target_hw: Uint8Array | undefined): void {
+  arp_send(
+    op: number,
+    dest_ip: number,
+    dev: NetDevice,
+    src_ip: number,
+    dest_hw: Uint8Array | undefined,
+    src_hw: Uint8Array,
+    target_hw: Uint8Array | undefined,
+  ): void {
     if ((dev.flags & IFF.NOARP) !== 0) return;
     const skb = this.arp_create(op, dest_ip, dev, src_ip, dest_hw, src_hw, target_hw);
     if (skb !== undefined) this.arp_xmit(skb);
   }
 
-  arp_create(op: number, dest_ip: number, dev: NetDevice, src_ip: number, dest_hw: Uint8Array | undefined, src_hw: Uint8Array, target_hw: Uint8Array | undefined): SkBuff | undefined {
+  arp_create(
+    op: number,
+    dest_ip: number,
+    dev: NetDevice,
+    src_ip: number,
+    dest_hw: Uint8Array | undefined,
+    src_hw: Uint8Array,
+    target_hw: Uint8Array | undefined,
+  ): SkBuff | undefined {
     const { skb: skbs } = this.kernel;
     const hlen = LL_RESERVED_SPACE(dev);
     const skb = skbs.alloc_skb(ArpHdr.$size + hlen);
@@ -153,7 +170,11 @@ export class Arp implements NeighProtocol {
     const own = skbs.skb_share_check(skb);
     if (own === undefined) return 0;
     const { ram } = skbs;
-    if (!skbs.pskb_may_pull(own, ArpHdr.$size) || ArpHdr.ar_hln.get(ram, skb_network_header(own)) !== 6 || ArpHdr.ar_pln.get(ram, skb_network_header(own)) !== 4) {
+    if (
+      !skbs.pskb_may_pull(own, ArpHdr.$size) ||
+      ArpHdr.ar_hln.get(ram, skb_network_header(own)) !== 6 ||
+      ArpHdr.ar_pln.get(ram, skb_network_header(own)) !== 4
+    ) {
       skbs.kfree_skb(own);
       return 0;
     }
@@ -216,7 +237,8 @@ export class Arp implements NeighProtocol {
     const isGarp = sip === tip && (op === ARPOP_REQUEST || op === ARPOP_REPLY);
     let n = neigh.neigh_lookup(this.tbl, sip, dev);
     const accept = inDev(dev)?.cnf.arp_accept === 1;
-    if (n === undefined && accept && (isGarp || op === ARPOP_REPLY) && fib.inet_addr_type(dev.net, sip) === RTN.UNICAST) n = this.lookupOrCreate(dev, sip);
+    if (n === undefined && accept && (isGarp || op === ARPOP_REPLY) && fib.inet_addr_type(dev.net, sip) === RTN.UNICAST)
+      n = this.lookupOrCreate(dev, sip);
     if (n === undefined) return;
     const override = this.kernel.now() > n.updated + n.parms.locktime_ms * 1e6 || isGarp;
     const state = op !== ARPOP_REPLY || skb.pkt_type !== PACKET_HOST ? NUD.STALE : NUD.REACHABLE;
@@ -270,7 +292,8 @@ export class Arp implements NeighProtocol {
     const { neigh } = this.kernel.ipv4;
     const n = neigh.neigh_lookup(this.tbl, ip, dev);
     if (n === undefined) return;
-    if ((n.nud_state & NUD_VALID & ~NUD.NOARP) !== 0) neigh.neigh_update(n, undefined, NUD.FAILED, NEIGH_UPDATE_F.OVERRIDE | NEIGH_UPDATE_F.ADMIN);
+    if ((n.nud_state & NUD_VALID & ~NUD.NOARP) !== 0)
+      neigh.neigh_update(n, undefined, NUD.FAILED, NEIGH_UPDATE_F.OVERRIDE | NEIGH_UPDATE_F.ADMIN);
     neigh.neigh_remove_one(n);
   }
 

@@ -310,5 +310,4 @@ export class Devinet implements Actor {
   inet_addr_onlink(idev: InDevice, a: number, b: number): boolean {
     return idev.ifa_list.some((ifa) => sameSubnet(ifa, a) && (b === 0 || sameSubnet(ifa, b)));
   }
-
 }

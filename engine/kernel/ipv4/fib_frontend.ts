@@ -13,8 +13,23 @@ import { FibSemantics, type FibConfig } from './fib_semantics.ts';
 import { inDev, ipv4Net } from './ipv4_net.ts';
 
 const defaultRule = (priority: number, table: number, flags: number): FibRule => ({
-  priority, src: 0, src_len: 0, dst: 0, dst_len: 0, iifname: undefined, oifname: undefined, tos: 0, fwmark: 0, fwmask: 0, table,
-  action: FR_ACT.TO_TBL, flags, target: 0, suppress_prefixlen: -1, protocol: RTPROT.KERNEL, ip_proto: 0,
+  priority,
+  src: 0,
+  src_len: 0,
+  dst: 0,
+  dst_len: 0,
+  iifname: undefined,
+  oifname: undefined,
+  tos: 0,
+  fwmark: 0,
+  fwmask: 0,
+  table,
+  action: FR_ACT.TO_TBL,
+  flags,
+  target: 0,
+  suppress_prefixlen: -1,
+  protocol: RTPROT.KERNEL,
+  ip_proto: 0,
 });
 
 export class Fib {
@@ -28,7 +43,11 @@ export class Fib {
 
   ip_fib_net_init(net: Net): void {
     const n4 = ipv4Net(net);
-    n4.rules.push(defaultRule(0, RT_TABLE.LOCAL, FIB_RULE.PERMANENT), defaultRule(0x7ffe, RT_TABLE.MAIN, 0), defaultRule(0x7fff, RT_TABLE.DEFAULT, 0));
+    n4.rules.push(
+      defaultRule(0, RT_TABLE.LOCAL, FIB_RULE.PERMANENT),
+      defaultRule(0x7ffe, RT_TABLE.MAIN, 0),
+      defaultRule(0x7fff, RT_TABLE.DEFAULT, 0),
+    );
     this.fib_new_table(net, RT_TABLE.LOCAL);
     this.fib_new_table(net, RT_TABLE.MAIN);
   }
@@ -40,6 +59,11 @@ export class Fib {
     const table = new FibTable(id === 0 ? RT_TABLE.MAIN : id);
     tables.set(table.tb_id, table);
     return table;
+  }
+
+  /** A table that was used before. */
+  fib_get_table(net: Net, id: number): FibTable | undefined {
+    return ipv4Net(net).tables.get(id === 0 ? RT_TABLE.MAIN : id);
   }
 
   /** 0, or -ENETUNREACH and the other errors of rules and routes. */
@@ -123,7 +147,7 @@ export class Fib {
 
   fib_valid_key_len(cfg: FibConfig): NlResult | undefined {
     if (cfg.dst_len > 32) return { errno: -Errno.EINVAL, extack: 'Invalid prefix length' };
-    if (((cfg.dst & ~plenMask(cfg.dst_len)) >>> 0) !== 0) return { errno: -Errno.EINVAL, extack: 'Invalid prefix for given prefix length' };
+    if ((cfg.dst & ~plenMask(cfg.dst_len)) >>> 0 !== 0) return { errno: -Errno.EINVAL, extack: 'Invalid prefix for given prefix length' };
     return undefined;
   }
 
@@ -168,9 +192,21 @@ export class Fib {
   fib_magic(add: boolean, type: number, dst: number, dst_len: number, ifa: InIfaddr, priority: number): void {
     const { dev } = ifa.dev;
     const cfg: FibConfig = {
-      dst, dst_len, type, priority, tos: 0, protocol: RTPROT.KERNEL, table: type === RTN.UNICAST ? RT_TABLE.MAIN : RT_TABLE.LOCAL, prefsrc: ifa.local,
-      oif: dev.ifindex, gw: 0, flags: 0, nlflags: NLM_F.CREATE | NLM_F.APPEND, scope: type === RTN.LOCAL ? RT_SCOPE.HOST : RT_SCOPE.LINK,
-      metrics: undefined, multipath: undefined,
+      dst,
+      dst_len,
+      type,
+      priority,
+      tos: 0,
+      protocol: RTPROT.KERNEL,
+      table: type === RTN.UNICAST ? RT_TABLE.MAIN : RT_TABLE.LOCAL,
+      prefsrc: ifa.local,
+      oif: dev.ifindex,
+      gw: 0,
+      flags: 0,
+      nlflags: NLM_F.CREATE | NLM_F.APPEND,
+      scope: type === RTN.LOCAL ? RT_SCOPE.HOST : RT_SCOPE.LINK,
+      metrics: undefined,
+      multipath: undefined,
     };
     if (add) this.fib_table_insert(dev.net, cfg);
     else this.fib_table_delete(dev.net, cfg);

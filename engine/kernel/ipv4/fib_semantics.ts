@@ -38,7 +38,8 @@ export class FibSemantics {
   fib_create_info(net: Net, cfg: FibConfig): FibInfo | NlResult {
     if (cfg.type > RTN.THROW) return fail(Errno.EINVAL, 'Invalid type');
     if (FIB_PROPS[cfg.type].scope > cfg.scope) return fail(Errno.EINVAL, 'Invalid scope');
-    if ((cfg.flags & (RTNH_F.DEAD | RTNH_F.LINKDOWN)) !== 0) return fail(Errno.EINVAL, 'Invalid rtm_flags - can not contain DEAD or LINKDOWN');
+    if ((cfg.flags & (RTNH_F.DEAD | RTNH_F.LINKDOWN)) !== 0)
+      return fail(Errno.EINVAL, 'Invalid rtm_flags - can not contain DEAD or LINKDOWN');
     const info = new FibInfo(cfg.protocol, cfg.scope, cfg.type, cfg.priority, cfg.prefsrc, cfg.table, cfg.metrics);
     info.flags = cfg.flags;
     if (FIB_PROPS[cfg.type].error !== 0) {
@@ -127,7 +128,15 @@ export class FibSemantics {
       return NL_OK;
     }
     const { flow, result } = this;
-    Object.assign(flow, { daddr: nh.gw, saddr: 0, oif: nh.oif, iif: net.loopback_dev.ifindex, tos: 0, mark: 0, scope: Math.max(scope + 1, RT_SCOPE.LINK) });
+    Object.assign(flow, {
+      daddr: nh.gw,
+      saddr: 0,
+      oif: nh.oif,
+      iif: net.loopback_dev.ifindex,
+      tos: 0,
+      mark: 0,
+      scope: Math.max(scope + 1, RT_SCOPE.LINK),
+    });
     const tbl = table === 0 ? undefined : ipv4Net(net).tables.get(table);
     result.reset();
     let err = tbl === undefined ? -Errno.EAGAIN : tbl.lookup(flow, result, true);

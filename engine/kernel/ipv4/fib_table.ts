@@ -291,7 +291,13 @@ export function sameInfo(a: FibInfo, b: FibInfo): boolean {
     a.nhs.length === b.nhs.length &&
     a.nhs.every((x, i) => {
       const y = b.nhs[i];
-      return x.oif === y.oif && x.gw === y.gw && x.scope === y.scope && x.weight === y.weight && ((x.flags ^ y.flags) & ~(RTNH_F.DEAD | RTNH_F.LINKDOWN)) === 0;
+      return (
+        x.oif === y.oif &&
+        x.gw === y.gw &&
+        x.scope === y.scope &&
+        x.weight === y.weight &&
+        ((x.flags ^ y.flags) & ~(RTNH_F.DEAD | RTNH_F.LINKDOWN)) === 0
+      );
     })
   );
 }

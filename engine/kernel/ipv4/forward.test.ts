@@ -16,7 +16,10 @@ function chain(): IpFixture & { far: Net } {
   const { kernel, init, test } = f;
   const far = kernel.netns.createNamed('far');
   kernel.rtnl.rtnl_newlink(test, { ifname: 'out', kind: 'veth', peer: { ifname: 'in', netns: far } });
-  for (const [net, name, v4, v6] of [[test, 'out', '10.1.0.1/24', '2001:db8:1::1/64'], [far, 'in', '10.1.0.2/24', '2001:db8:1::2/64']] as const) {
+  for (const [net, name, v4, v6] of [
+    [test, 'out', '10.1.0.1/24', '2001:db8:1::1/64'],
+    [far, 'in', '10.1.0.2/24', '2001:db8:1::2/64'],
+  ] as const) {
     kernel.net.dev_set_mtu(device(net, name), 1280);
     addAddr(kernel, net, v4, name);
     up(kernel, net, name);
@@ -118,6 +121,10 @@ describe('forwarding', () => {
     expect([m.data[0], m.ttl]).toEqual([129, 63]);
     kernel.sockets.sendmsg(sk, echo(2, 1400), to);
     runFor(sim, 1e8);
-    expect((kernel.sockets.recvmsg(sk, 2048, MSG.ERRQUEUE) as Message).err).toMatchObject({ ee_type: 2, ee_errno: Errno.EMSGSIZE, ee_info: 1280 });
+    expect((kernel.sockets.recvmsg(sk, 2048, MSG.ERRQUEUE) as Message).err).toMatchObject({
+      ee_type: 2,
+      ee_errno: Errno.EMSGSIZE,
+      ee_info: 1280,
+    });
   });
 });

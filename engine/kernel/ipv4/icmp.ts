@@ -159,7 +159,18 @@ export class Icmp {
     const data = body ?? this.bytesOf(skb);
     const request = skb_transport_header(skb);
     const send: IpSend = {
-      net, rt: out, saddr: f.saddr, daddr: saddr, protocol: IPPROTO.ICMP, tos: ram.u8(iph + 1) & 0xff, ttl: 0, pmtudisc: IP_PMTUDISC.DONT, opt, sk: undefined, connected: false, mark: 0,
+      net,
+      rt: out,
+      saddr: f.saddr,
+      daddr: saddr,
+      protocol: IPPROTO.ICMP,
+      tos: ram.u8(iph + 1) & 0xff,
+      ttl: 0,
+      pmtudisc: IP_PMTUDISC.DONT,
+      opt,
+      sk: undefined,
+      connected: false,
+      mark: 0,
       priority: 0,
     };
     this.icmp_push_reply(n4, send, type, 0, ram.u32be(request + 4), data, skb.id);
@@ -228,7 +239,14 @@ export class Icmp {
     if ((IpHdr.frag_off.get(ram, iph) & IP_OFFSET) !== 0) return;
     if (IpHdr.protocol.get(ram, iph) === IPPROTO.ICMP) {
       const inner = ram.u8(iph + (ram.u8(iph) & 15) * 4);
-      if (inner === ICMP.DEST_UNREACH || inner === ICMP.REDIRECT || inner === ICMP.TIME_EXCEEDED || inner === ICMP.PARAMETERPROB || inner === 4) return;
+      if (
+        inner === ICMP.DEST_UNREACH ||
+        inner === ICMP.REDIRECT ||
+        inner === ICMP.TIME_EXCEEDED ||
+        inner === ICMP.PARAMETERPROB ||
+        inner === 4
+      )
+        return;
     }
     // only errors about lookups to loopback escape the global limit; path MTU messages always do
     const exempt = type === ICMP.DEST_UNREACH && code === ICMP_UNREACH.FRAG_NEEDED;
@@ -261,7 +279,19 @@ export class Icmp {
     ram.read(iph, data, 0, before);
     if (length > before) skbs.copyToArray(skb, 0, data, before, length - before);
     const send: IpSend = {
-      net, rt: out, saddr: f.saddr, daddr: source, protocol: IPPROTO.ICMP, tos, ttl: 0, pmtudisc: IP_PMTUDISC.DONT, opt: undefined, sk: undefined, connected: false, mark: 0, priority: 0,
+      net,
+      rt: out,
+      saddr: f.saddr,
+      daddr: source,
+      protocol: IPPROTO.ICMP,
+      tos,
+      ttl: 0,
+      pmtudisc: IP_PMTUDISC.DONT,
+      opt: undefined,
+      sk: undefined,
+      connected: false,
+      mark: 0,
+      priority: 0,
     };
     const word = type === ICMP.DEST_UNREACH && code === ICMP_UNREACH.FRAG_NEEDED ? info & 0xffff : info;
     this.icmp_push_reply(n4, send, type, code, word, data, skb.id);
@@ -272,7 +302,8 @@ export class Icmp {
     const now = this.kernel.now();
     const elapsed = Math.min(now - n4.icmpStamp, 1e9);
     if (n4.icmpStamp === 0) n4.icmpCredit = n4.sysctl.icmp_msgs_burst;
-    else if (elapsed >= 20e6) n4.icmpCredit = Math.min(n4.icmpCredit + Math.floor((n4.sysctl.icmp_msgs_per_sec * elapsed) / 1e9), n4.sysctl.icmp_msgs_burst);
+    else if (elapsed >= 20e6)
+      n4.icmpCredit = Math.min(n4.icmpCredit + Math.floor((n4.sysctl.icmp_msgs_per_sec * elapsed) / 1e9), n4.sysctl.icmp_msgs_burst);
     if (n4.icmpStamp === 0 || elapsed >= 20e6) n4.icmpStamp = now;
     if (n4.icmpCredit <= 0) return false;
     n4.icmpCredit--;

@@ -172,7 +172,10 @@ export class Igmp implements Actor {
   }
 
   igmp_gq_timer_expire(idev: InDevice): void {
-    this.igmpv3_sendpack(idev, idev.mc_list.filter((im) => im.multiaddr !== IGMP_ALL_HOSTS).map((im) => [IGMPV3.MODE_IS_EXCLUDE, im.multiaddr]));
+    this.igmpv3_sendpack(
+      idev,
+      idev.mc_list.filter((im) => im.multiaddr !== IGMP_ALL_HOSTS).map((im) => [IGMPV3.MODE_IS_EXCLUDE, im.multiaddr]),
+    );
   }
 
   igmp_timer_expire(im: IpMcList): void {

@@ -19,8 +19,19 @@ export class InetCommon {
 
   constructor(readonly kernel: Kernel) {
     this.send = {
-      net: undefined as never, rt: undefined as never, saddr: 0, daddr: 0, protocol: 0, tos: 0, ttl: 0, pmtudisc: 0, opt: undefined, sk: undefined, connected: false,
-      mark: 0, priority: 0,
+      net: undefined as never,
+      rt: undefined as never,
+      saddr: 0,
+      daddr: 0,
+      protocol: 0,
+      tos: 0,
+      ttl: 0,
+      pmtudisc: 0,
+      opt: undefined,
+      sk: undefined,
+      connected: false,
+      mark: 0,
+      priority: 0,
     };
   }
 

@@ -54,7 +54,7 @@ export class IpInput {
     let sum = 0;
     for (let i = 0; i < hlen; i += 2) sum += ram.u16be(at + i);
     sum = (sum & 0xffff) + (sum >>> 16);
-    if (((sum & 0xffff) + (sum >>> 16)) !== 0xffff) {
+    if ((sum & 0xffff) + (sum >>> 16) !== 0xffff) {
       ip[IPSTATS.InCsumErrors]++;
       return this.bad(skb, ip, IPSTATS.InHdrErrors, 'IP_CSUM');
     }

@@ -55,7 +55,7 @@ export class IpOptionsCore {
    */
   ip_options_compile(net: Net, opt: IpOptions, rx: number | undefined): number {
     const b = opt.bytes;
-    for (let at = 0; at < b.length; ) {
+    for (let at = 0; at < b.length;) {
       const kind = b[at];
       if (kind === IPOPT.END) break;
       if (kind === IPOPT.NOOP) {
@@ -194,7 +194,7 @@ export class IpOptionsCore {
 
   /** In later fragments, options that are not copied become no-operations. */
   ip_options_fragment(bytes: Uint8Array): void {
-    for (let at = 0; at < bytes.length && bytes[at] !== IPOPT.END; ) {
+    for (let at = 0; at < bytes.length && bytes[at] !== IPOPT.END;) {
       if (bytes[at] === IPOPT.NOOP) {
         at++;
         continue;

@@ -137,7 +137,11 @@ export class IpOutput {
 
   /** May the transport leave its checksum to the device? */
   mayOffloadCsum(s: IpSend, total: number): boolean {
-    return s.opt === undefined && (s.rt.dev.features & (NETIF_F.HW_CSUM | NETIF_F.IP_CSUM)) !== 0n && total <= this.kernel.ipv4.route.dst_mtu(s.rt);
+    return (
+      s.opt === undefined &&
+      (s.rt.dev.features & (NETIF_F.HW_CSUM | NETIF_F.IP_CSUM)) !== 0n &&
+      total <= this.kernel.ipv4.route.dst_mtu(s.rt)
+    );
   }
 
   ip_send_skb(net: Net, skb: SkBuff): number {
@@ -204,7 +208,10 @@ export class IpOutput {
   ip_finish_output(net: Net, skb: SkBuff): number {
     const rt = skb.dst as Rtable;
     // the common case needs no look-up of the path MTU
-    if (skb.cb1 !== 0 || ((skb.len > rt.dev.mtu || rt.nh?.exceptions !== undefined || rt.info?.metrics !== undefined) && skb.len > this.ip_skb_dst_mtu(skb)))
+    if (
+      skb.cb1 !== 0 ||
+      ((skb.len > rt.dev.mtu || rt.nh?.exceptions !== undefined || rt.info?.metrics !== undefined) && skb.len > this.ip_skb_dst_mtu(skb))
+    )
       return this.ip_fragment(net, skb, this.ip_skb_dst_mtu(skb));
     return this.ip_finish_output2(net, skb);
   }

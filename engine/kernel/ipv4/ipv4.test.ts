@@ -63,7 +63,8 @@ describe('ipv4', () => {
     const sk = openSocket(kernel, init, 2, SOCK.RAW, 1);
     kernel.sockets.setsockopt(sk, 'IP_RECVERR', 1);
     kernel.sockets.sendmsg(sk, echoRequest(7, 1), { family: 2, addr: ip('10.0.0.77'), port: 0 });
-    const state = (): number | undefined => kernel.ipv4.rtnlNeigh.neigh_dump_info(init, AF.INET).find((n) => text(n.dst) === '10.0.0.77')?.state;
+    const state = (): number | undefined =>
+      kernel.ipv4.rtnlNeigh.neigh_dump_info(init, AF.INET).find((n) => text(n.dst) === '10.0.0.77')?.state;
     runFor(sim, 2.9e9);
     expect(state()).toBe(NUD.INCOMPLETE);
     runFor(sim, 0.2e9);
@@ -78,7 +79,8 @@ describe('ipv4', () => {
     const { kernel, sim, init } = bootPair();
     const sk = openSocket(kernel, init, 2, SOCK.RAW, 1);
     const send = (): number => kernel.sockets.sendmsg(sk, echoRequest(7, 1), { family: 2, addr: ip('10.0.0.2'), port: 0 });
-    const state = (): number | undefined => kernel.ipv4.rtnlNeigh.neigh_dump_info(init, AF.INET).find((n) => text(n.dst) === '10.0.0.2')?.state;
+    const state = (): number | undefined =>
+      kernel.ipv4.rtnlNeigh.neigh_dump_info(init, AF.INET).find((n) => text(n.dst) === '10.0.0.2')?.state;
     send();
     runFor(sim, 1e8);
     expect(state()).toBe(NUD.REACHABLE);
@@ -112,7 +114,10 @@ describe('ipv4', () => {
 
   it('makes and removes the routes of its addresses', () => {
     const { kernel, init } = bootPair();
-    const routes = (table: number): string[] => kernel.ipv4.rtnlRoute.inet_dump_fib(init, table).map((r) => `${r.type} ${text(r.dst)}/${r.dst_len}${(r.flags & 16) !== 0 ? ' linkdown' : ''}`);
+    const routes = (table: number): string[] =>
+      kernel.ipv4.rtnlRoute
+        .inet_dump_fib(init, table)
+        .map((r) => `${r.type} ${text(r.dst)}/${r.dst_len}${(r.flags & 16) !== 0 ? ' linkdown' : ''}`);
     expect(routes(RT_TABLE.MAIN)).toEqual(['1 10.0.0.0/24']);
     expect(routes(RT_TABLE.LOCAL)).toEqual(['2 10.0.0.1/32', '3 10.0.0.255/32', '2 127.0.0.0/8', '2 127.0.0.1/32', '3 127.255.255.255/32']);
     expect(addAddr(kernel, init, '10.0.0.5/24', 'veth0').errno).toBe(0);
@@ -129,12 +134,19 @@ describe('ipv4', () => {
     const gw = { gateway: ip('10.0.0.9') };
     expect(addRoute(kernel, init, 'default')).toEqual({ errno: -Errno.ENODEV });
     expect(addRoute(kernel, init, 'default', { gateway: ip('1.2.3.4') }).extack).toBe('Nexthop has invalid gateway');
-    expect(addRoute(kernel, init, '10.1.2.3/16', { oif: device(init, 'veth0').ifindex }).extack).toBe('Invalid prefix for given prefix length');
+    expect(addRoute(kernel, init, '10.1.2.3/16', { oif: device(init, 'veth0').ifindex }).extack).toBe(
+      'Invalid prefix for given prefix length',
+    );
     expect(addRoute(kernel, init, 'default', { ...gw, flags: 4 }).extack).toBe('Nexthop device required for onlink');
     expect(addRoute(kernel, init, 'default', { ...gw, prefsrc: ip('9.9.9.9') }).extack).toBe('Invalid prefsrc address');
     expect(addRoute(kernel, init, 'default', gw).errno).toBe(0);
     expect(addRoute(kernel, init, 'default', gw)).toEqual({ errno: -Errno.EEXIST });
-    for (const [type, prefix] of [[RTN.UNREACHABLE, '10.2.0.0/16'], [RTN.PROHIBIT, '10.3.0.0/16'], [RTN.BLACKHOLE, '10.4.0.0/16'], [RTN.THROW, '10.5.0.0/16']] as const)
+    for (const [type, prefix] of [
+      [RTN.UNREACHABLE, '10.2.0.0/16'],
+      [RTN.PROHIBIT, '10.3.0.0/16'],
+      [RTN.BLACKHOLE, '10.4.0.0/16'],
+      [RTN.THROW, '10.5.0.0/16'],
+    ] as const)
       expect(addRoute(kernel, init, prefix, { type }).errno).toBe(0);
     const get = (to: string): unknown => kernel.ipv4.rtnlRoute.inet_rtm_getroute(init, { family: AF.INET, dst: ip(to) });
     expect([get('10.2.0.1'), get('10.3.0.1'), get('10.4.0.1'), get('10.5.0.1')]).toEqual(

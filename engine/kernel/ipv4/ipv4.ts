@@ -29,7 +29,26 @@ import { RtnlRoute } from './rtnl_route.ts';
 import { Sysctls4 } from './sysctls.ts';
 import { Udp } from './udp.ts';
 
-traceable('', [Arp, Devinet, Fib, FibSemantics, Icmp, Igmp, IpFragment, IpInput, IpOptionsCore, IpOutput, NeighCore, Ping, Raw, Route, RtnlAddr, RtnlNeigh, RtnlRoute, Udp]);
+traceable('', [
+  Arp,
+  Devinet,
+  Fib,
+  FibSemantics,
+  Icmp,
+  Igmp,
+  IpFragment,
+  IpInput,
+  IpOptionsCore,
+  IpOutput,
+  NeighCore,
+  Ping,
+  Raw,
+  Route,
+  RtnlAddr,
+  RtnlNeigh,
+  RtnlRoute,
+  Udp,
+]);
 
 export class Ipv4 implements NetdevNotifier, PacketHandler {
   /** Members of our interfaces, without a function of that name in Linux. */

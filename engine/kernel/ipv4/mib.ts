@@ -5,49 +5,178 @@ const index = <N extends string>(names: readonly N[]): { readonly [K in N]: numb
 
 /** /proc/net/snmp's Ip line after Forwarding and DefaultTTL. */
 export const SNMP_IP = [
-  'InReceives', 'InHdrErrors', 'InAddrErrors', 'ForwDatagrams', 'InUnknownProtos', 'InDiscards', 'InDelivers', 'OutRequests', 'OutDiscards', 'OutNoRoutes',
-  'ReasmTimeout', 'ReasmReqds', 'ReasmOKs', 'ReasmFails', 'FragOKs', 'FragFails', 'FragCreates',
+  'InReceives',
+  'InHdrErrors',
+  'InAddrErrors',
+  'ForwDatagrams',
+  'InUnknownProtos',
+  'InDiscards',
+  'InDelivers',
+  'OutRequests',
+  'OutDiscards',
+  'OutNoRoutes',
+  'ReasmTimeout',
+  'ReasmReqds',
+  'ReasmOKs',
+  'ReasmFails',
+  'FragOKs',
+  'FragFails',
+  'FragCreates',
 ] as const;
 /** /proc/net/netstat's IpExt line. */
 export const NETSTAT_IPEXT = [
-  'InNoRoutes', 'InTruncatedPkts', 'InMcastPkts', 'OutMcastPkts', 'InBcastPkts', 'OutBcastPkts', 'InOctets', 'OutOctets', 'InMcastOctets', 'OutMcastOctets',
-  'InBcastOctets', 'OutBcastOctets', 'InCsumErrors', 'InNoECTPkts', 'InECT1Pkts', 'InECT0Pkts', 'InCEPkts', 'ReasmOverlaps',
+  'InNoRoutes',
+  'InTruncatedPkts',
+  'InMcastPkts',
+  'OutMcastPkts',
+  'InBcastPkts',
+  'OutBcastPkts',
+  'InOctets',
+  'OutOctets',
+  'InMcastOctets',
+  'OutMcastOctets',
+  'InBcastOctets',
+  'OutBcastOctets',
+  'InCsumErrors',
+  'InNoECTPkts',
+  'InECT1Pkts',
+  'InECT0Pkts',
+  'InCEPkts',
+  'ReasmOverlaps',
 ] as const;
 const IP_ALL = [...SNMP_IP, ...NETSTAT_IPEXT, 'InTooBigErrors', 'OutForwDatagrams'] as const;
 export const IPSTATS = index(IP_ALL);
 
 export const SNMP_ICMP = [
-  'InMsgs', 'InErrors', 'InCsumErrors', 'InDestUnreachs', 'InTimeExcds', 'InParmProbs', 'InSrcQuenchs', 'InRedirects', 'InEchos', 'InEchoReps',
-  'InTimestamps', 'InTimestampReps', 'InAddrMasks', 'InAddrMaskReps', 'OutMsgs', 'OutErrors', 'OutRateLimitGlobal', 'OutRateLimitHost', 'OutDestUnreachs',
-  'OutTimeExcds', 'OutParmProbs', 'OutSrcQuenchs', 'OutRedirects', 'OutEchos', 'OutEchoReps', 'OutTimestamps', 'OutTimestampReps', 'OutAddrMasks', 'OutAddrMaskReps',
+  'InMsgs',
+  'InErrors',
+  'InCsumErrors',
+  'InDestUnreachs',
+  'InTimeExcds',
+  'InParmProbs',
+  'InSrcQuenchs',
+  'InRedirects',
+  'InEchos',
+  'InEchoReps',
+  'InTimestamps',
+  'InTimestampReps',
+  'InAddrMasks',
+  'InAddrMaskReps',
+  'OutMsgs',
+  'OutErrors',
+  'OutRateLimitGlobal',
+  'OutRateLimitHost',
+  'OutDestUnreachs',
+  'OutTimeExcds',
+  'OutParmProbs',
+  'OutSrcQuenchs',
+  'OutRedirects',
+  'OutEchos',
+  'OutEchoReps',
+  'OutTimestamps',
+  'OutTimestampReps',
+  'OutAddrMasks',
+  'OutAddrMaskReps',
 ] as const;
 export const ICMPSTATS = index(SNMP_ICMP);
 /** ICMP types whose messages the Icmp line counts itself, [type, suffix]. */
 const ICMP_TYPES: readonly (readonly [number, string])[] = [
-  [3, 'DestUnreachs'], [11, 'TimeExcds'], [12, 'ParmProbs'], [4, 'SrcQuenchs'], [5, 'Redirects'], [8, 'Echos'], [0, 'EchoReps'], [13, 'Timestamps'],
-  [14, 'TimestampReps'], [17, 'AddrMasks'], [18, 'AddrMaskReps'],
+  [3, 'DestUnreachs'],
+  [11, 'TimeExcds'],
+  [12, 'ParmProbs'],
+  [4, 'SrcQuenchs'],
+  [5, 'Redirects'],
+  [8, 'Echos'],
+  [0, 'EchoReps'],
+  [13, 'Timestamps'],
+  [14, 'TimestampReps'],
+  [17, 'AddrMasks'],
+  [18, 'AddrMaskReps'],
 ];
 
 export const SNMP_TCP = [
-  'RtoAlgorithm', 'RtoMin', 'RtoMax', 'MaxConn', 'ActiveOpens', 'PassiveOpens', 'AttemptFails', 'EstabResets', 'CurrEstab', 'InSegs', 'OutSegs',
-  'RetransSegs', 'InErrs', 'OutRsts', 'InCsumErrors',
+  'RtoAlgorithm',
+  'RtoMin',
+  'RtoMax',
+  'MaxConn',
+  'ActiveOpens',
+  'PassiveOpens',
+  'AttemptFails',
+  'EstabResets',
+  'CurrEstab',
+  'InSegs',
+  'OutSegs',
+  'RetransSegs',
+  'InErrs',
+  'OutRsts',
+  'InCsumErrors',
 ] as const;
-export const SNMP_UDP = ['InDatagrams', 'NoPorts', 'InErrors', 'OutDatagrams', 'RcvbufErrors', 'SndbufErrors', 'InCsumErrors', 'IgnoredMulti', 'MemErrors'] as const;
+export const SNMP_UDP = [
+  'InDatagrams',
+  'NoPorts',
+  'InErrors',
+  'OutDatagrams',
+  'RcvbufErrors',
+  'SndbufErrors',
+  'InCsumErrors',
+  'IgnoredMulti',
+  'MemErrors',
+] as const;
 export const UDPSTATS = index(SNMP_UDP);
 
 /** /proc/net/snmp6, in order, without the Icmp6In/OutTypeN lines that follow Icmp6OutMLDv2Reports when they are not zero. */
 export const SNMP6_IP6 = [
-  'InReceives', 'InHdrErrors', 'InTooBigErrors', 'InNoRoutes', 'InAddrErrors', 'InUnknownProtos', 'InTruncatedPkts', 'InDiscards', 'InDelivers',
-  'OutForwDatagrams', 'OutRequests', 'OutDiscards', 'OutNoRoutes', 'ReasmTimeout', 'ReasmReqds', 'ReasmOKs', 'ReasmFails', 'FragOKs', 'FragFails', 'FragCreates',
-  'InMcastPkts', 'OutMcastPkts', 'InOctets', 'OutOctets', 'InMcastOctets', 'OutMcastOctets', 'InBcastOctets', 'OutBcastOctets',
-  'InNoECTPkts', 'InECT1Pkts', 'InECT0Pkts', 'InCEPkts',
+  'InReceives',
+  'InHdrErrors',
+  'InTooBigErrors',
+  'InNoRoutes',
+  'InAddrErrors',
+  'InUnknownProtos',
+  'InTruncatedPkts',
+  'InDiscards',
+  'InDelivers',
+  'OutForwDatagrams',
+  'OutRequests',
+  'OutDiscards',
+  'OutNoRoutes',
+  'ReasmTimeout',
+  'ReasmReqds',
+  'ReasmOKs',
+  'ReasmFails',
+  'FragOKs',
+  'FragFails',
+  'FragCreates',
+  'InMcastPkts',
+  'OutMcastPkts',
+  'InOctets',
+  'OutOctets',
+  'InMcastOctets',
+  'OutMcastOctets',
+  'InBcastOctets',
+  'OutBcastOctets',
+  'InNoECTPkts',
+  'InECT1Pkts',
+  'InECT0Pkts',
+  'InCEPkts',
 ] as const;
 export const SNMP6_ICMP6 = ['InMsgs', 'InErrors', 'OutMsgs', 'OutErrors', 'InCsumErrors', 'OutRateLimitHost'] as const;
 export const ICMP6STATS = index(SNMP6_ICMP6);
 const ICMP6_TYPES: readonly (readonly [number, string])[] = [
-  [1, 'DestUnreachs'], [2, 'PktTooBigs'], [3, 'TimeExcds'], [4, 'ParmProblems'], [128, 'Echos'], [129, 'EchoReplies'], [130, 'GroupMembQueries'],
-  [131, 'GroupMembResponses'], [132, 'GroupMembReductions'], [133, 'RouterSolicits'], [134, 'RouterAdvertisements'], [135, 'NeighborSolicits'],
-  [136, 'NeighborAdvertisements'], [137, 'Redirects'], [143, 'MLDv2Reports'],
+  [1, 'DestUnreachs'],
+  [2, 'PktTooBigs'],
+  [3, 'TimeExcds'],
+  [4, 'ParmProblems'],
+  [128, 'Echos'],
+  [129, 'EchoReplies'],
+  [130, 'GroupMembQueries'],
+  [131, 'GroupMembResponses'],
+  [132, 'GroupMembReductions'],
+  [133, 'RouterSolicits'],
+  [134, 'RouterAdvertisements'],
+  [135, 'NeighborSolicits'],
+  [136, 'NeighborAdvertisements'],
+  [137, 'Redirects'],
+  [143, 'MLDv2Reports'],
 ];
 /** UdpLite6's line has no IgnoredMulti. */
 export const SNMP6_UDPLITE6 = SNMP_UDP.filter((n) => n !== 'IgnoredMulti');
@@ -114,7 +243,8 @@ export class SnmpMib {
   /** /proc/net/snmp, line pairs in order. IcmpMsg is absent when nothing was counted. */
   snmpLines(forwarding: boolean, defaultTtl: number): MibLine[] {
     const ip = (SNMP_IP as readonly string[]).map((_, i) => this.ip[i]);
-    const seen = (a: Float64Array, prefix: string): [string, number][] => Array.from(a).flatMap((v, t): [string, number][] => (v > 0 ? [[`${prefix}${t}`, v]] : []));
+    const seen = (a: Float64Array, prefix: string): [string, number][] =>
+      Array.from(a).flatMap((v, t): [string, number][] => (v > 0 ? [[`${prefix}${t}`, v]] : []));
     const msgs = [...seen(this.icmpIn, 'InType'), ...seen(this.icmpOut, 'OutType')];
     const lines: MibLine[] = [
       { proto: 'Ip', names: ['Forwarding', 'DefaultTTL', ...SNMP_IP], values: [forwarding ? 1 : 2, defaultTtl, ...ip] },

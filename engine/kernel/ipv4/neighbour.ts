@@ -7,7 +7,15 @@ import { NUD, NTF, type IpBytes } from '../rtnl_records.ts';
 import { NL_OK, type NlResult } from '../rtnetlink.ts';
 import { neighOrder } from './neigh_hash.ts';
 import {
-  NEIGH_OUT, NEIGH_UPDATE_F, NUD_CONNECTED, NUD_IN_TIMER, NUD_VALID, NeighParms, NeighTable, Neighbour, type NeighProtocol,
+  NEIGH_OUT,
+  NEIGH_UPDATE_F,
+  NUD_CONNECTED,
+  NUD_IN_TIMER,
+  NUD_VALID,
+  NeighParms,
+  NeighTable,
+  Neighbour,
+  type NeighProtocol,
 } from './neigh_table.ts';
 import type { SkBuff } from '../skbuff.ts';
 import { __skb_push, skb_reset_network_header } from '../skb_inline.ts';
@@ -15,7 +23,13 @@ import { __skb_push, skb_reset_network_header } from '../skb_inline.ts';
 const MS = 1e6;
 
 export class NeighCore implements Actor {
-  static readonly inlined: readonly string[] = ['neigh_event_send', 'neigh_output', 'neigh_hh_output', 'neigh_add_timer', 'neigh_max_probes'];
+  static readonly inlined: readonly string[] = [
+    'neigh_event_send',
+    'neigh_output',
+    'neigh_hh_output',
+    'neigh_add_timer',
+    'neigh_max_probes',
+  ];
   readonly tables: NeighTable[] = [];
   private nextOrder = 0;
 

@@ -128,10 +128,20 @@ export class Ping {
     if (!sk.recverr) {
       if (!hard || !sk.connected) return;
     } else
-      sockets.queueError(sk, skb, icmph, {
-        ee_errno: err, ee_origin: SO_EE_ORIGIN.ICMP, ee_type: type, ee_code: code, ee_info: info,
-        offender: { family: 2, addr: v4bytes(IpHdr.saddr.get(ram, skb_network_header(skb))), port: 0 },
-      }, { family: 2, addr: v4bytes(daddr), port: 0 });
+      sockets.queueError(
+        sk,
+        skb,
+        icmph,
+        {
+          ee_errno: err,
+          ee_origin: SO_EE_ORIGIN.ICMP,
+          ee_type: type,
+          ee_code: code,
+          ee_info: info,
+          offender: { family: 2, addr: v4bytes(IpHdr.saddr.get(ram, skb_network_header(skb))), port: 0 },
+        },
+        { family: 2, addr: v4bytes(daddr), port: 0 },
+      );
     sk.err = err;
     sockets.sk_error_report(sk);
   }

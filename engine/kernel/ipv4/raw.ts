@@ -114,7 +114,9 @@ export class Raw {
     const { ram } = this.kernel.skb;
     const saddr = IpHdr.saddr.get(ram, inner);
     const daddr = IpHdr.daddr.get(ram, inner);
-    for (const sk of ipv4Net(net).raw) if (this.raw_v4_match(sk, protocol, daddr, saddr, sk.bound_dev_if === 0 ? ifindex : sk.bound_dev_if)) this.raw_err(sk, skb, inner, type, code, info);
+    for (const sk of ipv4Net(net).raw)
+      if (this.raw_v4_match(sk, protocol, daddr, saddr, sk.bound_dev_if === 0 ? ifindex : sk.bound_dev_if))
+        this.raw_err(sk, skb, inner, type, code, info);
   }
 
   raw_err(sk: InetSock, skb: SkBuff, inner: Gpa, type: number, code: number, info: number): void {
@@ -135,10 +137,20 @@ export class Raw {
     if (sk.recverr) {
       const iph = skb_network_header(skb);
       const { ram } = this.kernel.skb;
-      sockets.queueError(sk, skb, sk.hdrincl ? inner : ((inner + (ram.u8(inner) & 15) * 4) as Gpa), {
-        ee_errno: err, ee_origin: SO_EE_ORIGIN.ICMP, ee_type: type, ee_code: code, ee_info: info,
-        offender: { family: 2, addr: v4bytes(IpHdr.saddr.get(ram, iph)), port: 0 },
-      }, { family: 2, addr: v4bytes(IpHdr.daddr.get(ram, inner)), port: 0 });
+      sockets.queueError(
+        sk,
+        skb,
+        sk.hdrincl ? inner : ((inner + (ram.u8(inner) & 15) * 4) as Gpa),
+        {
+          ee_errno: err,
+          ee_origin: SO_EE_ORIGIN.ICMP,
+          ee_type: type,
+          ee_code: code,
+          ee_info: info,
+          offender: { family: 2, addr: v4bytes(IpHdr.saddr.get(ram, iph)), port: 0 },
+        },
+        { family: 2, addr: v4bytes(IpHdr.daddr.get(ram, inner)), port: 0 },
+      );
     }
     if (sk.recverr || hard) {
       sk.err = err;

@@ -90,7 +90,14 @@ export class Route {
     const cache = this.cache(n4);
     const { daddr } = f;
     const simple =
-      f.oif === 0 && f.tos === 0 && f.mark === 0 && f.scope === 0 && !n4.customRules && (f.saddr === 0 || n4.addresses.has(f.saddr)) && daddr !== 0 && !isMulticast(daddr);
+      f.oif === 0 &&
+      f.tos === 0 &&
+      f.mark === 0 &&
+      f.scope === 0 &&
+      !n4.customRules &&
+      (f.saddr === 0 || n4.addresses.has(f.saddr)) &&
+      daddr !== 0 &&
+      !isMulticast(daddr);
     if (!simple) return this.ip_route_output_key_hash_rcu(net, f);
     // without rules by source, an own source address changes nothing about the way
     const asked = f.saddr;
@@ -211,7 +218,8 @@ export class Route {
     rt.daddr = f.daddr;
     rt.saddr = f.saddr;
     if ((rt.rt_flags & RTCF.LOCAL) !== 0) rt.input = RT_IN.LOCAL_DELIVER;
-    if ((flags & (RTCF.BROADCAST | RTCF.MULTICAST)) !== 0 && (flags & RTCF.LOCAL) !== 0 && (dev.flags & IFF.LOOPBACK) === 0) rt.output = RT_OUT.MC_OUTPUT;
+    if ((flags & (RTCF.BROADCAST | RTCF.MULTICAST)) !== 0 && (flags & RTCF.LOCAL) !== 0 && (dev.flags & IFF.LOOPBACK) === 0)
+      rt.output = RT_OUT.MC_OUTPUT;
     rt.info = info;
     this.rt_set_nexthop(rt, info === undefined ? undefined : res.nh);
     return rt;
@@ -303,7 +311,8 @@ export class Route {
     if (idev === undefined) return -Errno.EINVAL;
     if (isMulticast(daddr)) {
       if (!igmp.ip_check_mc_rcu(idev, daddr)) return -Errno.EINVAL;
-      if (isMulticast(saddr) || saddr === LBCAST || (isLoopback(saddr) && idev.cnf.route_localnet === 0)) return this.ip_handle_martian_source(dev, saddr, daddr);
+      if (isMulticast(saddr) || saddr === LBCAST || (isLoopback(saddr) && idev.cnf.route_localnet === 0))
+        return this.ip_handle_martian_source(dev, saddr, daddr);
       return this.localRoute(net, RTN.MULTICAST, RTCF.MULTICAST | RTCF.LOCAL);
     }
     if (isMulticast(saddr) || saddr === LBCAST) return this.ip_handle_martian_source(dev, saddr, daddr);
@@ -422,7 +431,14 @@ export class Route {
           ip[IPSTATS.InNoRoutes]++;
         }
       } else {
-        const code = rt.error === Errno.EHOSTUNREACH ? ICMP_UNREACH.HOST : rt.error === Errno.ENETUNREACH ? ICMP_UNREACH.NET : rt.error === Errno.EACCES ? ICMP_UNREACH.PKT_FILTERED : -1;
+        const code =
+          rt.error === Errno.EHOSTUNREACH
+            ? ICMP_UNREACH.HOST
+            : rt.error === Errno.ENETUNREACH
+              ? ICMP_UNREACH.NET
+              : rt.error === Errno.EACCES
+                ? ICMP_UNREACH.PKT_FILTERED
+                : -1;
         if (rt.error === Errno.ENETUNREACH) {
           reason = 'IP_INNOROUTES';
           ip[IPSTATS.InNoRoutes]++;

@@ -37,8 +37,15 @@ export class RtnlAddr {
     const idev = inDev(dev);
     if (idev === undefined) return { errno: -Errno.ENOBUFS };
     const local = v4number(req.local);
-    if ((req.valid_lft ?? INFINITY_LIFE_TIME) === 0 || (req.preferred_lft ?? 0) > (req.valid_lft ?? INFINITY_LIFE_TIME)) return { errno: -Errno.EINVAL };
-    const ifa = this.kernel.ipv4.devinet.newIfaddr(idev, local, req.address === undefined ? local : v4number(req.address), req.prefixlen, req.scope);
+    if ((req.valid_lft ?? INFINITY_LIFE_TIME) === 0 || (req.preferred_lft ?? 0) > (req.valid_lft ?? INFINITY_LIFE_TIME))
+      return { errno: -Errno.EINVAL };
+    const ifa = this.kernel.ipv4.devinet.newIfaddr(
+      idev,
+      local,
+      req.address === undefined ? local : v4number(req.address),
+      req.prefixlen,
+      req.scope,
+    );
     ifa.flags = req.flags & ~IFA_F.PERMANENT;
     if (req.broadcast !== undefined) ifa.broadcast = v4number(req.broadcast);
     if (req.label !== undefined) ifa.label = req.label;
@@ -64,7 +71,8 @@ export class RtnlAddr {
     for (const ifa of idev.ifa_list) {
       if (req.local !== undefined && ifa.local !== v4number(req.local)) continue;
       if (req.label !== undefined && ifa.label !== req.label) continue;
-      if (req.address !== undefined && (req.prefixlen !== ifa.prefixlen || ((v4number(req.address) ^ ifa.address) & ifa.mask) !== 0)) continue;
+      if (req.address !== undefined && (req.prefixlen !== ifa.prefixlen || ((v4number(req.address) ^ ifa.address) & ifa.mask) !== 0))
+        continue;
       this.kernel.ipv4.devinet.inet_del_ifa(idev, ifa);
       return NL_OK;
     }
@@ -105,7 +113,12 @@ export class RtnlAddr {
 
   private inet_netconf_fill_devconf(ifindex: number, cnf: Ipv4Devconf): NetconfInfo {
     return {
-      family: AF.INET, ifindex, forwarding: cnf.forwarding, rp_filter: cnf.rp_filter, mc_forwarding: cnf.mc_forwarding, proxy_neigh: cnf.proxy_arp,
+      family: AF.INET,
+      ifindex,
+      forwarding: cnf.forwarding,
+      rp_filter: cnf.rp_filter,
+      mc_forwarding: cnf.mc_forwarding,
+      proxy_neigh: cnf.proxy_arp,
       ignore_routes_with_linkdown: cnf.ignore_routes_with_linkdown,
     };
   }

@@ -10,7 +10,6 @@ import { v6key } from '../ipv6/in6.ts';
 import { v4number } from './arp.ts';
 import { NEIGH_UPDATE_F, NUD_VALID, QLEN_TRUESIZE, type NeighParms, type NeighTable, type Neighbour } from './neigh_table.ts';
 
-
 export class RtnlNeigh {
   constructor(readonly kernel: Kernel) {}
 
@@ -27,12 +26,14 @@ export class RtnlNeigh {
     const { neigh } = this.kernel.ipv4;
     const dev = req.ifindex === 0 ? undefined : net.__dev_get_by_index(req.ifindex);
     if (req.ifindex !== 0 && dev === undefined) return { errno: -Errno.ENODEV };
-    if (dev !== undefined && req.lladdr !== undefined && req.lladdr.length < dev.addr_len) return { errno: -Errno.EINVAL, extack: 'Invalid link address' };
+    if (dev !== undefined && req.lladdr !== undefined && req.lladdr.length < dev.addr_len)
+      return { errno: -Errno.EINVAL, extack: 'Invalid link address' };
     const tbl = this.table(req.family);
     if (tbl === undefined) return { errno: -Errno.EAFNOSUPPORT };
     if (req.dst.length < (tbl.family === AF.INET ? 4 : 16)) return { errno: -Errno.EINVAL, extack: 'Invalid network address' };
     if ((req.flags & NTF.PROXY) !== 0) {
-      if (!tbl.proxies.some((p) => p.net === net && p.dev === dev && equal(p.addr, req.dst))) tbl.proxies.push({ net, dev, addr: req.dst, flags: req.flags });
+      if (!tbl.proxies.some((p) => p.net === net && p.dev === dev && equal(p.addr, req.dst)))
+        tbl.proxies.push({ net, dev, addr: req.dst, flags: req.flags });
       return NL_OK;
     }
     if (dev === undefined) return { errno: -Errno.EINVAL, extack: 'Device not specified' };
@@ -116,7 +117,15 @@ export class RtnlNeigh {
       if (family !== 0 && tbl.family !== family) continue;
       if (proxy) {
         for (const p of tbl.proxies)
-          if (p.net === net) out.push({ family: tbl.family, ifindex: p.dev?.ifindex ?? 0, state: NUD.NONE, flags: p.flags | NTF.PROXY, type: 1, dst: p.addr });
+          if (p.net === net)
+            out.push({
+              family: tbl.family,
+              ifindex: p.dev?.ifindex ?? 0,
+              state: NUD.NONE,
+              flags: p.flags | NTF.PROXY,
+              type: 1,
+              dst: p.addr,
+            });
         continue;
       }
       for (const n of neighOrder(tbl, net)) out.push(this.neigh_fill_info(n));
@@ -129,12 +138,31 @@ export class RtnlNeigh {
     for (const tbl of this.kernel.ipv4.neigh.tables) {
       if (family !== 0 && tbl.family !== family) continue;
       const one = (p: NeighParms, refcnt: number): NeighTableInfo => ({
-        family: tbl.family, name: tbl.name, refcnt, reachable_time: p.reachable_time_ms, base_reachable_time: p.base_reachable_time_ms, retrans_time: p.retrans_time_ms,
-        gc_staletime: p.gc_stale_time_ms, delay_probe_time: p.delay_first_probe_time_ms, queue_len: Math.floor(p.unres_qlen_bytes / QLEN_TRUESIZE),
-        queue_lenbytes: p.unres_qlen_bytes, app_probes: p.app_solicit, ucast_probes: p.ucast_solicit, mcast_probes: p.mcast_solicit, anycast_delay: p.anycast_delay_ms,
-        proxy_delay: p.proxy_delay_ms, proxy_qlen: p.proxy_qlen, locktime: p.locktime_ms,
+        family: tbl.family,
+        name: tbl.name,
+        refcnt,
+        reachable_time: p.reachable_time_ms,
+        base_reachable_time: p.base_reachable_time_ms,
+        retrans_time: p.retrans_time_ms,
+        gc_staletime: p.gc_stale_time_ms,
+        delay_probe_time: p.delay_first_probe_time_ms,
+        queue_len: Math.floor(p.unres_qlen_bytes / QLEN_TRUESIZE),
+        queue_lenbytes: p.unres_qlen_bytes,
+        app_probes: p.app_solicit,
+        ucast_probes: p.ucast_solicit,
+        mcast_probes: p.mcast_solicit,
+        anycast_delay: p.anycast_delay_ms,
+        proxy_delay: p.proxy_delay_ms,
+        proxy_qlen: p.proxy_qlen,
+        locktime: p.locktime_ms,
       });
-      out.push({ ...one(tbl.defaults, 1), thresh1: tbl.gc_thresh1, thresh2: tbl.gc_thresh2, thresh3: tbl.gc_thresh3, gc_interval: tbl.gc_interval_ms });
+      out.push({
+        ...one(tbl.defaults, 1),
+        thresh1: tbl.gc_thresh1,
+        thresh2: tbl.gc_thresh2,
+        thresh3: tbl.gc_thresh3,
+        gc_interval: tbl.gc_interval_ms,
+      });
       const parms = [...tbl.parms.values()].filter((p) => p.dev?.net === net).reverse();
       // blackhole_netdev was there before lo for ndisc, and came after it for ARP
       if (net === this.kernel.init_net) parms.splice(tbl.family === AF.INET ? parms.length - 1 : parms.length, 0, tbl.blackhole);
@@ -153,10 +181,15 @@ export class RtnlNeigh {
     const rows = neighOrder(tbl, net)
       .filter((n) => (n.nud_state & ~NUD.NOARP) !== 0 && (n.dev.flags & IFF.LOOPBACK) === 0)
       .map((n) => ({
-        addr: n.addr, hwType: n.dev.type, flags: (n.nud_state & NUD.PERMANENT) !== 0 ? 6 : (n.nud_state & NUD_VALID) !== 0 ? 2 : 0,
-        lladdr: (n.nud_state & NUD_VALID) !== 0 ? n.ha : new Uint8Array(6), device: n.dev.name,
+        addr: n.addr,
+        hwType: n.dev.type,
+        flags: (n.nud_state & NUD.PERMANENT) !== 0 ? 6 : (n.nud_state & NUD_VALID) !== 0 ? 2 : 0,
+        lladdr: (n.nud_state & NUD_VALID) !== 0 ? n.ha : new Uint8Array(6),
+        device: n.dev.name,
       }));
-    for (const p of tbl.proxies) if (p.net === net) rows.push({ addr: p.addr, hwType: p.dev?.type ?? 0, flags: 0xc, lladdr: new Uint8Array(6), device: p.dev?.name ?? '*' });
+    for (const p of tbl.proxies)
+      if (p.net === net)
+        rows.push({ addr: p.addr, hwType: p.dev?.type ?? 0, flags: 0xc, lladdr: new Uint8Array(6), device: p.dev?.name ?? '*' });
     return rows;
   }
 }

@@ -3,7 +3,21 @@ import { Errno } from '../../base/errno.ts';
 import type { Kernel } from '../kernel.ts';
 import type { Net } from '../net_namespace.ts';
 import {
-  AF, FIB_RULE, FR_ACT, NLM_F, RTAX, RTM_F, RTN, RTNH_F, RTPROT, RT_TABLE, type NexthopInfo, type RouteGetRequest, type RouteInfo, type RouteRequest, type RuleInfo,
+  AF,
+  FIB_RULE,
+  FR_ACT,
+  NLM_F,
+  RTAX,
+  RTM_F,
+  RTN,
+  RTNH_F,
+  RTPROT,
+  RT_TABLE,
+  type NexthopInfo,
+  type RouteGetRequest,
+  type RouteInfo,
+  type RouteRequest,
+  type RuleInfo,
 } from '../rtnl_records.ts';
 import { NL_OK, type NlResult } from '../rtnetlink.ts';
 import { v4bytes, v4number } from './arp.ts';
@@ -18,8 +32,20 @@ export class RtnlRoute {
   private rtm_to_fib_config(req: RouteRequest): FibConfig {
     const num = (b: Uint8Array | undefined): number => (b === undefined ? 0 : v4number(b));
     return {
-      dst: num(req.dst), dst_len: req.dst_len, tos: req.tos, protocol: req.protocol, scope: req.scope, type: req.type, table: req.table, oif: req.oif ?? 0,
-      gw: num(req.gateway), priority: req.priority ?? 0, prefsrc: num(req.prefsrc), flags: req.flags, nlflags: req.nlflags, metrics: req.metrics,
+      dst: num(req.dst),
+      dst_len: req.dst_len,
+      tos: req.tos,
+      protocol: req.protocol,
+      scope: req.scope,
+      type: req.type,
+      table: req.table,
+      oif: req.oif ?? 0,
+      gw: num(req.gateway),
+      priority: req.priority ?? 0,
+      prefsrc: num(req.prefsrc),
+      flags: req.flags,
+      nlflags: req.nlflags,
+      metrics: req.metrics,
       multipath: req.multipath?.map((m) => ({ ifindex: m.ifindex, gw: num(m.gateway), weight: m.weight, flags: m.flags })),
     };
   }
@@ -41,7 +67,14 @@ export class RtnlRoute {
     const { route } = this.kernel.ipv4;
     const daddr = v4number(req.dst);
     const f = new Flow4();
-    Object.assign(f, { daddr, saddr: req.src === undefined ? 0 : v4number(req.src), oif: req.oif ?? 0, tos: (req.tos ?? 0) & 0x1c, mark: req.mark ?? 0, proto: req.ipproto ?? 0 });
+    Object.assign(f, {
+      daddr,
+      saddr: req.src === undefined ? 0 : v4number(req.src),
+      oif: req.oif ?? 0,
+      tos: (req.tos ?? 0) & 0x1c,
+      mark: req.mark ?? 0,
+      proto: req.ipproto ?? 0,
+    });
     let rt: Rtable;
     if (req.iif !== undefined && req.iif !== 0) {
       const dev = net.__dev_get_by_index(req.iif);
@@ -93,14 +126,19 @@ export class RtnlRoute {
       ...(req.mark === undefined ? {} : { mark: req.mark }),
       uid: req.uid ?? 0,
       cacheinfo: {
-        clntref: 1, lastuse: 0, used: 0, error: 0, expires: exception === undefined ? 0 : Math.floor((exception.expires - this.kernel.now()) / 1e7),
+        clntref: 1,
+        lastuse: 0,
+        used: 0,
+        error: 0,
+        expires: exception === undefined ? 0 : Math.floor((exception.expires - this.kernel.now()) / 1e7),
       },
     };
   }
 
   private nexthop(nh: FibNh): NexthopInfo {
     let flags = nh.flags & (RTNH_F.ONLINK | RTNH_F.DEAD | RTNH_F.LINKDOWN);
-    if ((flags & RTNH_F.LINKDOWN) !== 0 && nh.dev !== undefined && inDev(nh.dev)?.cnf.ignore_routes_with_linkdown === 1) flags |= RTNH_F.DEAD;
+    if ((flags & RTNH_F.LINKDOWN) !== 0 && nh.dev !== undefined && inDev(nh.dev)?.cnf.ignore_routes_with_linkdown === 1)
+      flags |= RTNH_F.DEAD;
     return { ifindex: nh.oif, flags, weight: nh.weight, ...(nh.gw === 0 ? {} : { gateway: v4bytes(nh.gw) }) };
   }
 
@@ -264,7 +302,9 @@ export class RtnlRoute {
   }
 
   /** /proc/net/route: unicast routes of the main table that have a device. */
-  procNetRoute(net: Net): { iface: string; dst: number; gw: number; flags: number; metric: number; mask: number; mtu: number; window: number; rtt: number }[] {
+  procNetRoute(
+    net: Net,
+  ): { iface: string; dst: number; gw: number; flags: number; metric: number; mask: number; mtu: number; window: number; rtt: number }[] {
     const table = ipv4Net(net).tables.get(RT_TABLE.MAIN);
     const rows: ReturnType<RtnlRoute['procNetRoute']> = [];
     for (const leaf of table?.leaves ?? []) {
@@ -277,8 +317,15 @@ export class RtnlRoute {
         flags |= 1;
         const advmss = info.metrics?.get(RTAX.ADVMSS);
         rows.push({
-          iface: nh?.dev?.name ?? '*', dst: leaf.key, gw: nh?.gw ?? 0, flags, metric: info.priority, mask: plenMask(plen), mtu: advmss === undefined ? 0 : advmss + 40,
-          window: info.metrics?.get(RTAX.WINDOW) ?? 0, rtt: (info.metrics?.get(RTAX.RTT) ?? 0) >> 3,
+          iface: nh?.dev?.name ?? '*',
+          dst: leaf.key,
+          gw: nh?.gw ?? 0,
+          flags,
+          metric: info.priority,
+          mask: plenMask(plen),
+          mtu: advmss === undefined ? 0 : advmss + 40,
+          window: info.metrics?.get(RTAX.WINDOW) ?? 0,
+          rtt: (info.metrics?.get(RTAX.RTT) ?? 0) >> 3,
         });
       }
     }

@@ -3,7 +3,17 @@ import { Errno } from '../../base/errno.ts';
 import type { SysctlHandler } from '../fs/sysctl.ts';
 import type { Kernel } from '../kernel.ts';
 import type { Net } from '../net_namespace.ts';
-import { DEVCONF_KEYS, Ipv4Devconf, ROUTE_KEYS, SYSCTL_KEYS, inDev, ipv4Net, type DevconfKey, type Ipv4Sysctls, type RouteSysctls } from './ipv4_net.ts';
+import {
+  DEVCONF_KEYS,
+  Ipv4Devconf,
+  ROUTE_KEYS,
+  SYSCTL_KEYS,
+  inDev,
+  ipv4Net,
+  type DevconfKey,
+  type Ipv4Sysctls,
+  type RouteSysctls,
+} from './ipv4_net.ts';
 import { QLEN_TRUESIZE, type NeighParms, type NeighTable } from './neigh_table.ts';
 
 /** Values nothing here reads, but that a machine shows (TCP's are the transport's own). */
@@ -75,8 +85,10 @@ export class Sysctls4 implements SysctlHandler {
     const n4 = ipv4Net(net);
     const path = name.split('.').slice(2);
     const numbers = text.split(/\s+/).map(Number);
-    if (path[0] === 'conf') return this.devinet_conf_proc(net, path.slice(1, -1).join('.'), path[path.length - 1] as DevconfKey, numbers[0]);
-    if (path[0] === 'neigh') return this.neigh_proc(this.kernel.ipv4.arp.tbl, net, path.slice(1, -1).join('.'), path[path.length - 1], numbers[0]);
+    if (path[0] === 'conf')
+      return this.devinet_conf_proc(net, path.slice(1, -1).join('.'), path[path.length - 1] as DevconfKey, numbers[0]);
+    if (path[0] === 'neigh')
+      return this.neigh_proc(this.kernel.ipv4.arp.tbl, net, path.slice(1, -1).join('.'), path[path.length - 1], numbers[0]);
     if (path[0] === 'ip_local_port_range') {
       const [low, high] = numbers;
       if (numbers.length !== 2 || !(low >= 1) || !(high <= 65535) || low > high) return -Errno.EINVAL;
@@ -148,7 +160,8 @@ export class Sysctls4 implements SysctlHandler {
     const entry = NEIGH_KEYS.find(([k]) => k === key);
     if (parms === undefined || entry === undefined) return key === 'gc_interval' ? 0 : -Errno.ENOENT;
     entry[2](parms, value);
-    if (key.startsWith('base_reachable_time')) parms.reachable_time_ms = this.kernel.ipv4.neigh.neigh_rand_reach_time(parms.base_reachable_time_ms);
+    if (key.startsWith('base_reachable_time'))
+      parms.reachable_time_ms = this.kernel.ipv4.neigh.neigh_rand_reach_time(parms.base_reachable_time_ms);
     this.neigh_sysctl_register(tbl.family === 2 ? 'ipv4' : 'ipv6', net, name, parms);
     return 0;
   }

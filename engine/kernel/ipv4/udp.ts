@@ -134,7 +134,8 @@ export class Udp {
     }
     const sport = ram.u16be(uh);
     const dport = ram.u16be(uh + 2);
-    if (((skb.dst as Rtable).rt_flags & (RTCF.BROADCAST | RTCF.MULTICAST)) !== 0) return this.__udp4_lib_mcast_deliver(n4, skb, saddr, sport, daddr, dport, ifindex);
+    if (((skb.dst as Rtable).rt_flags & (RTCF.BROADCAST | RTCF.MULTICAST)) !== 0)
+      return this.__udp4_lib_mcast_deliver(n4, skb, saddr, sport, daddr, dport, ifindex);
     const sk = this.__udp4_lib_lookup(n4, saddr, sport, daddr, dport, ifindex);
     if (sk !== undefined) {
       __skb_pull(skb, 8);
@@ -198,7 +199,9 @@ export class Udp {
 
   __udp4_lib_mcast_deliver(n4: Ipv4Net, skb: SkBuff, saddr: number, sport: number, daddr: number, dport: number, dif: number): number {
     const { skb: skbs } = this.kernel;
-    const matching = (n4.udp.get(dport) ?? []).filter((sk) => this.compute_score(sk, saddr, sport, sk.rcv_saddr === daddr || sk.rcv_saddr === 0 ? daddr : -1, dif) >= 0);
+    const matching = (n4.udp.get(dport) ?? []).filter(
+      (sk) => this.compute_score(sk, saddr, sport, sk.rcv_saddr === daddr || sk.rcv_saddr === 0 ? daddr : -1, dif) >= 0,
+    );
     if (matching.length === 0) {
       n4.mib.udp[UDPSTATS.IgnoredMulti]++;
       skbs.consume_skb(skb);
@@ -242,10 +245,20 @@ export class Udp {
     if (!sk.recverr) {
       if (!hard || !sk.connected) return;
     } else
-      sockets.queueError(sk, skb, (uh + 8) as Gpa, {
-        ee_errno: err, ee_origin: SO_EE_ORIGIN.ICMP, ee_type: type, ee_code: code, ee_info: info,
-        offender: { family: 2, addr: v4bytes(IpHdr.saddr.get(ram, skb_network_header(skb))), port: 0 },
-      }, { family: 2, addr: v4bytes(daddr), port: ram.u16be(uh + 2) });
+      sockets.queueError(
+        sk,
+        skb,
+        (uh + 8) as Gpa,
+        {
+          ee_errno: err,
+          ee_origin: SO_EE_ORIGIN.ICMP,
+          ee_type: type,
+          ee_code: code,
+          ee_info: info,
+          offender: { family: 2, addr: v4bytes(IpHdr.saddr.get(ram, skb_network_header(skb))), port: 0 },
+        },
+        { family: 2, addr: v4bytes(daddr), port: ram.u16be(uh + 2) },
+      );
     sk.err = err;
     sockets.sk_error_report(sk);
   }

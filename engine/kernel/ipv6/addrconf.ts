@@ -1,15 +1,27 @@
 // IPv6 addresses of devices: link-local configuration, duplicate address detection, router solicitation (Linux: net/ipv6/addrconf.c; RFC 4862).
 import { Errno } from '../../base/errno.ts';
 import type { Actor } from '../../sim/sim.ts';
-import type { Kernel } from '../kernel.ts';
 import { ARPHRD, IFF, type NetDevice } from '../net_device.ts';
-import type { Net } from '../net_namespace.ts';
 import type { NetdevEvent } from '../netdev_events.ts';
 import { IFA_F, INFINITY_LIFE_TIME, RTN, RTPROT, RT_SCOPE, RT_TABLE } from '../rtnl_records.ts';
+import { AddrSelect } from './addr_select.ts';
 import { Fib6Info } from './ip6_fib.ts';
 import {
-  IN6_ANY, IN6_IL_ALLNODES, IN6_LINKLOCAL_PREFIX, IN6_LL_ALLNODES, IN6_LL_ALLROUTERS, IN6_LOOPBACK, IN6_MULTICAST_PREFIX, commonPrefix, eq6, isLinkLocal6,
-  isMulticast6, maskPrefix, scope6, scopeValue6, solicitedNode,
+  IN6_ANY,
+  IN6_IL_ALLNODES,
+  IN6_LINKLOCAL_PREFIX,
+  IN6_LL_ALLNODES,
+  IN6_LL_ALLROUTERS,
+  IN6_LOOPBACK,
+  IN6_MULTICAST_PREFIX,
+  commonPrefix,
+  eq6,
+  isLinkLocal6,
+  isMulticast6,
+  maskPrefix,
+  scope6,
+  scopeValue6,
+  solicitedNode,
 } from './in6.ts';
 import { IFADDR6, Inet6Dev, Inet6Ifaddr, in6Dev, ipv6Net } from './ipv6_net.ts';
 
@@ -21,9 +33,7 @@ const SECOND = 1e9;
 /** Linux: IP6_RT_PRIO_ADDRCONF */
 const PRIO_ADDRCONF = 256;
 
-export class Addrconf implements Actor {
-  constructor(readonly kernel: Kernel) {}
-
+export class Addrconf extends AddrSelect implements Actor {
   private random(below: number): number {
     return this.kernel.platform.sim.random(`${this.kernel.platform.machine}:addrconf`).below(Math.max(1, Math.floor(below)));
   }
@@ -171,7 +181,8 @@ export class Addrconf implements Actor {
   /** A new address, tentative unless told; -EEXIST, -ENODEV, -EACCES, -EADDRNOTAVAIL. */
   ipv6_add_addr(idev: Inet6Dev, addr: Uint8Array, plen: number, flags: number, scope = scope6(addr)): Inet6Ifaddr | number {
     const loopback = (idev.dev.flags & IFF.LOOPBACK) !== 0;
-    if (eq6(addr, IN6_ANY) || (isMulticast6(addr) && (flags & IFA_F.MCAUTOJOIN) === 0) || (!loopback && eq6(addr, IN6_LOOPBACK))) return -Errno.EADDRNOTAVAIL;
+    if (eq6(addr, IN6_ANY) || (isMulticast6(addr) && (flags & IFA_F.MCAUTOJOIN) === 0) || (!loopback && eq6(addr, IN6_LOOPBACK)))
+      return -Errno.EADDRNOTAVAIL;
     if (idev.dead) return -Errno.ENODEV;
     if (idev.cnf.disable_ipv6 !== 0) return -Errno.EACCES;
     if (idev.addr_list.some((a) => eq6(a.addr, addr))) return -Errno.EEXIST;
@@ -273,7 +284,9 @@ export class Addrconf implements Actor {
   }
 
   addrconf_dad_failure(ifp: Inet6Ifaddr, source: string): void {
-    this.kernel.printk.pr_info(`IPv6: ${ifp.idev.dev.name}: IPv6 duplicate address ${this.kernel.ipv6.text(ifp.addr)} used by ${source} detected!`);
+    this.kernel.printk.pr_info(
+      `IPv6: ${ifp.idev.dev.name}: IPv6 duplicate address ${this.kernel.ipv6.text(ifp.addr)} used by ${source} detected!`,
+    );
     ifp.state = IFADDR6.ERRDAD;
     this.addrconf_mod_dad_work(ifp, 0);
   }
@@ -285,7 +298,8 @@ export class Addrconf implements Actor {
     this.kernel.workqueues.cancel_delayed_work(ifp.dad_work);
     ifp.state = IFADDR6.POSTDAD;
     this.ipv6_ifa_notify('RTM_NEWADDR', ifp);
-    const lonely = isLinkLocal6(ifp.addr) && !idev.addr_list.some((o) => o !== ifp && o.scope === RT_SCOPE.LINK && (o.flags & IFA_F.TENTATIVE) === 0);
+    const lonely =
+      isLinkLocal6(ifp.addr) && !idev.addr_list.some((o) => o !== ifp && o.scope === RT_SCOPE.LINK && (o.flags & IFA_F.TENTATIVE) === 0);
     if (lonely) ipv6.mcast.ipv6_mc_dad_complete(idev);
     if (notifyNa && idev.cnf.ndisc_notify !== 0) ipv6.ndisc.ndisc_send_na(dev, IN6_LL_ALLNODES, ifp.addr, false, false, true);
     const acceptsRa = idev.cnf.forwarding !== 0 ? idev.cnf.accept_ra === 2 : idev.cnf.accept_ra !== 0;
@@ -326,61 +340,12 @@ export class Addrconf implements Actor {
     if ((idev.dev.flags & (IFF.LOOPBACK | IFF.NOARP)) === 0) this.kernel.ipv6.mcast.ipv6_dev_mc_dec(idev.dev, solicitedNode(addr));
   }
 
-  /** An address of the device that is none of `banned`; undefined when there is none. */
-  ipv6_get_lladdr(dev: NetDevice, banned: number): Uint8Array | undefined {
-    const list = in6Dev(dev)?.addr_list;
-    for (let i = (list?.length ?? 0) - 1; list !== undefined && i >= 0; i--) {
-      const ifp = list[i];
-      if (ifp.scope > RT_SCOPE.LINK) break;
-      if (ifp.scope === RT_SCOPE.LINK && (ifp.flags & banned) === 0) return ifp.addr;
-    }
-    return undefined;
-  }
-
-  /** A valid own address, on `dev` when given. */
-  ipv6_chk_addr(net: Net, addr: Uint8Array, dev: NetDevice | undefined, banned: number = IFA_F.TENTATIVE): boolean {
-    for (const d of dev !== undefined ? [dev] : net.devices)
-      if (in6Dev(d)?.addr_list.some((a) => eq6(a.addr, addr) && (a.flags & banned) === 0) === true) return true;
-    return false;
-  }
-
-  ipv6_get_ifaddr(dev: NetDevice, addr: Uint8Array): Inet6Ifaddr | undefined {
-    return in6Dev(dev)?.addr_list.find((a) => eq6(a.addr, addr));
-  }
-
-  /** RFC 6724 §5's source for a destination reached through `dev`; undefined when there is none. */
-  ipv6_dev_get_saddr(net: Net, dev: NetDevice | undefined, daddr: Uint8Array): Uint8Array | undefined {
-    const wanted = scopeValue6(daddr);
-    const devices = dev !== undefined && (isMulticast6(daddr) || wanted <= 2) ? [dev] : net.devices;
-    let best: Inet6Ifaddr | undefined;
-    for (const d of devices) {
-      for (const a of in6Dev(d)?.addr_list ?? []) {
-        if ((a.flags & (IFA_F.TENTATIVE | IFA_F.OPTIMISTIC)) === IFA_F.TENTATIVE) continue;
-        if ((a.flags & IFA_F.DADFAILED) !== 0 || isMulticast6(a.addr)) continue;
-        if (best === undefined || this.betterSource(a, best, daddr, wanted, dev)) best = a;
-      }
-    }
-    return best?.addr;
-  }
-
-  private betterSource(a: Inet6Ifaddr, b: Inet6Ifaddr, daddr: Uint8Array, wanted: number, dev: NetDevice | undefined): boolean {
-    const same = (x: Inet6Ifaddr): boolean => eq6(x.addr, daddr);
-    if (same(a) !== same(b)) return same(a);
-    const [sa, sb] = [scopeValue6(a.addr), scopeValue6(b.addr)];
-    if (sa !== sb) return sa > sb ? sb < wanted : sa >= wanted;
-    const deprecated = (x: Inet6Ifaddr): boolean => (x.flags & IFA_F.DEPRECATED) !== 0;
-    if (deprecated(a) !== deprecated(b)) return deprecated(b);
-    const out = (x: Inet6Ifaddr): boolean => dev === undefined || x.idev.dev === dev;
-    if (out(a) !== out(b)) return out(a);
-    const [pa, pb] = [Math.min(commonPrefix(a.addr, daddr), a.prefix_len), Math.min(commonPrefix(b.addr, daddr), b.prefix_len)];
-    return pa > pb;
-  }
-
   /** `event` undefined: only tells listeners, as of a new address. */
   ipv6_ifa_notify(event: 'RTM_NEWADDR' | 'RTM_DELADDR' | undefined, ifp: Inet6Ifaddr): void {
     const { rtnl, ipv6 } = this.kernel;
     const { dev } = ifp.idev;
-    if (rtnl.listening(dev.net, 'ipv6-addr')) rtnl.notify(dev.net, 'ipv6-addr', { type: event ?? 'RTM_NEWADDR', info: ipv6.rtnlAddr.inet6_fill_ifaddr(ifp) });
+    if (rtnl.listening(dev.net, 'ipv6-addr'))
+      rtnl.notify(dev.net, 'ipv6-addr', { type: event ?? 'RTM_NEWADDR', info: ipv6.rtnlAddr.inet6_fill_ifaddr(ifp) });
     if (event === 'RTM_NEWADDR' && ifp.rt !== undefined) ipv6.fib.ip6_ins_rt(dev.net, ifp.rt);
     else if (event === 'RTM_DELADDR') {
       this.addrconf_leave_solict(ifp.idev, ifp.addr);
@@ -403,7 +368,10 @@ export class Addrconf implements Actor {
       const { fib } = this.kernel.ipv6;
       const main = ipv6Net(idev.dev.net).tables.get(RT_TABLE.MAIN) ?? [];
       const prefix = maskPrefix(ifp.addr, ifp.prefix_len);
-      const rt = main.find((r) => r.plen === ifp.prefix_len && r.dev === idev.dev && r.protocol === RTPROT.KERNEL && r.gateway === undefined && eq6(r.dst, prefix));
+      const rt = main.find(
+        (r) =>
+          r.plen === ifp.prefix_len && r.dev === idev.dev && r.protocol === RTPROT.KERNEL && r.gateway === undefined && eq6(r.dst, prefix),
+      );
       if (rt !== undefined) fib.ip6_del_rt(idev.dev.net, rt);
     }
   }
@@ -412,7 +380,8 @@ export class Addrconf implements Actor {
   fixup_permanent_addr(idev: Inet6Dev): void {
     for (const ifp of idev.addr_list) {
       if ((ifp.flags & IFA_F.PERMANENT) === 0) continue;
-      if ((ifp.flags & IFA_F.NOPREFIXROUTE) === 0 && ifp.prefix_len < 128) this.addrconf_prefix_route(ifp.addr, ifp.prefix_len, ifp.rt_priority, idev.dev);
+      if ((ifp.flags & IFA_F.NOPREFIXROUTE) === 0 && ifp.prefix_len < 128)
+        this.addrconf_prefix_route(ifp.addr, ifp.prefix_len, ifp.rt_priority, idev.dev);
       if (ifp.state === IFADDR6.PREDAD) this.addrconf_dad_start(ifp);
     }
   }

@@ -158,7 +158,9 @@ export class Icmp6 {
       return;
     }
     const own = ipv6.addrconf.ipv6_chk_addr(net, daddr, undefined);
-    const saddr = own ? daddr : ipv6.addrconf.ipv6_dev_get_saddr(net, rt.local ? (skb.dev.net.__dev_get_by_index(iif) ?? skb.dev) : rt.dev, source);
+    const saddr = own
+      ? daddr
+      : ipv6.addrconf.ipv6_dev_get_saddr(net, rt.local ? (skb.dev.net.__dev_get_by_index(iif) ?? skb.dev) : rt.dev, source);
     if (saddr === undefined) return;
     const before = skb.data - iph;
     const length = Math.min(skb.len + before, 1280 - 48);

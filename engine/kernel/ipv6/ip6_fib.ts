@@ -54,7 +54,15 @@ function compareRoutes(a: Fib6Info, b: Fib6Info): number {
 }
 
 const errorOf = (type: number): number =>
-  type === RTN.BLACKHOLE ? -Errno.EINVAL : type === RTN.PROHIBIT ? -Errno.EACCES : type === RTN.THROW ? -Errno.EAGAIN : type === RTN.UNREACHABLE ? -Errno.EHOSTUNREACH : 0;
+  type === RTN.BLACKHOLE
+    ? -Errno.EINVAL
+    : type === RTN.PROHIBIT
+      ? -Errno.EACCES
+      : type === RTN.THROW
+        ? -Errno.EAGAIN
+        : type === RTN.UNREACHABLE
+          ? -Errno.EHOSTUNREACH
+          : 0;
 
 export class Fib6 {
   static readonly inlined: readonly string[] = ['ip6_mtu'];
@@ -65,6 +73,11 @@ export class Fib6 {
     let t = tables.get(id);
     if (t === undefined) tables.set(id, (t = []));
     return t;
+  }
+
+  /** A table that was used before; main and local always are. */
+  fib6_get_table(net: Net, id: number): Fib6Info[] | undefined {
+    return id === RT_TABLE.MAIN || id === RT_TABLE.LOCAL ? this.fib6_new_table(net, id) : ipv6Net(net).tables.get(id);
   }
 
   /** 0, -EEXIST, -ENOENT. */
@@ -125,12 +138,14 @@ export class Fib6 {
 
   /** The link of a device was lost or came back: next hops are marked, and gone when the device is down. */
   rt6_sync_down_dev(dev: NetDevice): void {
-    for (const table of ipv6Net(dev.net).tables.values()) for (const rt of table) if (rt.dev === dev && rt.type !== RTN.LOCAL) rt.flags |= RTNH_F.LINKDOWN;
+    for (const table of ipv6Net(dev.net).tables.values())
+      for (const rt of table) if (rt.dev === dev && rt.type !== RTN.LOCAL) rt.flags |= RTNH_F.LINKDOWN;
     ipv6Net(dev.net).genid++;
   }
   rt6_sync_up(dev: NetDevice): void {
     if ((this.kernel.net.dev_get_flags(dev) & (IFF.RUNNING | IFF.LOWER_UP)) === 0) return;
-    for (const table of ipv6Net(dev.net).tables.values()) for (const rt of table) if (rt.dev === dev) rt.flags &= ~(RTNH_F.LINKDOWN | RTNH_F.DEAD);
+    for (const table of ipv6Net(dev.net).tables.values())
+      for (const rt of table) if (rt.dev === dev) rt.flags &= ~(RTNH_F.LINKDOWN | RTNH_F.DEAD);
     ipv6Net(dev.net).genid++;
   }
 

@@ -267,8 +267,15 @@ export class Ip6Input implements Actor {
     Ipv6Hdr.payload_len.set(ram, at, Math.min(q.total, 0xffff));
     for (const p of q.pieces) skbs.skb_copy_bits(p, 0, (at + 40 + p.cb2) as Gpa, p.cb3);
     Object.assign(whole, {
-      parent: first.id, dev: first.dev, protocol: first.protocol, pkt_type: first.pkt_type, skb_iif: first.skb_iif, tstamp: first.tstamp, mark: first.mark,
-      ip_summed: CHECKSUM_NONE, dst,
+      parent: first.id,
+      dev: first.dev,
+      protocol: first.protocol,
+      pkt_type: first.pkt_type,
+      skb_iif: first.skb_iif,
+      tstamp: first.tstamp,
+      mark: first.mark,
+      ip_summed: CHECKSUM_NONE,
+      dst,
     });
     __skb_pull(whole, 40);
     whole.transport_header = whole.data - whole.head;

@@ -33,8 +33,15 @@ describe('ipv6', () => {
     const mac = device(init, 'veth0').dev_addr;
     expect(link.address?.[8]).toBe(mac[0] ^ 2);
     expect(link.flags).toBe(0x80);
-    const shown = kernel.ipv6.rtnlRoute.inet6_dump_fib(init).map((r) => `${r.type} ${r.dst === undefined ? 'default' : formatIpv6(r.dst)}/${r.dst_len} ${r.table}`);
-    expect(shown).toEqual(['1 fe80::/64 254', '2 ::1/128 255', `2 ${formatIpv6(link.address ?? new Uint8Array(16))}/128 255`, '5 ff00::/8 255']);
+    const shown = kernel.ipv6.rtnlRoute
+      .inet6_dump_fib(init)
+      .map((r) => `${r.type} ${r.dst === undefined ? 'default' : formatIpv6(r.dst)}/${r.dst_len} ${r.table}`);
+    expect(shown).toEqual([
+      '1 fe80::/64 254',
+      '2 ::1/128 255',
+      `2 ${formatIpv6(link.address ?? new Uint8Array(16))}/128 255`,
+      '5 ff00::/8 255',
+    ]);
   });
 
   it('pings a link-local address through neighbour discovery and frees every packet', () => {
@@ -46,7 +53,8 @@ describe('ipv6', () => {
     expect(kernel.sockets.sendmsg(sk, echo6(9, 1), { family: 10, addr: peer, port: 0, scope_id: ifindex })).toBe(64);
     runFor(sim, 1e9);
     const types: number[] = [];
-    for (let m = kernel.sockets.recvmsg(sk, 2048, 0); typeof m !== 'number'; m = kernel.sockets.recvmsg(sk, 2048, 0)) types.push((m as Message).data[0]);
+    for (let m = kernel.sockets.recvmsg(sk, 2048, 0); typeof m !== 'number'; m = kernel.sockets.recvmsg(sk, 2048, 0))
+      types.push((m as Message).data[0]);
     expect(types).toContain(129);
     const [n] = kernel.ipv4.rtnlNeigh.neigh_dump_info(init, AF.INET6).filter((e) => e.state !== NUD.NOARP);
     expect([formatIpv6(n.dst), n.state]).toEqual([formatIpv6(peer), NUD.REACHABLE]);

@@ -9,6 +9,7 @@ import { PacketType, type PacketHandler } from '../packet_type.ts';
 import { RTAX, RT_TABLE } from '../rtnl_records.ts';
 import type { SkBuff } from '../skbuff.ts';
 import { traceable } from '../trace/traceable.ts';
+import { AddrSelect } from './addr_select.ts';
 import { Addrconf } from './addrconf.ts';
 import { Icmp6 } from './icmp6.ts';
 import { isMulticast6 } from './in6.ts';
@@ -24,7 +25,7 @@ import { Sockets6 } from './sockets6.ts';
 import { Sysctls6 } from './sysctls6.ts';
 import { Udp6 } from './udp6.ts';
 
-traceable('', [Addrconf, Fib6, Icmp6, Ip6Input, Ip6Output, Mcast6, Ndisc, RtnlAddr6, RtnlRoute6, Sockets6, Udp6]);
+traceable('', [AddrSelect, Addrconf, Fib6, Icmp6, Ip6Input, Ip6Output, Mcast6, Ndisc, RtnlAddr6, RtnlRoute6, Sockets6, Udp6]);
 
 export class Ipv6 implements NetdevNotifier, PacketHandler {
   readonly ndisc: Ndisc;
@@ -76,7 +77,11 @@ export class Ipv6 implements NetdevNotifier, PacketHandler {
 
   netdev_event(event: NetdevEvent, dev: NetDevice, info: NetdevNotifierInfo | undefined): number {
     if (event === 'NETDEV_CHANGEADDR') this.kernel.ipv4.neigh.neigh_changeaddr(this.ndisc.tbl, dev);
-    else if (event === 'NETDEV_CHANGE' && !this.kernel.net.link.netif_carrier_ok(dev) && (in6Dev(dev)?.cnf.ndisc_evict_nocarrier ?? 1) !== 0)
+    else if (
+      event === 'NETDEV_CHANGE' &&
+      !this.kernel.net.link.netif_carrier_ok(dev) &&
+      (in6Dev(dev)?.cnf.ndisc_evict_nocarrier ?? 1) !== 0
+    )
       this.kernel.ipv4.neigh.neigh_carrier_down(this.ndisc.tbl, dev);
     this.addrconf.addrconf_notify(event, dev, info?.flags_changed ?? 0);
     return 0;

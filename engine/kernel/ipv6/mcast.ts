@@ -164,10 +164,16 @@ export class Mcast6 implements Actor {
     if (idev.mc_dad_count > 0) this.mld_dad_start_work(idev, this.unsolicited_report_interval(idev));
   }
   mld_send_initial_cr(idev: Inet6Dev): void {
-    this.mld_sendpack(idev, idev.mc_list.filter((m) => !m.noreport).map((m) => [MLD2.CHANGE_TO_EXCLUDE, m.addr]));
+    this.mld_sendpack(
+      idev,
+      idev.mc_list.filter((m) => !m.noreport).map((m) => [MLD2.CHANGE_TO_EXCLUDE, m.addr]),
+    );
   }
   mld_gq_work(idev: Inet6Dev): void {
-    this.mld_sendpack(idev, idev.mc_list.filter((m) => !m.noreport).map((m) => [MLD2.MODE_IS_EXCLUDE, m.addr]));
+    this.mld_sendpack(
+      idev,
+      idev.mc_list.filter((m) => !m.noreport).map((m) => [MLD2.MODE_IS_EXCLUDE, m.addr]),
+    );
   }
 
   /** Report to all MLDv2 routers, with the hop-by-hop router alert (RFC 2711). */
@@ -208,10 +214,12 @@ export class Mcast6 implements Actor {
     const code = skbs.ram.u16be(at + 4);
     const max = (code < 32768 ? code : ((code & 0xfff) | 0x1000) << (((code >> 12) & 7) + 3)) * MS;
     if (eq6(group, IN6_ANY)) {
-      if (!this.kernel.timers.timer_pending(idev.mc_gq_timer)) this.kernel.timers.startIn(idev.mc_gq_timer, this.random(max / JIFFY) * JIFFY);
+      if (!this.kernel.timers.timer_pending(idev.mc_gq_timer))
+        this.kernel.timers.startIn(idev.mc_gq_timer, this.random(max / JIFFY) * JIFFY);
       return;
     }
     const mc = idev.mc_list.find((m) => eq6(m.addr, group) && !m.noreport);
-    if (mc !== undefined && !this.kernel.timers.timer_pending(mc.timer)) this.kernel.timers.startIn(mc.timer, this.random(max / JIFFY) * JIFFY);
+    if (mc !== undefined && !this.kernel.timers.timer_pending(mc.timer))
+      this.kernel.timers.startIn(mc.timer, this.random(max / JIFFY) * JIFFY);
   }
 }

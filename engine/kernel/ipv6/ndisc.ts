@@ -71,7 +71,8 @@ export class Ndisc implements NeighProtocol {
       if (this.kernel.ipv6.addrconf.ipv6_chk_addr(dev.net, source, dev)) saddr = source;
     }
     if (n.probes < n.parms.ucast_solicit) this.ndisc_send_ns(dev, n.addr, n.addr, saddr, undefined);
-    else if (n.probes - n.parms.ucast_solicit >= n.parms.app_solicit) this.ndisc_send_ns(dev, n.addr, solicitedNode(n.addr), saddr, undefined);
+    else if (n.probes - n.parms.ucast_solicit >= n.parms.app_solicit)
+      this.ndisc_send_ns(dev, n.addr, solicitedNode(n.addr), saddr, undefined);
   }
 
   error_report(_n: Neighbour, skb: SkBuff): void {
@@ -90,7 +91,15 @@ export class Ndisc implements NeighProtocol {
   }
 
   /** A message: ICMPv6 header words, then 16 bytes of target (or none), then options. */
-  private send(dev: NetDevice, type: number, word: number, target: Uint8Array | undefined, options: readonly (readonly [number, Uint8Array])[], saddr: Uint8Array, daddr: Uint8Array): void {
+  private send(
+    dev: NetDevice,
+    type: number,
+    word: number,
+    target: Uint8Array | undefined,
+    options: readonly (readonly [number, Uint8Array])[],
+    saddr: Uint8Array,
+    daddr: Uint8Array,
+  ): void {
     const { ipv6, skb: skbs } = this.kernel;
     const length = 8 + (target === undefined ? 0 : 16) + 8 * options.length;
     const skb = ipv6.output.ip6_alloc(dev, 40 + length);
@@ -169,7 +178,7 @@ export class Ndisc implements NeighProtocol {
   private option(skb: SkBuff, from: Gpa, kind: number): Uint8Array | undefined {
     const { ram } = this.kernel.skb;
     const end = skb_transport_header(skb) + (skb.len - (skb_transport_header(skb) - skb.data));
-    for (let at: number = from; at + 8 <= end; ) {
+    for (let at: number = from; at + 8 <= end;) {
       const length = ram.u8(at + 1) * 8;
       if (length === 0) return undefined;
       if (ram.u8(at) === kind) {
@@ -224,7 +233,14 @@ export class Ndisc implements NeighProtocol {
     return Array.from(mac, (b) => b.toString(16).padStart(2, '0')).join(':');
   }
 
-  private maybeProxy(dev: NetDevice, target: Uint8Array, saddr: Uint8Array, lladdr: Uint8Array | undefined, dad: boolean, unicast: boolean): void {
+  private maybeProxy(
+    dev: NetDevice,
+    target: Uint8Array,
+    saddr: Uint8Array,
+    lladdr: Uint8Array | undefined,
+    dad: boolean,
+    unicast: boolean,
+  ): void {
     const cnf = in6Dev(dev)?.cnf;
     const proxied = this.tbl.proxies.some((p) => p.net === dev.net && (p.dev === undefined || p.dev === dev) && eq6(p.addr, target));
     if (!proxied || (cnf?.forwarding !== 1 && cnf?.proxy_ndp !== 1) || dad) return;
@@ -266,6 +282,12 @@ export class Ndisc implements NeighProtocol {
     if (isAny6(saddr)) return;
     const lladdr = this.option(skb, (skb_transport_header(skb) + 8) as Gpa, ND_OPT.SOURCE_LL_ADDR);
     const n = this.lookupOrCreate(dev, saddr);
-    if (n !== undefined) this.kernel.ipv4.neigh.neigh_update(n, lladdr, NUD.STALE, NEIGH_UPDATE_F.WEAK_OVERRIDE | NEIGH_UPDATE_F.OVERRIDE | NEIGH_UPDATE_F.OVERRIDE_ISROUTER);
+    if (n !== undefined)
+      this.kernel.ipv4.neigh.neigh_update(
+        n,
+        lladdr,
+        NUD.STALE,
+        NEIGH_UPDATE_F.WEAK_OVERRIDE | NEIGH_UPDATE_F.OVERRIDE | NEIGH_UPDATE_F.OVERRIDE_ISROUTER,
+      );
   }
 }

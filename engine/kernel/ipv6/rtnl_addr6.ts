@@ -101,7 +101,11 @@ export class RtnlAddr6 {
 
   private inet6_netconf_fill_devconf(ifindex: number, cnf: Ipv6Devconf): NetconfInfo {
     return {
-      family: AF.INET6, ifindex, forwarding: cnf.forwarding, mc_forwarding: cnf.mc_forwarding, proxy_neigh: cnf.proxy_ndp,
+      family: AF.INET6,
+      ifindex,
+      forwarding: cnf.forwarding,
+      mc_forwarding: cnf.mc_forwarding,
+      proxy_neigh: cnf.proxy_ndp,
       ignore_routes_with_linkdown: cnf.ignore_routes_with_linkdown,
     };
   }

@@ -4,7 +4,20 @@ import type { Kernel } from '../kernel.ts';
 import { IFF, type NetDevice } from '../net_device.ts';
 import type { Net } from '../net_namespace.ts';
 import {
-  AF, FIB_RULE, FR_ACT, RTAX, RTM_F, RTN, RTNH_F, RTPROT, RT_SCOPE, RT_TABLE, type RouteGetRequest, type RouteInfo, type RouteRequest, type RuleInfo,
+  AF,
+  FIB_RULE,
+  FR_ACT,
+  RTAX,
+  RTM_F,
+  RTN,
+  RTNH_F,
+  RTPROT,
+  RT_SCOPE,
+  RT_TABLE,
+  type RouteGetRequest,
+  type RouteInfo,
+  type RouteRequest,
+  type RuleInfo,
 } from '../rtnl_records.ts';
 import { NL_OK, type NlResult } from '../rtnetlink.ts';
 import { Fib6Info, type Rt6 } from './ip6_fib.ts';
@@ -47,7 +60,8 @@ export class RtnlRoute6 {
     if (!reject && in6Dev(dev) === undefined) return fail(Errno.ENODEV);
     if (!reject && in6Dev(dev)?.cnf.disable_ipv6 === 1) return fail(Errno.EACCES, 'IPv6 is disabled on nexthop device');
     if (!reject && (dev.flags & IFF.UP) === 0) return fail(Errno.ENETDOWN, 'Nexthop device is not up');
-    if (req.prefsrc !== undefined && !this.kernel.ipv6.addrconf.ipv6_chk_addr(net, req.prefsrc, undefined, 0)) return fail(Errno.EINVAL, 'Invalid source address');
+    if (req.prefsrc !== undefined && !this.kernel.ipv6.addrconf.ipv6_chk_addr(net, req.prefsrc, undefined, 0))
+      return fail(Errno.EINVAL, 'Invalid source address');
     const rt = new Fib6Info(dst.slice(), req.dst_len, dev);
     rt.table = req.table === 0 ? RT_TABLE.MAIN : req.table;
     rt.metric = req.priority === undefined || req.priority === 0 ? IP6_RT_PRIO_USER : req.priority;
@@ -66,7 +80,8 @@ export class RtnlRoute6 {
   private ip6_validate_gw(net: Net, gw: Uint8Array, dev: NetDevice | undefined, onlink: boolean): { dev: NetDevice } | NlResult {
     const { fib, addrconf } = this.kernel.ipv6;
     const fail = (errno: number, extack: string): NlResult => ({ errno: -errno, extack });
-    if (addrconf.ipv6_chk_addr(net, gw, isLinkLocal6(gw) ? dev : undefined, 0)) return fail(Errno.EINVAL, 'Gateway can not be a local address');
+    if (addrconf.ipv6_chk_addr(net, gw, isLinkLocal6(gw) ? dev : undefined, 0))
+      return fail(Errno.EINVAL, 'Gateway can not be a local address');
     if (isLinkLocal6(gw)) {
       if (dev === undefined) return fail(Errno.EINVAL, 'Nexthop device required for link local gateway');
       return { dev };
@@ -118,17 +133,34 @@ export class RtnlRoute6 {
       ...info,
       dst: req.dst,
       dst_len: 128,
-      flags: info.flags | RTM_F.CLONED,
+      // the flow's source, unspecified when none was asked for
+      src: req.src ?? new Uint8Array(16),
+      src_len: 128,
+      flags: learnt === undefined ? info.flags : info.flags | RTM_F.CLONED,
       ...(rt.local ? { nexthops: [{ ifindex: rt.dev.ifindex, flags: 0, weight: 1 }] } : {}),
       ...(source === undefined ? {} : { prefsrc: source }),
       ...(learnt === undefined ? {} : { metrics: new Map([...(rt.from.metrics ?? []), [RTAX.MTU, learnt.mtu]]) }),
-      uid: req.uid ?? 0,
-      cacheinfo: { clntref: 0, lastuse: 0, expires: learnt === undefined ? 0 : Math.floor((learnt.expires - this.kernel.now()) / 1e7), error: 0, used: 0 },
+      cacheinfo: {
+        clntref: 0,
+        lastuse: 0,
+        expires: learnt === undefined ? 0 : Math.floor((learnt.expires - this.kernel.now()) / 1e7),
+        error: 0,
+        used: 0,
+      },
     };
   }
 
   rt6_fill_node(rt: Fib6Info): RouteInfo {
-    const error = rt.type === RTN.UNREACHABLE ? -Errno.EHOSTUNREACH : rt.type === RTN.PROHIBIT ? -Errno.EACCES : rt.type === RTN.BLACKHOLE ? -Errno.EINVAL : rt.type === RTN.THROW ? -Errno.EAGAIN : 0;
+    const error =
+      rt.type === RTN.UNREACHABLE
+        ? -Errno.EHOSTUNREACH
+        : rt.type === RTN.PROHIBIT
+          ? -Errno.EACCES
+          : rt.type === RTN.BLACKHOLE
+            ? -Errno.EINVAL
+            : rt.type === RTN.THROW
+              ? -Errno.EAGAIN
+              : 0;
     return {
       family: AF.INET6,
       ...(rt.plen === 0 ? {} : { dst: rt.dst }),
@@ -143,9 +175,22 @@ export class RtnlRoute6 {
       priority: rt.metric,
       pref: rt.pref,
       ...(rt.prefsrc === undefined ? {} : { prefsrc: rt.prefsrc }),
-      nexthops: [{ ifindex: rt.dev.ifindex, flags: rt.flags & (RTNH_F.LINKDOWN | RTNH_F.DEAD | RTNH_F.ONLINK), weight: 1, ...(rt.gateway === undefined ? {} : { gateway: rt.gateway }) }],
+      nexthops: [
+        {
+          ifindex: rt.dev.ifindex,
+          flags: rt.flags & (RTNH_F.LINKDOWN | RTNH_F.DEAD | RTNH_F.ONLINK),
+          weight: 1,
+          ...(rt.gateway === undefined ? {} : { gateway: rt.gateway }),
+        },
+      ],
       ...(rt.metrics === undefined ? {} : { metrics: rt.metrics }),
-      cacheinfo: { clntref: 0, lastuse: 0, expires: rt.expires === 0 ? 0 : Math.floor((rt.expires - this.kernel.now()) / 1e7), error, used: 0 },
+      cacheinfo: {
+        clntref: 0,
+        lastuse: 0,
+        expires: rt.expires === 0 ? 0 : Math.floor((rt.expires - this.kernel.now()) / 1e7),
+        error,
+        used: 0,
+      },
     };
   }
 
@@ -158,7 +203,15 @@ export class RtnlRoute6 {
 
   fib_nl_dumprule(_net: Net): RuleInfo[] {
     const rule = (priority: number, table: number, flags: number): RuleInfo => ({
-      family: AF.INET6, priority, src_len: 0, dst_len: 0, tos: 0, table, action: FR_ACT.TO_TBL, flags, protocol: RTPROT.KERNEL,
+      family: AF.INET6,
+      priority,
+      src_len: 0,
+      dst_len: 0,
+      tos: 0,
+      table,
+      action: FR_ACT.TO_TBL,
+      flags,
+      protocol: RTPROT.KERNEL,
     });
     return [rule(0, RT_TABLE.LOCAL, FIB_RULE.PERMANENT), rule(0x7ffe, RT_TABLE.MAIN, 0)];
   }

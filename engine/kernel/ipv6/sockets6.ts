@@ -141,7 +141,12 @@ export class Sockets6 {
     const most = v6.dontfrag || v6.pmtudisc >= IP_PMTUDISC.DO ? mtu - 40 : 0xffff;
     if (length <= most) return 0;
     const wants = v6.pmtudisc >= IP_PMTUDISC.DO || v6.dontfrag ? mtu : 0xffff + 40;
-    this.kernel.sockets.ip_local_error(sk, Errno.EMSGSIZE, { family: 10, addr: s.daddr.slice(), port: 0, scope_id: 0 }, Math.min(wants, mtu));
+    this.kernel.sockets.ip_local_error(
+      sk,
+      Errno.EMSGSIZE,
+      { family: 10, addr: s.daddr.slice(), port: 0, scope_id: 0 },
+      Math.min(wants, mtu),
+    );
     return -Errno.EMSGSIZE;
   }
 
@@ -246,9 +251,20 @@ export class Sockets6 {
     if (v6.recverr) {
       const from = ipv6.icmp.readAddr(skb_network_header(skb) + 8);
       const scope = needsScopeId6(from) ? skb.skb_iif : 0;
-      sockets.queueError(sk, skb, payload, {
-        ee_errno: err, ee_origin: SO_EE_ORIGIN.ICMP6, ee_type: type, ee_code: code, ee_info: info, offender: { family: 10, addr: from, port: 0, scope_id: scope },
-      }, { family: 10, addr: daddr, port: 0, scope_id: needsScopeId6(daddr) ? skb.skb_iif : 0 });
+      sockets.queueError(
+        sk,
+        skb,
+        payload,
+        {
+          ee_errno: err,
+          ee_origin: SO_EE_ORIGIN.ICMP6,
+          ee_type: type,
+          ee_code: code,
+          ee_info: info,
+          offender: { family: 10, addr: from, port: 0, scope_id: scope },
+        },
+        { family: 10, addr: daddr, port: 0, scope_id: needsScopeId6(daddr) ? skb.skb_iif : 0 },
+      );
     }
     sk.err = err;
     sockets.sk_error_report(sk);

@@ -91,7 +91,14 @@ export class Sysctls6 implements SysctlHandler {
   sysctl_write(net: Net, name: string, text: string): number {
     const path = name.split('.').slice(2);
     const value = Number(text);
-    if (path[0] === 'neigh') return this.kernel.ipv4.sysctls.neigh_proc(this.kernel.ipv6.ndisc.tbl, net, path.slice(1, -1).join('.'), path[path.length - 1], value);
+    if (path[0] === 'neigh')
+      return this.kernel.ipv4.sysctls.neigh_proc(
+        this.kernel.ipv6.ndisc.tbl,
+        net,
+        path.slice(1, -1).join('.'),
+        path[path.length - 1],
+        value,
+      );
     if (path[0] === 'icmp' && path[1] === 'ratelimit') {
       if (!Number.isInteger(value) || value < 0) return -Errno.EINVAL;
       ipv6Net(net).icmp_ratelimit = value;

@@ -20,7 +20,13 @@ import { eq6, isAny6, isMapped6, isMulticast6, needsScopeId6 } from './in6.ts';
 export class Udp6 {
   constructor(readonly kernel: Kernel) {}
 
-  udpv6_sendmsg(sk: InetSock, v6: Ipv6Pinfo, data: Uint8Array, addr: SockAddrIn | SockAddrIn6 | undefined, control: SendControl | undefined): number {
+  udpv6_sendmsg(
+    sk: InetSock,
+    v6: Ipv6Pinfo,
+    data: Uint8Array,
+    addr: SockAddrIn | SockAddrIn6 | undefined,
+    control: SendControl | undefined,
+  ): number {
     const { ipv4, ipv6, skb: skbs } = this.kernel;
     if (addr?.family === 2 || (addr?.family === 10 && isMapped6(addr.addr))) {
       if (v6.v6only) return -Errno.ENETUNREACH;
@@ -74,7 +80,8 @@ export class Udp6 {
     const uh = skb_transport_header(skb);
     const iph = skb_network_header(skb);
     const ulen = UdpHdr.len.get(ram, uh);
-    if (ulen > skb.len || ulen < 8 || (ulen < skb.len && skbs.pskb_trim_rcsum(skb, ulen) !== 0)) return this.drop(udp6, skb, 'PKT_TOO_SMALL');
+    if (ulen > skb.len || ulen < 8 || (ulen < skb.len && skbs.pskb_trim_rcsum(skb, ulen) !== 0))
+      return this.drop(udp6, skb, 'PKT_TOO_SMALL');
     const given = skb.ip_summed === CHECKSUM_UNNECESSARY || skb.ip_summed === CHECKSUM_PARTIAL;
     if (!given) {
       const pseudo = pseudoHeaderSum6(ram, iph + 8, iph + 24, IPPROTO.UDP, ulen);
@@ -158,10 +165,20 @@ export class Udp6 {
       if (!hard || !sk.connected) return;
     } else {
       const from = ipv6.icmp.readAddr(skb_network_header(skb) + 8);
-      sockets.queueError(sk, skb, (uh + 8) as Gpa, {
-        ee_errno: err, ee_origin: SO_EE_ORIGIN.ICMP6, ee_type: type, ee_code: code, ee_info: info,
-        offender: { family: 10, addr: from, port: 0, scope_id: needsScopeId6(from) ? skb.skb_iif : 0 },
-      }, { family: 10, addr: daddr, port: ram.u16be(uh + 2), scope_id: 0 });
+      sockets.queueError(
+        sk,
+        skb,
+        (uh + 8) as Gpa,
+        {
+          ee_errno: err,
+          ee_origin: SO_EE_ORIGIN.ICMP6,
+          ee_type: type,
+          ee_code: code,
+          ee_info: info,
+          offender: { family: 10, addr: from, port: 0, scope_id: needsScopeId6(from) ? skb.skb_iif : 0 },
+        },
+        { family: 10, addr: daddr, port: ram.u16be(uh + 2), scope_id: 0 },
+      );
     }
     sk.err = err;
     sockets.sk_error_report(sk);
