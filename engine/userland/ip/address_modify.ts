@@ -52,6 +52,7 @@ function parse(args: Args, req: AddrRequest): Given {
     } else if (matches(word, 'broadcast') || word === 'brd') {
       if (g.broadcast !== undefined) duparg('broadcast', args.following ?? incomplete());
       g.broadcast = args.next();
+      if (g.broadcast !== '+' && g.broadcast !== '-') req.broadcast = getAddress(g.broadcast, req.family);
     } else if (word === 'anycast') {
       if (g.anycast !== undefined) duparg('anycast', args.following ?? incomplete());
       g.anycast = args.next();
@@ -78,10 +79,7 @@ function parse(args: Args, req: AddrRequest): Given {
 }
 
 function setBroadcast(req: AddrRequest, given: string): void {
-  if (given !== '+' && given !== '-') {
-    req.broadcast = getAddress(given, req.family);
-    return;
-  }
+  if (given !== '+' && given !== '-') return;
   if (req.family !== AF.INET) throw new ToolExit(1, 'Broadcast can be set only for IPv4 addresses\n');
   const peer = req.address ?? req.local;
   if (peer === undefined || req.prefixlen > 30) return;

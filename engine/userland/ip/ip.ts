@@ -41,6 +41,13 @@ const noFamily: IpObject = (ip) => {
   return 1;
 };
 
+/** Virtual routing domains: a listing of none. */
+const noVrf: IpObject = (ip, args) => {
+  if (args.more && !['show', 'list', 'lst'].some((k) => matches(args.word, k))) return ip.notModelled(`ip vrf ${args.word}`);
+  ip.tool.print('Name              Table\n-----------------------\nNo VRF has been configured\n');
+  return 0;
+};
+
 /** In the order in which abbreviations are tried. */
 const OBJECTS: readonly (readonly [string, IpObject])[] = [
   ['address', ipAddress],
@@ -70,7 +77,7 @@ const OBJECTS: readonly (readonly [string, IpObject])[] = [
   ['mrule', refused('mrule')],
   ['netns', ipNetns],
   ['netconf', ipNetconf],
-  ['vrf', refused('vrf')],
+  ['vrf', noVrf],
   ['sr', refused('sr')],
   ['nexthop', none('nexthop')],
   ['mptcp', refused('mptcp')],
@@ -92,6 +99,7 @@ function option(tool: ToolContext, opt: IpOptions, args: Args): void {
   const word = given.startsWith('--') ? given.slice(1) : given;
   if (matches(word, '-loops')) args.next();
   else if (matches(word, '-family')) {
+    if (args.following === undefined) ipUsage();
     const f = args.next();
     if (f === 'help') ipUsage();
     opt.family = FAMILIES.get(f) ?? invarg('invalid protocol family', f);
@@ -110,7 +118,10 @@ function option(tool: ToolContext, opt: IpOptions, args: Args): void {
   else if (matches(word, '-tshort')) opt.timestamp = 2;
   else if (matches(word, '-Version')) throw new VersionShown(tool);
   else if (matches(word, '-force')) opt.force = true;
-  else if (matches(word, '-batch')) opt.batch = args.next();
+  else if (matches(word, '-batch')) {
+    if (args.following === undefined) ipUsage();
+    opt.batch = args.next();
+  }
   else if (matches(word, '-brief')) opt.brief = true;
   else if (matches(word, '-json')) opt.json = true;
   else if (matches(word, '-pretty')) opt.pretty = true;
@@ -119,7 +130,7 @@ function option(tool: ToolContext, opt: IpOptions, args: Args): void {
     if (!/^\d+$/.test(size)) throw new ToolExit(255, `Invalid rcvbuf size '${size}'\n`);
   } else if (matches(word.split('=')[0], '-color')) opt.color = !word.endsWith('=never');
   else if (matches(word, '-help')) ipUsage();
-  else if (matches(word, '-netns')) tool.net = openNetns(tool, args.next());
+  else if (matches(word, '-netns')) tool.net = openNetns(tool, args.following === undefined ? '(null)' : args.next());
   else if (matches(word, '-Numeric')) opt.numeric = true;
   else if (matches(word, '-all')) opt.all = true;
   else if (matches(word, '-echo')) throw new ToolExit(1, 'ip: -echo is not modelled\n');

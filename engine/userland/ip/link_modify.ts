@@ -3,8 +3,7 @@ import { Errno } from '../../base/errno.ts';
 import { IFF } from '../../kernel/net_device.ts';
 import type { Net } from '../../kernel/net_namespace.ts';
 import type { LinkRequest, NlResult } from '../../kernel/rtnetlink.ts';
-import { parseMac } from '../../wire/addresses.ts';
-import { type Args, duparg, duparg2, invarg, matches, parseInteger, parseUnsigned } from '../iproute/args.ts';
+import { type Args, duparg, duparg2, invarg, linkAddress, matches, parseInteger, parseUnsigned } from '../iproute/args.ts';
 import { ToolExit } from '../tool.ts';
 import type { IpContext } from './ip_context.ts';
 import { linkUsage } from './usage.ts';
@@ -32,12 +31,6 @@ const UNUSED_KEYWORDS: readonly string[] = ['xdp', 'xdpgeneric', 'xdpdrv', 'xdpo
 
 const validName = (name: string): boolean => name !== '' && name.length < 16 && !/[/\s]/.test(name);
 const validAltName = (name: string): boolean => name !== '' && name.length < 128 && !/[/\s]/.test(name);
-
-function lladdr(word: string): Uint8Array {
-  const mac = parseMac(word);
-  if (mac === undefined) throw new ToolExit(1, `"${word}" is invalid lladdr.\n`);
-  return mac;
-}
 
 function netnsByWord(ip: IpContext, word: string): Net {
   const named = ip.kernel.netns.byName(word);
@@ -79,8 +72,8 @@ function setting(ip: IpContext, args: Args, p: Parsed): boolean {
     if (!validName(name)) invarg('"name" not a valid ifname', name);
     p.name = name;
   } else if (matches(word, 'link')) p.link = args.next();
-  else if (matches(word, 'address')) req.address = lladdr(args.next());
-  else if (matches(word, 'broadcast') || word === 'brd') req.broadcast = lladdr(args.next());
+  else if (matches(word, 'address')) req.address = linkAddress(args.next());
+  else if (matches(word, 'broadcast') || word === 'brd') req.broadcast = linkAddress(args.next());
   else if (matches(word, 'txqueuelen') || word === 'qlen' || matches(word, 'txqlen')) {
     const n = args.next();
     req.txqlen = parseUnsigned(n) ?? invarg('Invalid "txqueuelen" value\n', n);

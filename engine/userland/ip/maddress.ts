@@ -1,7 +1,7 @@
 // `ip maddress`: multicast addresses, read from /proc/net as the real tool does.
 import { AF } from '../../kernel/rtnl_records.ts';
-import { formatIpv4, formatIpv6, parseMac } from '../../wire/addresses.ts';
-import { type Args, matches } from '../iproute/args.ts';
+import { formatIpv4, formatIpv6 } from '../../wire/addresses.ts';
+import { type Args, linkAddress, matches } from '../iproute/args.ts';
 import { ToolExit } from '../tool.ts';
 import type { IpContext } from './ip_context.ts';
 import { hardwareAddress } from './link_print.ts';
@@ -101,8 +101,8 @@ function modify(ip: IpContext, args: Args, adding: boolean): number {
     }
   }
   if (dev === undefined) throw new ToolExit(255, 'Not enough information: "dev" is required.\n');
-  const mac = parseMac(address ?? '');
-  if (mac === undefined) throw new ToolExit(1, `"${address ?? ''}" is not a legal ether address.\n`);
+  const mac = linkAddress(address ?? '');
+  if (mac.length !== 6) throw new ToolExit(1, `Error: Invalid address length ${mac.length} - must be 6 bytes\n`);
   const device = ip.net.__dev_get_by_name(dev);
   if (device === undefined) throw new ToolExit(1, 'ioctl: No such device\n');
   const errno = adding ? ip.kernel.net.addrs.dev_mc_add_global(device, mac) : ip.kernel.net.addrs.dev_mc_del_global(device, mac);

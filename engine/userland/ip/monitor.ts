@@ -3,7 +3,7 @@ import { BOOT_EPOCH_SECONDS } from '../../kernel/wall_clock.ts';
 import type { Net } from '../../kernel/net_namespace.ts';
 import type { AddrInfo, NeighInfo, NetconfInfo, RouteInfo, RuleInfo } from '../../kernel/rtnl_records.ts';
 import type { LinkInfo, NsidInfo, RtmType, RtnlGroup, RtnlMessage } from '../../kernel/rtnetlink.ts';
-import { type Args, matches } from '../iproute/args.ts';
+import { type Args, invarg, matches } from '../iproute/args.ts';
 import { ToolExit } from '../tool.ts';
 import { printAddrInfo } from './address_print.ts';
 import type { IpContext } from './ip_context.ts';
@@ -46,7 +46,10 @@ export function ipMonitor(ip: IpContext, args: Args): number {
       labels = true;
       for (const g of ALL) groups.add(g);
     } else if (word === 'label') labels = true;
-    else if (word === 'dev') ifindex = ip.filterDevice(args.next());
+    else if (word === 'dev') {
+      const d = args.next();
+      ifindex = ip.ifindex(d) || invarg('Device does not exist\n', d);
+    }
     else if (object !== undefined) for (const g of object[1]) groups.add(g);
     else if (matches(word, 'help')) monitorUsage();
     else if (['file', 'all-nsid', 'mroute', 'nexthop', 'stats'].includes(word)) ip.notModelled(`ip monitor ${word}`);

@@ -1,7 +1,6 @@
 // `ip neighbour`: ARP and neighbour discovery tables.
 import { AF, type NeighInfo, type NeighRequest, NLM_F, NTF, NUD } from '../../kernel/rtnl_records.ts';
-import { parseMac } from '../../wire/addresses.ts';
-import { type Args, duparg2, formatAddress, getAddress, getPrefix, incomplete, type InetPrefix, invarg, matches, parseUnsigned, samePrefix } from '../iproute/args.ts';
+import { type Args, duparg2, formatAddress, getAddress, getPrefix, incomplete, type InetPrefix, invarg, linkAddress, matches, parseUnsigned, samePrefix } from '../iproute/args.ts';
 import { protocolName } from '../iproute/names.ts';
 import { ToolExit } from '../tool.ts';
 import { type IpContext, isNlResult } from './ip_context.ts';
@@ -45,10 +44,10 @@ export function printNeigh(ip: IpContext, n: NeighInfo, device: boolean, deleted
     const c = n.cacheinfo;
     const seconds = (hundredths: number): number => Math.trunc(hundredths / 100);
     if (c !== undefined) {
-      if (c.refcnt !== 0) out.any('refcnt', c.refcnt, `ref ${c.refcnt} `);
-      out.any('used', seconds(c.used), `used ${seconds(c.used)}`);
+      if (c.refcnt !== 0) out.any('refcnt', c.refcnt, ` ref ${c.refcnt}`);
+      out.any('used', seconds(c.used), ` used ${seconds(c.used)}`);
       out.any('confirmed', seconds(c.confirmed), `/${seconds(c.confirmed)}`);
-      out.any('updated', seconds(c.updated), `/${seconds(c.updated)} `);
+      out.any('updated', seconds(c.updated), `/${seconds(c.updated)}`);
     }
     if (n.probes !== undefined) out.any('probes', n.probes, `probes ${n.probes} `);
   }
@@ -183,9 +182,7 @@ function modify(ip: IpContext, args: Args, command: keyof typeof COMMAND_FLAGS):
   if (dev === undefined || !given) throw new ToolExit(255, 'Device and destination are required arguments.\n');
   req.family = req.dst.length === 16 ? AF.INET6 : AF.INET;
   if (lladdr !== undefined && lladdr !== 'null') {
-    const mac = parseMac(lladdr);
-    if (mac === undefined) throw new ToolExit(1, `"${lladdr}" is invalid lladdr.\n`);
-    req.lladdr = mac;
+    req.lladdr = linkAddress(lladdr);
   }
   req.ifindex = ip.requireDevice(dev);
   const { rtnlNeigh } = ip.kernel.ipv4;

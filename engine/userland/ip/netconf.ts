@@ -1,7 +1,7 @@
 // `ip netconf` and `ip token`: per-interface settings that the kernel reports.
 import { ARPHRD, IFF } from '../../kernel/net_device.ts';
 import { AF, type NetconfInfo } from '../../kernel/rtnl_records.ts';
-import { type Args, matches } from '../iproute/args.ts';
+import { type Args, invarg, matches } from '../iproute/args.ts';
 import { ToolExit } from '../tool.ts';
 import type { IpContext } from './ip_context.ts';
 
@@ -56,9 +56,15 @@ export function ipToken(ip: IpContext, args: Args): number {
     if (matches(word, 'set') || matches(word, 'get') || matches(word, 'delete')) ip.notModelled(`ip token ${word}`);
     throw new ToolExit(255, `Command "${word}" is unknown, try "ip token help".\n`);
   }
+  let only: number | undefined;
+  for (; args.more; args.skip()) {
+    if (args.word === 'dev') args.next();
+    only = ip.ifindex(args.word) || invarg('dev is invalid\n', args.word);
+  }
   ip.out.begin();
   for (const l of ip.kernel.rtnl.rtnl_dump_ifinfo(ip.net)) {
     if (l.type === ARPHRD.LOOPBACK || (l.flags & (IFF.LOOPBACK | IFF.NOARP)) !== 0) continue;
+    if (only !== undefined && l.ifindex !== only) continue;
     ip.out.openObject();
     ip.out.any('token', '::', 'token :: ');
     ip.out.colored('ifname', 'ifname', l.ifname, 'dev ', l.ifname, '\n');

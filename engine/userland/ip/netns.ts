@@ -104,7 +104,7 @@ function setId(ip: IpContext, args: Args): number {
   const word = args.take();
   const id = word === 'auto' ? -1 : (parseInteger(word) ?? invarg('Invalid "netnsid" value\n', word));
   if (id < -1) invarg('"netnsid" value should be >= 0\n', word);
-  const peer = byFile(ip, name);
+  const peer = openNetns(ip, name);
   return ip.request(() => ip.kernel.netns.rtnl_net_newid(ip.net, peer, id));
 }
 
@@ -156,9 +156,8 @@ function execInAll(ip: IpContext, args: Args, finder: ToolFinder): number {
 }
 
 function attach(ip: IpContext, args: Args): number {
-  if (!args.more) throw new ToolExit(1, 'No netns name specified\n');
+  if (args.count < 2) throw new ToolExit(1, args.more ? 'No PID specified\n' : 'No netns name and PID specified\n');
   const name = args.take();
-  if (!args.more) throw new ToolExit(1, 'No PID specified\n');
   const word = args.take();
   const pid = parseInteger(word);
   if (pid === undefined) throw new ToolExit(1, `Invalid PID: ${word}\n`);

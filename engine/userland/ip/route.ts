@@ -95,9 +95,11 @@ function selected(f: RouteFilter, r: RouteInfo): boolean {
   if (f.type !== undefined && r.type !== f.type) return false;
   if (f.tos !== undefined && r.tos !== f.tos) return false;
   if (f.metric !== undefined && (r.priority ?? 0) !== f.metric) return false;
-  if (f.oif !== 0 && !r.nexthops.some((nh) => nh.ifindex === f.oif)) return false;
+  // a multipath route carries no attribute of its own to match
+  const single = r.nexthops.length === 1 ? r.nexthops[0] : undefined;
+  if (f.oif !== 0 && single?.ifindex !== f.oif) return false;
   const { via, src } = f;
-  if (via !== undefined && !r.nexthops.some((nh) => nh.gateway !== undefined && nh.gateway.length === via.length && samePrefix(nh.gateway, via, via.length * 8))) return false;
+  if (via !== undefined && (single?.gateway?.length !== via.length || !samePrefix(single.gateway, via, via.length * 8))) return false;
   if (src !== undefined && (r.prefsrc?.length !== src.length || !samePrefix(r.prefsrc, src, src.length * 8))) return false;
   if (f.root !== undefined && !inside(f.root, r, dst)) return false;
   return f.match === undefined || covers(f.match, r, dst);
@@ -113,8 +115,17 @@ function covers(match: InetPrefix, r: RouteInfo, dst: Uint8Array): boolean {
   return r.family === match.family && match.bitlen >= r.dst_len && samePrefix(dst, match.bytes, r.dst_len);
 }
 
+/** A dump of a table that was never used fails. */
+function requireTable(ip: IpContext, family: number, table: number): void {
+  const { ipv4, ipv6 } = ip.kernel;
+  const exists = family === AF.INET6 ? ipv6.fib.fib6_get_table(ip.net, table) !== undefined : ipv4.fib.fib_get_table(ip.net, table) !== undefined;
+  if (exists) return;
+  throw new ToolExit(2, `Error: ${family === AF.INET6 ? 'ipv6' : 'ipv4'}: FIB table does not exist.\nDump terminated\n`);
+}
+
 function dump(ip: IpContext, f: RouteFilter): RouteInfo[] {
   const family = ip.opt.family !== 0 ? ip.opt.family : f.table !== 0 || f.cached ? AF.INET : 0;
+  if (f.table !== 0 && !f.cached) requireTable(ip, family, f.table);
   if (f.cached) return family === AF.INET6 ? [] : ip.kernel.ipv4.rtnlRoute.dumpRouteCache(ip.net);
   const routes = [
     ...(family !== AF.INET6 ? ip.kernel.ipv4.rtnlRoute.inet_dump_fib(ip.net, f.table) : []),
@@ -126,7 +137,7 @@ function dump(ip: IpContext, f: RouteFilter): RouteInfo[] {
 function show(ip: IpContext, args: Args): number {
   const f = parseFilter(ip, args);
   ip.out.begin();
-  const mode = { table: f.table, device: f.oif !== 0, protocol: f.protocol !== undefined, scope: f.scope !== undefined, via: f.via !== undefined, type: f.type !== undefined };
+  const mode = { table: f.table, device: f.oif !== 0, protocol: f.protocol !== undefined, scope: f.scope !== undefined, via: f.via !== undefined, metric: f.metric !== undefined };
   for (const r of dump(ip, f)) printRoute(ip, r, mode);
   ip.out.end();
   return 0;

@@ -13,7 +13,7 @@ export interface RoutePrintMode {
   readonly protocol?: boolean;
   readonly scope?: boolean;
   readonly via?: boolean;
-  readonly type?: boolean;
+  readonly metric?: boolean;
   readonly deleted?: boolean;
 }
 
@@ -144,8 +144,8 @@ function printNexthops(ip: IpContext, r: RouteInfo): void {
 
 function printOrigin(ip: IpContext, r: RouteInfo, mode: RoutePrintMode): void {
   const { out, opt } = ip;
-  if ((r.flags & RTM_F.CLONED) !== 0) return;
   if ((r.table !== RT_TABLE.MAIN || opt.details) && mode.table === 0) out.any('table', tableName(r.table, opt.numeric), `table ${tableName(r.table, opt.numeric)} `);
+  if ((r.flags & RTM_F.CLONED) !== 0) return;
   if ((r.protocol !== RTPROT.BOOT || opt.details) && mode.protocol !== true) out.any('protocol', protocolName(r.protocol, opt.numeric), `proto ${protocolName(r.protocol, opt.numeric)} `);
   if ((r.scope !== RT_SCOPE.UNIVERSE || opt.details) && mode.scope !== true) out.any('scope', scopeName(r.scope, opt.numeric), `scope ${scopeName(r.scope, opt.numeric)} `);
 }
@@ -156,7 +156,7 @@ export function printRoute(ip: IpContext, r: RouteInfo, mode: RoutePrintMode): v
   const single: NexthopInfo | undefined = r.nexthops.length === 1 ? r.nexthops[0] : undefined;
   out.openObject();
   if (mode.deleted === true) out.any('deleted', true, 'Deleted ');
-  if ((r.type !== RTN.UNICAST || opt.details) && mode.type !== true) out.any('type', routeTypeName(r.type), `${routeTypeName(r.type)} `);
+  if (r.type !== RTN.UNICAST || opt.details) out.any('type', routeTypeName(r.type), `${routeTypeName(r.type)} `);
   const dst = prefixText(r.dst, r.dst_len, r.family);
   out.colored(r.family === AF.INET6 ? 'inet6' : 'inet', 'dst', dst, '', dst, ' ');
   if (r.src !== undefined) {
@@ -171,7 +171,7 @@ export function printRoute(ip: IpContext, r: RouteInfo, mode: RoutePrintMode): v
     const src = formatAddress(r.prefsrc);
     out.colored(kind(r.prefsrc), 'prefsrc', src, 'src ', src, ' ');
   }
-  if (r.priority !== undefined) out.any('metric', r.priority, `metric ${r.priority} `);
+  if (r.priority !== undefined && mode.metric !== true) out.any('metric', r.priority, `metric ${r.priority} `);
   printRouteFlags(ip, r.flags | (single?.flags ?? 0));
   if (r.mark !== undefined && r.mark !== 0) out.any('mark', r.mark, `mark ${r.mark >= 16 ? `0x${r.mark.toString(16)}` : r.mark} `);
   if (r.uid !== undefined) out.any('uid', r.uid, `uid ${r.uid} `);

@@ -1,5 +1,5 @@
 // `ip rule`: policy routing rules.
-import { AF, FIB_RULE, FR_ACT, NLM_F, RT_TABLE, type RuleInfo } from '../../kernel/rtnl_records.ts';
+import { AF, FIB_RULE, FR_ACT, NLM_F, RT_TABLE, RTPROT, type RuleInfo } from '../../kernel/rtnl_records.ts';
 import { type Args, formatAddress, getPrefix, invarg, matches, maxBits, unsigned } from '../iproute/args.ts';
 import { protocolName, tableName, tableNumber } from '../iproute/names.ts';
 import { ToolExit } from '../tool.ts';
@@ -17,40 +17,46 @@ const ACTIONS = new Map<number, string>([
 /** One rule with its line's end. */
 export function printRule(ip: IpContext, r: RuleInfo, deleted = false): void {
   const { out, opt } = ip;
+  const words: string[] = [];
+  const say = (key: string, value: string | number | null, text: string): void => {
+    out.js(key, value);
+    words.push(text);
+  };
   out.openObject();
   if (deleted) out.any('deleted', true, 'Deleted ');
   out.any('priority', r.priority ?? 0, `${r.priority ?? 0}:\t`);
-  if ((r.flags & FIB_RULE.INVERT) !== 0) out.any('not', null, 'not ');
+  if ((r.flags & FIB_RULE.INVERT) !== 0) say('not', null, 'not');
   const end = (key: string, word: string, bytes: Uint8Array | undefined, len: number): void => {
     if (bytes === undefined) return;
     const text = formatAddress(bytes);
     const full = len === maxBits(r.family);
-    out.any(key, text, `${word} ${text}${full ? ' ' : `/${len} `}`);
+    say(key, text, `${word} ${text}${full ? '' : `/${len}`}`);
     if (!full) out.js(`${key}len`, len);
   };
-  if (r.src === undefined) out.any('src', 'all', 'from all ');
+  if (r.src === undefined) say('src', 'all', 'from all');
   else end('src', 'from', r.src, r.src_len);
   end('dst', 'to', r.dst, r.dst_len);
-  if (r.tos !== 0) out.any('tos', `0x${r.tos.toString(16)}`, `tos 0x${r.tos.toString(16).padStart(2, '0')} `);
+  if (r.tos !== 0) say('tos', `0x${r.tos.toString(16)}`, `tos 0x${r.tos.toString(16).padStart(2, '0')}`);
   if (r.fwmark !== undefined && (r.fwmark !== 0 || (r.fwmask ?? 0) !== 0)) {
     const mask = r.fwmask ?? 0xffffffff;
     const mark = `0x${r.fwmark.toString(16)}`;
-    out.any('fwmark', mark, mask === 0xffffffff ? `fwmark ${mark} ` : `fwmark ${mark}/0x${mask.toString(16)} `);
+    say('fwmark', mark, mask === 0xffffffff ? `fwmark ${mark}` : `fwmark ${mark}/0x${mask.toString(16)}`);
     if (mask !== 0xffffffff) out.js('fwmask', `0x${mask.toString(16)}`);
   }
-  if (r.iifname !== undefined) out.any('iif', r.iifname, `iif ${r.iifname} `);
-  if (r.iifname !== undefined && (r.flags & FIB_RULE.IIF_DETACHED) !== 0) out.any('iif_detached', null, '[detached] ');
-  if (r.oifname !== undefined) out.any('oif', r.oifname, `oif ${r.oifname} `);
-  if (r.oifname !== undefined && (r.flags & FIB_RULE.OIF_DETACHED) !== 0) out.any('oif_detached', null, '[detached] ');
-  if (r.ip_proto !== undefined) out.any('ipproto', String(r.ip_proto), `ipproto ${r.ip_proto} `);
+  if (r.iifname !== undefined) say('iif', r.iifname, `iif ${r.iifname}`);
+  if (r.iifname !== undefined && (r.flags & FIB_RULE.IIF_DETACHED) !== 0) say('iif_detached', null, '[detached]');
+  if (r.oifname !== undefined) say('oif', r.oifname, `oif ${r.oifname}`);
+  if (r.oifname !== undefined && (r.flags & FIB_RULE.OIF_DETACHED) !== 0) say('oif_detached', null, '[detached]');
+  if (r.ip_proto !== undefined) say('ipproto', String(r.ip_proto), `ipproto ${r.ip_proto}`);
   if (r.table !== 0) {
-    out.any('table', tableName(r.table, opt.numeric), `lookup ${tableName(r.table, opt.numeric)} `);
-    if (r.suppress_prefixlen !== undefined && r.suppress_prefixlen >= 0) out.any('suppress_prefixlen', r.suppress_prefixlen, `suppress_prefixlength ${r.suppress_prefixlen} `);
+    say('table', tableName(r.table, opt.numeric), `lookup ${tableName(r.table, opt.numeric)}`);
+    if (r.suppress_prefixlen !== undefined && r.suppress_prefixlen >= 0) say('suppress_prefixlen', r.suppress_prefixlen, `suppress_prefixlength ${r.suppress_prefixlen}`);
   }
-  if (r.action === FR_ACT.GOTO) out.any('goto', r.target ?? 'none', r.target === undefined ? 'goto none ' : `goto ${r.target} `);
-  else if (r.action !== FR_ACT.TO_TBL) out.any('action', ACTIONS.get(r.action) ?? String(r.action), `${ACTIONS.get(r.action) ?? r.action} `);
-  if (r.protocol > 2 || (opt.details && r.protocol !== 0) || r.protocol === 1) out.any('protocol', protocolName(r.protocol, opt.numeric), `proto ${protocolName(r.protocol, opt.numeric)} `);
-  out.fp('\n');
+  if (r.action === FR_ACT.GOTO) say('goto', r.target ?? 'none', `goto ${r.target ?? 'none'}`);
+  else if (r.action !== FR_ACT.TO_TBL) say('action', ACTIONS.get(r.action) ?? String(r.action), ACTIONS.get(r.action) ?? String(r.action));
+  const protocol = protocolName(r.protocol, opt.numeric);
+  if ((r.protocol !== 0 && r.protocol !== RTPROT.KERNEL) || opt.details) say('protocol', protocol, `proto ${protocol}`);
+  out.fp(`${words.join(' ')}\n`);
   out.closeObject();
 }
 

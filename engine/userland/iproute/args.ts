@@ -142,6 +142,14 @@ export function getAddress(word: string, family: number): IpBytes {
   return parseAddress(word, family) ?? fail(1, `Error: ${familyName(family)} address is expected rather than "${word}".`);
 }
 
+/** A link-layer address as ll_addr_a2n() takes it: hexadecimal numbers up to 255 between colons, what follows a number is not looked at. */
+export function linkAddress(word: string): Uint8Array {
+  const parts = word.split(':').map((p) => /^\s*(?:0[xX])?([0-9a-fA-F]+)/.exec(p)?.[1]);
+  const numbers = parts.map((p) => (p === undefined ? -1 : Number.parseInt(p, 16)));
+  if (numbers.length > 20 || numbers.some((n) => n < 0 || n > 255)) fail(1, `"${word}" is invalid lladdr.`);
+  return Uint8Array.from(numbers);
+}
+
 /** Text of an address of 4 or 16 bytes. */
 export function formatAddress(b: IpBytes): string {
   return b.length === 16 ? formatIpv6(b) : formatIpv4(((b[0] << 24) | (b[1] << 16) | (b[2] << 8) | b[3]) >>> 0);

@@ -44,7 +44,7 @@ export class Out {
   /** The same with a coloured text. */
   colored(kind: ColorKind, key: string, value: JsonScalar, before: string, text: string, after = ''): void {
     if (this.json !== undefined) this.json.field(key, value);
-    else this.text += before + this.paint(kind, text) + after;
+    else this.text += before + this.paint(kind, text + after);
   }
   /** An element of an array. */
   item(value: JsonScalar, text: string): void {
