@@ -32,9 +32,14 @@ async function start(): Promise<void> {
   ipcMain.on('ringscope:ready', (event) => {
     if (BrowserWindow.fromWebContents(event.sender) !== null) join(event.sender, thread);
   });
-  const given = process.argv.slice(app.isPackaged ? 1 : 2).find((a) => a.endsWith('.yaml'));
-  await thread.openLab(given === undefined ? resolve(labDirs()[0], 'two-hosts.lab.yaml') : resolve(given));
   installMenu();
+  const given = process.argv.slice(app.isPackaged ? 1 : 2).find((a) => a.endsWith('.yaml'));
+  try {
+    await thread.openLab(given === undefined ? resolve(labDirs()[0], 'two-hosts.lab.yaml') : resolve(given));
+  } catch (e) {
+    // the window opens all the same: its Problems panel names every mistake
+    process.stderr.write(`ringscope: ${e instanceof Error ? e.message : String(e)}\n`);
+  }
   createWindow();
   app.on('activate', () => {
     if (BrowserWindow.getAllWindows().length === 0) createWindow();
@@ -51,9 +56,9 @@ if (app.requestSingleInstanceLock()) {
   app.on('window-all-closed', () => {
     if (process.platform !== 'darwin') app.quit();
   });
-  app.on('before-quit', (event) => {
+  app.on('will-quit', (event) => {
     if (host === undefined) return;
-    // recordings are closed before the process ends
+    // every window has agreed to close; recordings are closed before the process ends
     event.preventDefault();
     const closing = host;
     host = undefined;

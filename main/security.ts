@@ -1,5 +1,5 @@
 // Electron's security checklist: no permissions, no navigation, no new windows, no webviews.
-import { session, type App, type WebContents } from 'electron';
+import { session, shell, type App, type WebContents } from 'electron';
 
 /** Before the app is ready. */
 export function hardenApp(app: App): void {
@@ -16,8 +16,11 @@ export function hardenSession(): void {
   session.defaultSession.setPermissionCheckHandler((_contents, permission) => allowed(permission));
 }
 
-/** The window shows our page and no other. */
+/** The window shows our page and no other; a web address that a person clicks (in a terminal's output) opens in their browser. */
 export function lockNavigation(contents: WebContents): void {
   contents.on('will-navigate', (e) => e.preventDefault());
-  contents.setWindowOpenHandler(() => ({ action: 'deny' }));
+  contents.setWindowOpenHandler(({ url }) => {
+    if (/^https?:\/\//.test(url)) void shell.openExternal(url);
+    return { action: 'deny' };
+  });
 }

@@ -340,9 +340,11 @@ export class Host {
   private async runTo(time: number): Promise<void> {
     const { session, runtime } = this.open;
     for (;;) {
-      const why = session.run(instant(time), 20_000);
       await runtime.settle();
-      if (why === 'time' || why === 'idle') return;
+      const why = session.run(instant(time), 20_000);
+      if (why !== 'time' && why !== 'idle') continue;
+      await runtime.settle();
+      if ((session.nextTime() ?? Infinity) > time) return;
     }
   }
 

@@ -1,7 +1,7 @@
 // Lab files: YAML in, a validated LabSpec out, with file, line and column for every error; and back again.
 import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, stringify } from 'yaml';
 import { z } from 'zod';
-import { type CableSpec, cableId, DEFAULT_AUTOLOAD, DEFAULT_CABLE, DEFAULT_RAM_BYTES, DEFAULT_RING_SIZE, type LabSpec, type MachineSpec, type NicSpec } from '../../engine/index.ts';
+import { type CableSpec, cableId, DEFAULT_AUTOLOAD, DEFAULT_CABLE, DEFAULT_RAM_BYTES, DEFAULT_RING_SIZE, type LabSpec, type MachineSpec, NIC_MODELS, type NicSpec } from '../../engine/index.ts';
 import { formatBytes, formatDuration, formatRate, parseBytes, parseDuration, parseRate } from './units.ts';
 
 /** One thing wrong with a lab file. */
@@ -37,7 +37,7 @@ const bytes = quantity('a size', parseBytes, '16 MiB');
 const MAC = /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/;
 
 const nicSchema = z.strictObject({
-  model: z.literal('virtio-net', "the NIC models are: 'virtio-net'").default('virtio-net'),
+  model: z.enum(NIC_MODELS, `the NIC models are: ${NIC_MODELS.join(', ')}`).default('virtio-net'),
   mac: z.string().regex(MAC, "a MAC address has the form '52:54:00:12:34:56', lower case").optional(),
   queues: z.int('queues: a whole number').min(1, 'queues: 1 to 8').max(8, 'queues: 1 to 8').default(1),
   ring: z.int().min(64, 'ring: 64 to 1024').max(1024, 'ring: 64 to 1024').refine((n) => (n & (n - 1)) === 0, 'ring: a power of two').default(DEFAULT_RING_SIZE),
@@ -209,7 +209,7 @@ export function formatLab(lab: LabSpec): string {
             {
               model: n.model,
               mac: n.mac,
-              queues: n.queuePairs,
+              ...(n.model === 'e1000e' ? {} : { queues: n.queuePairs }),
               ...(n.ringSize === DEFAULT_RING_SIZE ? {} : { ring: n.ringSize }),
               ...(n.slot === undefined ? {} : { slot: n.slot }),
               ...(n.vectors === undefined ? {} : { vectors: n.vectors }),

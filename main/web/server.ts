@@ -44,7 +44,7 @@ const HEADERS: Readonly<Record<string, string>> = {
 };
 
 /** Serves `root` (the built window) on 127.0.0.1. `port` 0: any free one. */
-export async function startWebDoor(host: HostThread, root: string, port: number): Promise<WebDoor> {
+export async function startWebDoor(host: Pick<HostThread, 'connect'>, root: string, port: number): Promise<WebDoor> {
   const token = randomBytes(24).toString('base64url');
   const server = createServer((req, res) => serveFile(root, req, res));
   await new Promise<void>((ready, failed) => {
@@ -87,7 +87,7 @@ function reject(socket: Duplex, { status, text }: Refusal): void {
   socket.end(`HTTP/1.1 ${status}\r\nContent-Type: text/plain\r\nContent-Length: ${Buffer.byteLength(text)}\r\nConnection: close\r\n\r\n${text}`);
 }
 
-function attach(ws: WebSocket, host: HostThread): void {
+function attach(ws: WebSocket, host: Pick<HostThread, 'connect'>): void {
   const connection = host.connect('browser', (message) => {
     if (ws.readyState !== WebSocket.OPEN) return;
     // a window that does not read gets answers and terminal output, but no views: the next push brings the newest anyway
