@@ -9,6 +9,13 @@ import { PciMsix } from './trace.ts';
 export const MSIX_PBA_OFFSET = 0x800;
 export const MSIX_BAR_SIZE = 0x1000;
 
+/** Where table and pending bits lie; the table is at the BAR's start. */
+export interface MsixLayout {
+  readonly barSize: number;
+  readonly pbaOffset: number;
+}
+const DEFAULT_LAYOUT: MsixLayout = Object.freeze({ barSize: MSIX_BAR_SIZE, pbaOffset: MSIX_PBA_OFFSET });
+
 /** One vector as views show it. */
 export interface MsixVectorState {
   readonly address: number;
@@ -31,6 +38,7 @@ export class Msix implements MmioTarget {
     readonly vectors: number,
     private readonly port: DmaPort,
     scope: TraceScope,
+    readonly layout: MsixLayout = DEFAULT_LAYOUT,
   ) {
     this.table = new ByteMem(new Uint8Array(vectors * MsixEntry.$size));
     this.pending = new Uint8Array(Math.ceil(vectors / 64) * 8);
@@ -80,7 +88,7 @@ export class Msix implements MmioTarget {
     if (offset < this.table.bytes.length)
       return size === 4 ? this.table.u32(offset & ~3) : size === 2 ? this.table.u16(offset) : this.table.u8(offset);
     let value = 0;
-    for (let i = Math.min(size, 4) - 1; i >= 0; i--) value = (value << 8) | (this.pending[offset - MSIX_PBA_OFFSET + i] ?? 0);
+    for (let i = Math.min(size, 4) - 1; i >= 0; i--) value = (value << 8) | (this.pending[offset - this.layout.pbaOffset + i] ?? 0);
     return value >>> 0;
   }
 

@@ -16,7 +16,7 @@ import {
 } from '../pci/config_space.ts';
 import type { Bus, MmioTarget } from '../platform/bus.ts';
 import type { DirectDmaPort } from '../platform/dma.ts';
-import { Msix, MSIX_BAR_SIZE, MSIX_PBA_OFFSET } from './msix.ts';
+import type { Msix } from './msix.ts';
 
 /** What software may do to a register: read; read and write; read and write ones to clear. */
 export type Access = 'ro' | 'rw' | 'w1c';
@@ -148,9 +148,9 @@ export class PciFunction {
     this.addCapability(PCI_CAP_ID.MSIX, offset);
     MsixCap.control.set(this.config, offset, msix.vectors - 1);
     MsixCap.table.set(this.config, offset, bar);
-    MsixCap.pba.set(this.config, offset, MSIX_PBA_OFFSET | bar);
+    MsixCap.pba.set(this.config, offset, msix.layout.pbaOffset | bar);
     this.allow(offset + MsixCap.control.offset, 2, 'rw', PCI_MSIX_FLAGS.ENABLE | PCI_MSIX_FLAGS.MASKALL);
-    this.addBar(bar, 'mem32', MSIX_BAR_SIZE, msix);
+    this.addBar(bar, 'mem32', msix.layout.barSize, msix);
     this.msix = msix;
     this.msixAt = offset;
   }

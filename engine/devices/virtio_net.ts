@@ -122,6 +122,10 @@ export class VirtioNet implements VirtioDevice, NicPort, NicContext {
   get filter(): RxFilter {
     return this.control.filter;
   }
+  /** The address the driver set, or was given. */
+  get mac(): Uint8Array {
+    return this.filter.mac;
+  }
   get pairs(): number {
     return this.control.pairs;
   }

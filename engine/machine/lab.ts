@@ -1,15 +1,18 @@
 // What a lab says: machines, NICs, cables. Plain data; main/host/labs.ts reads it from YAML and validates it.
 import type { CostName } from '../platform/costs.ts';
 
+export const NIC_MODELS = ['virtio-net', 'e1000e'] as const;
+export type NicModelName = (typeof NIC_MODELS)[number];
+
 export interface NicSpec {
   /** Port name within the machine: 'nic0'. */
   readonly port: string;
-  readonly model: 'virtio-net';
+  readonly model: NicModelName;
   /** '52:54:00:12:34:56' */
   readonly mac: string;
-  /** Queue pairs, 1..8. */
+  /** Queue pairs, 1..8; an e1000e has one. */
   readonly queuePairs: number;
-  /** Entries per virtqueue, a power of two ≤ 1024. */
+  /** Entries per virtqueue, a power of two ≤ 1024; an e1000e's driver chooses its own. */
   readonly ringSize: number;
   /** Slot on bus 0; undefined: the next free one. */
   readonly slot: number | undefined;

@@ -2,9 +2,11 @@
 import { parseMac } from '../wire/addresses.ts';
 import { invariant } from '../base/ops.ts';
 import { PciHost } from '../devices/pci_host.ts';
-import { type VirtioNet, virtioNetPci } from '../devices/virtio_net.ts';
-import type { VirtioPci } from '../devices/virtio_pci.ts';
+import { E1000e } from '../devices/e1000e/e1000e.ts';
+import type { PciFunction } from '../devices/pci_function.ts';
+import { type VirtioNetPci, virtioNetPci } from '../devices/virtio_net.ts';
 import { Kernel } from '../kernel/kernel.ts';
+import type { NicPort } from '../link/port.ts';
 import { PCI_DEVFN } from '../pci/config_space.ts';
 import { defaultCosts } from '../platform/costs.ts';
 import { Platform } from '../platform/platform.ts';
@@ -14,12 +16,22 @@ import { PROGRAMS } from '../userland/programs.ts';
 import type { MachineSpec, NicSpec } from './lab.ts';
 import { MODULES } from './modules.ts';
 
-/** A NIC in its slot. */
+/** What every NIC model shows the canvas. */
+export interface NicModel extends NicPort {
+  /** Changes when the machine is renamed. */
+  portName: string;
+  readonly mac: Uint8Array;
+  readonly linkUp: boolean;
+}
+
+/** A NIC in its slot: the PCI function, the port, and the model that is behind both. */
 export interface Nic {
   spec: NicSpec;
   readonly devfn: number;
-  readonly pci: VirtioPci;
-  readonly model: VirtioNet;
+  readonly fn: PciFunction;
+  readonly model: NicModel;
+  readonly virtio: VirtioNetPci | undefined;
+  readonly e1000e: E1000e | undefined;
 }
 
 /** Simulated time from power-on to the first process, ns: what has been scheduled by drivers at boot is done by then. */
@@ -55,7 +67,7 @@ export class Machine implements Actor {
     this.booted = true;
   }
 
-  nic(port: string): VirtioNet {
+  nic(port: string): NicModel {
     const nic = this.nics.get(port);
     invariant(nic !== undefined, `${this.spec.name} has no port ${port}`);
     return nic.model;
@@ -100,17 +112,20 @@ export class Machine implements Actor {
     const mac = parseMac(spec.mac);
     invariant(mac !== undefined, `bad MAC ${spec.mac}`);
     const slot = spec.slot ?? this.pci.freeSlot();
-    const { pci, net } = virtioNetPci(this.platform, {
-      portName: `${this.spec.name}:${spec.port}`,
-      slot: `00:${slot.toString(16).padStart(2, '0')}.0`,
-      mac,
-      queuePairs: spec.queuePairs,
-      ringSize: spec.ringSize,
-      ...(spec.vectors === undefined ? {} : { vectors: spec.vectors }),
-    });
-    const nic: Nic = { spec, devfn: PCI_DEVFN(slot, 0), pci, model: net };
-    this.pci.addFunction(nic.devfn, pci.fn);
+    const place = { portName: `${this.spec.name}:${spec.port}`, slot: `00:${slot.toString(16).padStart(2, '0')}.0`, mac };
+    const nic: Nic = { spec, devfn: PCI_DEVFN(slot, 0), ...this.build(spec, place) };
+    this.pci.addFunction(nic.devfn, nic.fn);
     this.nics.set(spec.port, nic);
     return nic;
+  }
+
+  private build(spec: NicSpec, place: { readonly portName: string; readonly slot: string; readonly mac: Uint8Array }): Omit<Nic, 'spec' | 'devfn'> {
+    if (spec.model === 'e1000e') {
+      const e1000e = new E1000e(this.platform, place);
+      return { fn: e1000e.fn, model: e1000e, virtio: undefined, e1000e };
+    }
+    const { queuePairs, ringSize, vectors } = spec;
+    const virtio = virtioNetPci(this.platform, { ...place, queuePairs, ringSize, ...(vectors === undefined ? {} : { vectors }) });
+    return { fn: virtio.pci.fn, model: virtio.net, virtio, e1000e: undefined };
   }
 }

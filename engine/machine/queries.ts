@@ -28,9 +28,9 @@ export function virtioDeviceOf(machine: Machine, nic: Nic): VirtioDevice | undef
 
 /** The interface on top of it. */
 export function netdevOf(machine: Machine, nic: Nic): NetDevice | undefined {
-  const vdev = virtioDeviceOf(machine, nic);
-  if (vdev === undefined) return undefined;
-  for (const net of machine.kernel.netns.list) for (const dev of net.devices) if (dev.parent === vdev) return dev;
+  const parent = virtioDeviceOf(machine, nic) ?? pciDeviceOf(machine, nic);
+  if (parent === undefined) return undefined;
+  for (const net of machine.kernel.netns.list) for (const dev of net.devices) if (dev.parent === parent) return dev;
   return undefined;
 }
 
@@ -48,10 +48,10 @@ export interface QueueSides {
 /** Both sides of one virtqueue; undefined when the NIC has no such queue. */
 export function queueOf(machine: Machine, port: string, index: number): QueueSides | undefined {
   const nic = machine.nics.get(port);
-  const q = nic?.pci.queues[index];
-  if (nic === undefined || q === undefined) return undefined;
+  const q = nic?.virtio?.pci.queues[index];
+  if (nic?.virtio === undefined || q === undefined) return undefined;
   const vdev = virtioDeviceOf(machine, nic);
-  return { device: q.state(), features: nic.pci.driverFeatures, driver: vdev?.vqs.find((v) => v.index === index), netdev: netdevOf(machine, nic) };
+  return { device: q.state(), features: nic.virtio.pci.driverFeatures, driver: vdev?.vqs.find((v) => v.index === index), netdev: netdevOf(machine, nic) };
 }
 
 /** DMA mappings of a NIC, as its driver made them. */

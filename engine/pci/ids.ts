@@ -2,7 +2,7 @@
 
 export const PCI_ANY_ID = 0xffffffff;
 export const PCI_VENDOR_ID = { INTEL: 0x8086, REDHAT_QUMRANET: 0x1af4 } as const;
-export const PCI_DEVICE_ID = { Q35_MCH: 0x29c0, VIRTIO_NET_TRANSITIONAL: 0x1000, VIRTIO_NET: 0x1041 } as const;
+export const PCI_DEVICE_ID = { Q35_MCH: 0x29c0, INTEL_82574L: 0x10d3, VIRTIO_NET_TRANSITIONAL: 0x1000, VIRTIO_NET: 0x1041 } as const;
 /** virtio-v1.2 §4.1.2.1: modern devices are 0x1040 plus the virtio device type. */
 export const VIRTIO_PCI_MODERN_BASE = 0x1040;
 /** QEMU: subsystem ids of devices that are part of the board, and of modern virtio devices. */

@@ -94,7 +94,7 @@ describe('edits', () => {
     const s = openLab('two-hosts');
     command(s, 'h1', 'ping -c 5 10.0.0.2');
     runFor(s, 1.5e9);
-    const stats = () => s.world.machines.get('h2')?.nics.get('nic0')?.pci.queues.map((q) => q.state().popped);
+    const stats = () => s.world.machines.get('h2')?.nics.get('nic0')?.virtio?.pci.queues.map((q) => q.state().popped);
     const before = stats();
     const r = s.apply({ kind: 'edit', edit: { op: 'machine.remove', machine: 'h2' } });
     expect(s.world.machines.has('h2')).toBe(false);

@@ -71,7 +71,7 @@ export function chainView(world: World, ref: RingRef, descriptor: number) {
   const bytes = gather(machine, owner === 'free' ? [] : buffers);
   const first = buffers[0];
   const m = first === undefined || owner === 'free' ? undefined : dmaOf(machine, ref.port)?.lookup(first.addr);
-  const control = ref.queue === ctrlQueue(machine.nics.get(ref.port)!.model.maxPairs);
+  const control = ref.queue === ctrlQueue(machine.nics.get(ref.port)?.virtio?.net.maxPairs ?? 1);
   const usedLen = owner === 'used' ? usedLength(ring, head) : undefined;
   const valid = buffers.every((b) => b.write) ? (usedLen ?? 0) : bytes.length;
   return {

@@ -1,9 +1,10 @@
 // Inspector sections: what a machine, NIC, interface or cable is, as names and values, each with the command that prints the same.
 import { IFF, LINK_STATS, type NetDevice } from '../../machine/queries.ts';
-import type { Machine } from '../../machine/machine.ts';
+import type { Machine, Nic } from '../../machine/machine.ts';
 import { netdevOf, netnsName, pciAddress, virtioDeviceOf } from '../../machine/queries.ts';
 import type { World } from '../../machine/world.ts';
 import { PciHeader } from '../../pci/config_space.ts';
+import { E1000, type E1000Reg } from '../../pci/e1000e_regs.ts';
 import { FEATURES, type FeatureName, featureList } from '../../virtio/features.ts';
 import { statusNames } from '../../virtio/status.ts';
 import { formatMac } from '../../wire/addresses.ts';
@@ -54,9 +55,8 @@ export function inspectNic(world: World, machine: string, port: string): Section
   const m = world.machines.get(machine);
   const nic = m?.nics.get(port);
   if (m === undefined || nic === undefined) return undefined;
-  const { pci, model } = nic;
-  const config = (field: { offset: number; size: number }): number => pci.fn.configRead(field.offset, field.size);
-  const vdev = virtioDeviceOf(m, nic);
+  const { fn } = nic;
+  const config = (field: { offset: number; size: number }): number => fn.configRead(field.offset, field.size);
   const dev = netdevOf(m, nic);
   const sections: Section[] = [
     {
@@ -66,10 +66,19 @@ export function inspectNic(world: World, machine: string, port: string): Section
         { name: 'address', value: pciAddress(nic) },
         { name: 'vendor:device', value: `${config(PciHeader.vendor).toString(16).padStart(4, '0')}:${config(PciHeader.device).toString(16).padStart(4, '0')}` },
         { name: 'command', value: hex(config(PciHeader.command), 4), note: 'Bit 1: memory decoding, bit 2: bus mastering, bit 10: INTx off.' },
-        ...[0, 1, 2, 3, 4, 5].map((i) => ({ name: `BAR ${i}`, value: hex(pci.fn.configRead(PciHeader.bar0.offset + 4 * i, 4), 8) })).filter((r) => !/^0x0+$/.test(r.value)),
+        ...[0, 1, 2, 3, 4, 5].map((i) => ({ name: `BAR ${i}`, value: hex(fn.configRead(PciHeader.bar0.offset + 4 * i, 4), 8) })).filter((r) => !/^0x0+$/.test(r.value)),
         { name: 'driver', value: m.kernel.drivers.bus('pci')?.devices.find((d) => d.name === pciAddress(nic))?.driver?.name ?? 'none' },
       ],
     },
+    ...(nic.virtio === undefined ? [] : virtioSections(m, nic, nic.virtio, dev)),
+    ...(nic.e1000e === undefined ? [] : [registerSection(nic.e1000e, dev)]),
+  ];
+  return dev === undefined ? sections : [...sections, ...interfaceSections(m, dev)];
+}
+
+function virtioSections(m: Machine, nic: Nic, { pci, net: model }: NonNullable<Nic['virtio']>, dev: NetDevice | undefined): Section[] {
+  const vdev = virtioDeviceOf(m, nic);
+  return [
     {
       title: 'Virtio device',
       command: vdev === undefined ? undefined : `cat /sys/bus/virtio/devices/${vdev.name}/features`,
@@ -98,7 +107,21 @@ export function inspectNic(world: World, machine: string, port: string): Section
       }),
     } as Section,
   ];
-  return dev === undefined ? sections : [...sections, ...interfaceSections(m, dev)];
+}
+
+/** Registers of an e1000e that tell most; reading them here changes nothing. */
+const SHOWN: readonly E1000Reg[] = ['CTRL', 'ICR', 'IMS', 'IVAR', 'RCTL', 'RDBAL0', 'RDLEN0', 'RDH0', 'RDT0', 'TCTL', 'TDBAL0', 'TDLEN0', 'TDH0', 'TDT0', 'GPRC', 'GPTC', 'MPC', 'RNBC'];
+
+function registerSection(model: NonNullable<Nic['e1000e']>, dev: NetDevice | undefined): Section {
+  return {
+    title: 'Registers',
+    ...(dev === undefined ? {} : { command: `ethtool -d ${dev.name}` }),
+    rows: [
+      { name: 'link', value: model.linkUp ? 'up' : 'down' },
+      ...SHOWN.map((r) => ({ name: r, value: hex(model.regs.get(E1000[r]), 8), note: `Offset ${hex(E1000[r], 5)} in BAR 0.` })),
+      ...Object.entries(model.drops).map(([name, v]) => ({ name, value: String(v) })),
+    ],
+  };
 }
 
 export function inspectInterface(world: World, machine: string, netns: string, ifname: string): Section[] | undefined {

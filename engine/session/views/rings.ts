@@ -36,10 +36,10 @@ export interface RingSummary extends RingRef {
 /** All virtqueues of all NICs, in order of machine, port, index. */
 export function ringList(world: World): RingSummary[] {
   return [...world.machines.values()].flatMap((m) =>
-    [...m.nics.entries()].flatMap(([port, nic]) =>
-      nic.pci.queues.map((q) => {
+    [...m.nics.entries()].flatMap(([port, { virtio }]) =>
+      (virtio?.pci.queues ?? []).map((q) => {
         const s = q.state();
-        return { machine: m.spec.name, port, queue: s.index, name: queueName(nic.model.maxPairs, s.index), format: 'split' as const, size: s.size, enabled: s.enabled };
+        return { machine: m.spec.name, port, queue: s.index, name: queueName(virtio?.net.maxPairs ?? 1, s.index), format: 'split' as const, size: s.size, enabled: s.enabled };
       }),
     ),
   );
@@ -55,10 +55,10 @@ export function ringView(world: World, ref: RingRef) {
   const sides = machine === undefined ? undefined : queueOf(machine, ref.port, ref.queue);
   if (machine === undefined || sides === undefined) return undefined;
   const { device: d, driver, netdev } = sides;
-  const nic = machine.nics.get(ref.port)!;
+  const virtio = machine.nics.get(ref.port)?.virtio;
   const { ram } = machine.platform;
   const inRam = d.enabled && d.desc + 16 * d.size <= ram.size && d.driver + 6 + 2 * d.size <= ram.size && d.device + 6 + 8 * d.size <= ram.size;
-  const name = queueName(nic.model.maxPairs, ref.queue);
+  const name = queueName(virtio?.net.maxPairs ?? 1, ref.queue);
   const availIdx = inRam ? VirtqAvail.idx.get(ram, d.driver) : 0;
   const usedIdx = inRam ? VirtqUsed.idx.get(ram, d.device) : 0;
   const availFlags = inRam ? VirtqAvail.flags.get(ram, d.driver) : 0;

@@ -43,7 +43,7 @@ function nicView(machine: Machine, port: string, nic: Nic, cables: readonly Cabl
   return {
     port,
     model: nic.spec.model,
-    mac: formatMac(nic.model.filter.mac),
+    mac: formatMac(nic.model.mac),
     pci: pciAddress(nic),
     ifname: dev?.name,
     netns: dev === undefined ? '' : netnsName(machine, dev.net),

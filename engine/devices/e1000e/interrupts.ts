@@ -1,0 +1,149 @@
+// Interrupts of the 82574L: causes, masks, vectors per cause, moderation (82574L datasheet §7.4, §10.2.4).
+import type { Instant } from '../../base/units.ts';
+import { CTRL_EXT, E1000, ICR, ICR_OTHER_CAUSES, ITR_UNIT, IVAR } from '../../pci/e1000e_regs.ts';
+import type { Actor, Sim } from '../../sim/sim.ts';
+import type { TracePoint, TraceScope } from '../../trace/trace.ts';
+import type { Msix } from '../msix.ts';
+import type { RegisterFile } from './register_file.ts';
+import { E1000eInterrupt } from './trace.ts';
+
+export const VECTORS = 5;
+/** Causes that have a vector of their own, with their place in IVAR. */
+const VECTORED: readonly (readonly [number, number])[] = [
+  [ICR.RXQ0, IVAR.RXQ0_SHIFT],
+  [ICR.RXQ1, IVAR.RXQ1_SHIFT],
+  [ICR.TXQ0, IVAR.TXQ0_SHIFT],
+  [ICR.TXQ1, IVAR.TXQ1_SHIFT],
+  [ICR.OTHER, IVAR.OTHER_SHIFT],
+];
+/** Slot of the one moderation timer that counts without MSI-X. */
+const MSI = VECTORS;
+
+/** Where a message without MSI-X goes. */
+export interface MsiTarget {
+  /** False while MSI is off. */
+  sendMsi(): boolean;
+}
+
+export class E1000eInterrupts implements Actor {
+  /** Messages sent, by vector; the last is MSI's. */
+  readonly sent = new Float64Array(VECTORS + 1);
+  /** Until when a vector keeps still (EITR), and whether it owes a message then. */
+  private readonly quietUntil = new Float64Array(VECTORS + 1);
+  private readonly owed = new Uint8Array(VECTORS + 1);
+  /** Causes whose message was sent and that were not cleared since. */
+  private signalled = 0;
+  private readonly tp: TracePoint;
+
+  constructor(
+    private readonly name: string,
+    private readonly regs: RegisterFile,
+    private readonly msix: Msix,
+    private readonly msi: MsiTarget,
+    private readonly sim: Sim,
+    scope: TraceScope,
+  ) {
+    this.tp = scope.point(E1000eInterrupt);
+  }
+
+  reset(): void {
+    this.signalled = 0;
+    this.quietUntil.fill(0);
+    this.owed.fill(0);
+  }
+
+  /** Events of the device, or software through ICS. */
+  raise(causes: number): void {
+    const other = (causes & ICR_OTHER_CAUSES) !== 0 ? ICR.OTHER : 0;
+    this.regs.set(E1000.ICR, (this.regs.get(E1000.ICR) | causes | other) >>> 0);
+    this.update();
+  }
+
+  /** §10.2.4.1: reading clears everything when nothing is unmasked, or when an interrupt is asserted. */
+  readIcr(): number {
+    const { regs } = this;
+    const value = regs.get(E1000.ICR);
+    const asserted = (value & ICR.INT_ASSERTED) !== 0;
+    if (asserted && (regs.get(E1000.CTRL_EXT) & CTRL_EXT.IAME) !== 0) regs.set(E1000.IMS, (regs.get(E1000.IMS) & ~regs.get(E1000.IAM)) >>> 0);
+    if (asserted || regs.get(E1000.IMS) === 0) regs.set(E1000.ICR, 0);
+    this.update();
+    return value;
+  }
+
+  /** Software writes ICR (ones clear causes), ICS (ones set them), IMS (ones unmask) or IMC (ones mask). False for any other register. */
+  write(offset: number, bits: number): boolean {
+    const { regs } = this;
+    switch (offset) {
+      case E1000.ICS:
+        this.raise(bits);
+        return true;
+      case E1000.ICR:
+        regs.set(E1000.ICR, (regs.get(E1000.ICR) & ~bits) >>> 0);
+        break;
+      case E1000.IMS:
+        regs.set(E1000.IMS, (regs.get(E1000.IMS) | bits) >>> 0);
+        break;
+      case E1000.IMC:
+        regs.set(E1000.IMS, (regs.get(E1000.IMS) & ~bits) >>> 0);
+        break;
+      default:
+        return false;
+    }
+    this.update();
+    return true;
+  }
+
+  onEvent(vector: number): void {
+    if (this.owed[vector] === 0) return;
+    this.owed[vector] = 0;
+    this.send(vector);
+  }
+
+  /** Follows ICR and IMS: INT_ASSERTED, and a message for each cause that is newly pending. */
+  private update(): void {
+    const { regs } = this;
+    const pending = regs.get(E1000.ICR) & regs.get(E1000.IMS) & ~ICR.INT_ASSERTED;
+    regs.set(E1000.ICR, ((regs.get(E1000.ICR) & ~ICR.INT_ASSERTED) | (pending !== 0 ? ICR.INT_ASSERTED : 0)) >>> 0);
+    this.signalled &= pending;
+    const fresh = pending & ~this.signalled;
+    if (fresh === 0) return;
+    this.signalled |= fresh;
+    if (this.msix.enabled) {
+      for (const [cause, shift] of VECTORED) if ((fresh & cause) !== 0) this.notify(cause, shift);
+    } else this.moderate(MSI, regs.get(E1000.ITR));
+  }
+
+  private notify(cause: number, shift: number): void {
+    const { regs } = this;
+    const allocation = regs.get(E1000.IVAR) >>> shift;
+    if ((allocation & IVAR.VALID) !== 0) {
+      const vector = allocation & IVAR.VECTOR;
+      if (vector < VECTORS) this.moderate(vector, regs.get(E1000.EITR + 4 * vector));
+    }
+    // §7.4.5: causes in EIAC clear themselves with the message; EIAME masks what IAM names
+    const auto = regs.get(E1000.CTRL_EXT);
+    if ((auto & CTRL_EXT.EIAME) !== 0) regs.set(E1000.IMS, (regs.get(E1000.IMS) & ~(regs.get(E1000.IAM) & cause)) >>> 0);
+    const clear = regs.get(E1000.EIAC) & cause;
+    if (clear === 0) return;
+    regs.set(E1000.ICR, (regs.get(E1000.ICR) & ~clear) >>> 0);
+    this.signalled &= ~clear;
+    if ((auto & CTRL_EXT.IAME) === 0) regs.set(E1000.IMS, (regs.get(E1000.IMS) & ~clear) >>> 0);
+  }
+
+  /** A message now, or when the vector's interval is over. */
+  private moderate(vector: number, interval: number): void {
+    if (this.owed[vector] !== 0) return;
+    if (this.sim.now >= this.quietUntil[vector]) this.send(vector, interval);
+    else {
+      this.owed[vector] = 1;
+      this.sim.at(this.quietUntil[vector] as Instant, this, vector);
+    }
+  }
+
+  private send(vector: number, interval = this.regs.get(vector === MSI ? E1000.ITR : E1000.EITR + 4 * vector)): void {
+    this.quietUntil[vector] = this.sim.now + interval * ITR_UNIT;
+    const went = vector === MSI ? this.msi.sendMsi() : this.msix.notify(vector);
+    if (went) this.sent[vector]++;
+    if (this.tp.enabled) this.tp.emit(this.name, this.regs.get(E1000.ICR), vector === MSI ? -1 : vector);
+  }
+}
