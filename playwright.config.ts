@@ -17,7 +17,10 @@ export default defineConfig<DoorOptions>({
   use: {
     viewport: { width: 1440, height: 900 },
     colorScheme: 'light',
-    launchOptions: { args: [...CHROMIUM_SWITCHES, ...(asRoot ? ['--no-sandbox'] : [])], ...(chromium === undefined ? {} : { executablePath: chromium }) },
+    launchOptions: {
+      args: [...CHROMIUM_SWITCHES, ...(asRoot ? ['--no-sandbox'] : [])],
+      ...(chromium === undefined ? {} : { executablePath: chromium }),
+    },
   },
   projects: [
     { name: 'browser', use: { door: 'browser' } },

@@ -15,7 +15,10 @@ async function drag(w: Workbench, from: string, to: string): Promise<void> {
   await w.page.mouse.up();
 }
 
-test('two machines dragged in and connected by dragging ping each other; saved and opened, the run is the same', async ({ workbench: w, home }) => {
+test('two machines dragged in and connected by dragging ping each other; saved and opened, the run is the same', async ({
+  workbench: w,
+  home,
+}) => {
   await w.get('dock-tab-labs').click();
   await w.get('lab-new').click();
   await expect(w.machine('h1')).toHaveCount(0);
@@ -23,7 +26,10 @@ test('two machines dragged in and connected by dragging ping each other; saved a
   await w.get('dock-tab-parts').click();
   const canvas = await w.get('canvas').boundingBox();
   if (canvas === null) throw new Error('the canvas is not on the screen');
-  for (const [name, x] of [['h1', 60], ['h2', canvas.width - 320]] as const) {
+  for (const [name, x] of [
+    ['h1', 60],
+    ['h2', canvas.width - 320],
+  ] as const) {
     await w.get('part-machine-1').dragTo(w.get('canvas'), { targetPosition: { x, y: 90 } });
     await expect(w.machine(name)).toBeVisible();
   }

@@ -44,9 +44,16 @@ export function launchElectron(home: string, lab: string | undefined): Promise<E
 }
 
 /** `ringscope serve`; answers its page's address. */
-export async function launchServer(home: string, lab: string | undefined): Promise<{ readonly server: ChildProcess; readonly url: string }> {
+export async function launchServer(
+  home: string,
+  lab: string | undefined,
+): Promise<{ readonly server: ChildProcess; readonly url: string }> {
   const args = [join(root, 'bin/ringscope'), 'serve', ...(lab === undefined ? [] : [lab])];
-  const server = spawn(process.execPath, args, { cwd: root, env: { ...environment(), HOME: home, USERPROFILE: home }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const server = spawn(process.execPath, args, {
+    cwd: root,
+    env: { ...environment(), HOME: home, USERPROFILE: home },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let said = '';
   const url = await new Promise<string>((ready, failed) => {
     server.once('exit', (code) => failed(new Error(`ringscope serve ended with status ${code}: ${said}`)));
@@ -115,10 +122,11 @@ export const test = base.extend<Fixtures & DoorOptions, WorkerFixtures>({
   app: async ({ door, home, lab }, use) => {
     if (door === 'browser') return use(undefined);
     const app = await launchElectron(home, lab);
-    await use(app);
     const child = app.process();
+    await use(app);
     // an app that does not close in time is ended by its process id
-    await Promise.race([app.close(), new Promise((late) => setTimeout(late, 8_000))]);
+    const late = new Promise((pass) => setTimeout(pass, 8_000).unref());
+    if (child.exitCode === null) await Promise.race([app.close(), late]);
     return end(child);
   },
   page: async ({ door, app, home, lab, sharedBrowser }, use, info) => {
@@ -126,7 +134,8 @@ export const test = base.extend<Fixtures & DoorOptions, WorkerFixtures>({
     const watched = async (page: Page): Promise<void> => {
       page.on('pageerror', (e) => errors.push(e.stack ?? e.message));
       await use(page);
-      if (info.status !== info.expectedStatus && !page.isClosed()) await info.attach('window', { body: await page.screenshot(), contentType: 'image/png' });
+      if (info.status !== info.expectedStatus && !page.isClosed())
+        await info.attach('window', { body: await page.screenshot(), contentType: 'image/png' });
     };
     if (app === undefined) await throughBrowser(await sharedBrowser(), home, lab, watched);
     else await throughElectron(app, watched);

@@ -26,10 +26,17 @@ test('a recording replays to the same hash and an export is read by tshark', asy
   await expect(w.toast(/^Wrote [1-9]\d* packets to /)).toBeVisible();
   expect(existsSync(file)).toBe(true);
 
-  const tshark = spawnSync('tshark', ['-r', file, '-T', 'fields', '-e', 'frame.interface_name', '-e', 'frame.time_relative', '-e', 'icmp.type'], { encoding: 'utf8' });
+  const tshark = spawnSync(
+    'tshark',
+    ['-r', file, '-T', 'fields', '-e', 'frame.interface_name', '-e', 'frame.time_relative', '-e', 'icmp.type'],
+    { encoding: 'utf8' },
+  );
   test.skip(tshark.error !== undefined, 'tshark is not installed');
   expect(tshark.status).toBe(0);
-  const rows = tshark.stdout.trim().split('\n').map((l) => l.split('\t'));
+  const rows = tshark.stdout
+    .trim()
+    .split('\n')
+    .map((l) => l.split('\t'));
   const times = rows.map((r) => Number(r[1]));
   expect(times).toEqual(times.toSorted((a, b) => a - b));
   expect(rows.filter((r) => r[2] === '8').length).toBeGreaterThanOrEqual(2);

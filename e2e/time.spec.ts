@@ -26,7 +26,7 @@ test('pause, step, step back, run on: the ring shows the state of each event', a
   await w.get('bar-step-back').click();
   await expect(w.get('bar-event')).toHaveText(`${(at - 1).toLocaleString('en')} of ${at.toLocaleString('en')}`);
   await expect.poll(look).toBe(states.get(at - 1));
-  expect(await w.time() <= time).toBe(true);
+  expect((await w.time()) <= time).toBe(true);
 
   // forward again: the same event at the same time shows the same ring
   await w.get('bar-step').click();

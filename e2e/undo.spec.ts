@@ -4,6 +4,9 @@ import { expect, test } from './door.ts';
 test('undoing the deletion of a machine brings back its counters and rings', async ({ workbench: w }) => {
   await w.terminal('h2');
   await w.run('ping -c 2 10.0.0.1');
+  // nothing may come in while it is looked at
+  await w.pause();
+  await w.terminal('h2');
   await w.run('clear');
   const counters = (screen: string): string | undefined => /eth0:.*/.exec(screen)?.[0];
   const before = counters(await w.run('cat /proc/net/dev'));
@@ -27,5 +30,7 @@ test('undoing the deletion of a machine brings back its counters and rings', asy
   await w.page.locator('.term-box:not([hidden]) .xterm-screen').click();
   await w.sees(/root@h2:~#\s*$/);
   expect(counters(await w.run('cat /proc/net/dev'))).toBe(before);
+  await w.get('bar-run').click();
+  await w.terminal('h2');
   expect(await w.run('ping -c 1 10.0.0.1')).toContain('1 received, 0% packet loss');
 });

@@ -27,7 +27,9 @@ export class Workbench {
   /** The text of the terminal shown. */
   screen(): Promise<string> {
     return this.page.evaluate(() =>
-      [...document.querySelectorAll('.term-box:not([hidden]) .xterm-rows > div')].map((row) => (row.textContent ?? '').replaceAll('\u00a0', ' ').trimEnd()).join('\n'),
+      [...document.querySelectorAll('.term-box:not([hidden]) .xterm-rows > div')]
+        .map((row) => (row.textContent ?? '').replaceAll('\u00a0', ' ').trimEnd())
+        .join('\n'),
     );
   }
   async sees(pattern: RegExp, timeout = 20_000): Promise<void> {
@@ -46,7 +48,10 @@ export class Workbench {
   /** Brings the terminal of a machine to the front, by its tab or as a new one from the menu. */
   async terminal(machine: string): Promise<void> {
     await this.get('dock-tab-terminals').click();
-    const tab = this.page.getByRole('tab', { name: machine, exact: true });
+    const tab = this.page
+      .locator('.term-tab')
+      .filter({ hasText: new RegExp(`^${machine}$`) })
+      .last();
     if ((await tab.count()) > 0) await tab.click();
     else {
       await this.get('term-new').click();
@@ -118,14 +123,17 @@ export class Workbench {
             else reject(new Error(m.error));
             return true;
           };
-          const bridge = (window as unknown as { ringscope?: { send(m: unknown): void; onMessage(l: (m: never) => void): () => void } }).ringscope;
+          const bridge = (window as unknown as { ringscope?: { send(m: unknown): void; onMessage(l: (m: never) => void): () => void } })
+            .ringscope;
           const request = { t: 'req', id, name, params };
           if (bridge !== undefined) {
             const stop = bridge.onMessage((m) => take(m) && stop());
             bridge.send(request);
             return;
           }
-          const socket = new WebSocket(`${location.origin.replace('http', 'ws')}/ws?token=${sessionStorage.getItem('ringscope.token') ?? ''}`);
+          const socket = new WebSocket(
+            `${location.origin.replace('http', 'ws')}/ws?token=${sessionStorage.getItem('ringscope.token') ?? ''}`,
+          );
           socket.addEventListener('open', () => socket.send(JSON.stringify(request)));
           socket.addEventListener('message', (e: MessageEvent<string>) => take(JSON.parse(e.data) as never) && socket.close());
           socket.addEventListener('error', () => reject(new Error('the WebSocket was refused')));

@@ -114,5 +114,13 @@ export const Menu = {
   getApplicationMenu: () => Menu.current,
 };
 
+/** Addresses that would have opened in the person's browser. */
+export const shell = {
+  opened: [],
+  openExternal: async (url) => {
+    shell.opened.push(url);
+  },
+};
+
 export const app = new App();
 for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, () => app.exit(0));

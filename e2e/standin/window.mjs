@@ -55,7 +55,8 @@ class WebContents extends EventEmitter {
   }
   fromPage(text) {
     const m = JSON.parse(text);
-    if (m.t === 'ipc') ipcMain.emit(m.channel, { sender: this, ports: [] }, ...m.args);
+    if (m.t === 'close') BrowserWindow.fromWebContents(this)?.close();
+    else if (m.t === 'ipc') ipcMain.emit(m.channel, { sender: this, ports: [] }, ...m.args);
     else this.ports.get(m.id)?.peer.arrive(m.data);
   }
   /** The page's document is gone, and its ends of all channels with it. */
@@ -86,7 +87,10 @@ class WebContents extends EventEmitter {
     await page.send('Page.enable');
     await page.send('Runtime.addBinding', { name: BINDING, executionContextName: ISOLATED });
     await page.send('Page.addScriptToEvaluateOnNewDocument', { source: mainWorldSource });
-    await page.send('Page.addScriptToEvaluateOnNewDocument', { source: isolatedWorldSource(readFileSync(preload, 'utf8')), worldName: ISOLATED });
+    await page.send('Page.addScriptToEvaluateOnNewDocument', {
+      source: isolatedWorldSource(readFileSync(preload, 'utf8')),
+      worldName: ISOLATED,
+    });
     await page.send('Fetch.enable', { patterns: [{ urlPattern: '*', resourceType: 'Document' }] });
     await permissions.apply(chromium, this);
   }

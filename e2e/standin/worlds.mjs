@@ -74,6 +74,7 @@ function preloadWorld(bridge, toMain) {
     for (const l of [...ofChannel(m.channel)]) l(event, ...m.args);
     return undefined;
   };
+  window.addEventListener('standin:close', () => toMain({ t: 'close' }));
   const ipcRenderer = {
     on: (channel, listener) => (ofChannel(channel).push(listener), ipcRenderer),
     once: (channel, listener) => {
@@ -93,7 +94,9 @@ function preloadWorld(bridge, toMain) {
 }
 
 /** For the main world, before any script of the page. */
-export const mainWorldSource = `(${bridgeEnd})('standin:main', 'standin:isolated');`;
+export const mainWorldSource = `(${bridgeEnd})('standin:main', 'standin:isolated');
+// Electron lets a page close its own window; Chromium does not
+window.close = () => window.dispatchEvent(new CustomEvent('standin:close'));`;
 
 /** For the isolated world: the module, a sandboxed `require`, then the preload script as it was built. */
 export function isolatedWorldSource(preload) {
