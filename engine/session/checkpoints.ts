@@ -6,34 +6,29 @@ const KEPT = 24;
 const FIRST_INTERVAL = 2_000;
 
 export class Checkpoints {
-  private readonly list: World[];
+  private readonly list: World[] = [];
   private interval = FIRST_INTERVAL;
-
-  constructor(initial: World) {
-    this.list = [initial];
-  }
 
   /** Takes a checkpoint when the last one is far enough behind. */
   offer(world: World): void {
     const at = world.sim.executed;
-    if (at - this.list[this.list.length - 1].sim.executed < this.interval) return;
+    if (at - (this.list.at(-1)?.sim.executed ?? 0) < this.interval) return;
     this.list.push(world.fork());
     if (this.list.length > KEPT) this.thin();
   }
 
-  /** The latest checkpoint at or before `event`. */
-  before(event: number): World {
-    for (let i = this.list.length - 1; i > 0; i--) if (this.list[i].sim.executed <= event) return this.list[i];
-    return this.list[0];
+  /** The latest checkpoint at or before `event`; undefined: start from the lab. */
+  before(event: number): World | undefined {
+    return this.list.findLast((w) => w.sim.executed <= event);
   }
 
   /** Drops those after `event`. */
   forget(event: number): void {
-    while (this.list.length > 1 && this.list[this.list.length - 1].sim.executed > event) this.list.pop();
+    while ((this.list.at(-1)?.sim.executed ?? 0) > event) this.list.pop();
   }
 
   private thin(): void {
-    for (let i = this.list.length - 2; i > 0; i -= 2) this.list.splice(i, 1);
+    for (let i = this.list.length - 2; i >= 0; i -= 2) this.list.splice(i, 1);
     this.interval *= 2;
   }
 }

@@ -41,7 +41,9 @@ export class Session {
   private observed: Observed;
   private capturing = false;
   private listener: SessionListener | undefined;
-  private readonly checkpoints: Checkpoints;
+  private readonly checkpoints = new Checkpoints();
+  /** Keep checkpoints while running, so that going back is quick. Without them it re-executes from the start. */
+  rewindable = true;
 
   constructor(
     readonly lab: LabSpec,
@@ -49,7 +51,6 @@ export class Session {
   ) {
     this.world = new World(lab);
     this.log = [...log];
-    this.checkpoints = new Checkpoints(this.world.fork());
     this.world.drain();
   }
 
@@ -127,7 +128,7 @@ export class Session {
       this.advance();
       if (replaying && sim.executed === this.lastEvent) this.discard();
       if (sim.attention.raised && !replaying) return this.stop('attention');
-      if (!replaying) this.checkpoints.offer(this.world);
+      if (!replaying) this.keep();
     }
   }
 
@@ -147,7 +148,7 @@ export class Session {
     const target = Math.max(0, Math.min(event, this.lastEvent));
     if (target < this.event) {
       const left = this.world;
-      this.world = this.checkpoints.before(target).fork();
+      this.world = this.checkpoints.before(target)?.fork() ?? new World(this.lab);
       this.world.trace.observe(this.observed);
       this.world.capture(this.capturing);
       for (const m of this.world.machines.values()) m.kernel.trace.sync();
@@ -202,8 +203,12 @@ export class Session {
     else {
       this.lastEvent = this.event;
       this.flush();
-      this.checkpoints.offer(this.world);
+      this.keep();
     }
+  }
+
+  private keep(): void {
+    if (this.rewindable) this.checkpoints.offer(this.world);
   }
 
   private stop<T>(why: T): T {

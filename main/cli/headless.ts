@@ -42,7 +42,10 @@ export interface Headless {
 
 /** Makes the world, starts captures and recordings, runs the machines' setup scripts. */
 export async function startHeadless(lab: LabSpec, options: RunOptions): Promise<Headless> {
-  const runtime = new Runtime(new Session(lab));
+  const session = new Session(lab);
+  // nobody rewinds a run without a window
+  session.rewindable = false;
+  const runtime = new Runtime(session);
   const finish = await startCaptures(runtime, lab, options);
   runtime.session.boot();
   const out = fdSink(1);

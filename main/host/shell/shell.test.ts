@@ -43,6 +43,13 @@ describe('the language', () => {
     expect(await sh('tcpdump -i eth0')).toMatchObject({ status: 127, err: 'ringscope: tcpdump: this command is not modelled\n' });
   });
 
+  test('a ping of 70,000 bytes is sent by nobody: its statistics say so', async () => {
+    expect(await sh('ping -c 1 -s 70000 10.0.0.2')).toMatchObject({
+      status: 1,
+      out: 'PING 10.0.0.2 (10.0.0.2) 70000(70028) bytes of data.\n\n--- 10.0.0.2 ping statistics ---\n1 packets transmitted, 0 received, 100% packet loss, time 0ms\n\n',
+    });
+  });
+
   test('a syntax error does not take the lines before it away', async () => {
     const r = await sh('echo one\nif then\necho two\n');
     expect(r.out).toContain('one\n');
