@@ -9,6 +9,7 @@ const asRoot = process.getuid?.() === 0;
 
 export default defineConfig<DoorOptions>({
   testDir: 'e2e',
+  testIgnore: process.env['RINGSCOPE_SCREENSHOTS'] === undefined ? ['screenshots.spec.ts'] : [],
   timeout: 60_000,
   expect: { timeout: 15_000 },
   workers: 1,
