@@ -21,7 +21,6 @@ export interface SockAddrIn6 {
   readonly addr: IpBytes;
   readonly port: number;
   readonly scope_id: number;
-  readonly flowinfo?: number;
 }
 export interface SockAddrLl {
   readonly family: 17;

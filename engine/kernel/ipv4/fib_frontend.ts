@@ -106,9 +106,6 @@ export class Fib {
   inet_addr_type(net: Net, addr: number): number {
     return this.__inet_dev_addr_type(net, undefined, addr);
   }
-  inet_dev_addr_type(net: Net, dev: NetDevice, addr: number): number {
-    return this.__inet_dev_addr_type(net, dev, addr);
-  }
 
   __inet_dev_addr_type(net: Net, dev: NetDevice | undefined, addr: number): number {
     if (addr === 0 || addr === 0xffffffff || addr >>> 24 === 0) return RTN.BROADCAST;

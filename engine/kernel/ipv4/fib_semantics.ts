@@ -5,7 +5,7 @@ import { IFF, type NetDevice } from '../net_device.ts';
 import type { Net } from '../net_namespace.ts';
 import { RTN, RTNH_F, RT_SCOPE } from '../rtnl_records.ts';
 import { NL_OK, type NlResult } from '../rtnetlink.ts';
-import { FIB_PROPS, FibInfo, FibNh, FibResult, Flow4, sameMetrics } from './fib_table.ts';
+import { FIB_PROPS, FibInfo, FibNh, FibResult, Flow4 } from './fib_table.ts';
 import { ipv4Net } from './ipv4_net.ts';
 
 /** A route as asked for (Linux: struct fib_config). */
@@ -235,9 +235,5 @@ export class FibSemantics {
       ret++;
     }
     return ret;
-  }
-
-  sameMetrics(a: FibInfo, b: FibInfo): boolean {
-    return sameMetrics(a.metrics, b.metrics);
   }
 }

@@ -118,12 +118,4 @@ export class InetCommon {
     sk.dst = rt;
     return 0;
   }
-
-  disconnect4(sk: InetSock): void {
-    sk.daddr = 0;
-    sk.dport = 0;
-    sk.connected = false;
-    sk.dst = undefined;
-    if (!sk.portBound) sk.rcv_saddr = sk.saddr = 0;
-  }
 }

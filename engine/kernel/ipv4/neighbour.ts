@@ -374,7 +374,7 @@ export class NeighCore implements Actor {
   }
 
   neigh_hh_output(n: Neighbour, skb: SkBuff): number {
-    this.kernel.skb.ram.copyFrom(__skb_push(skb, 14), n.hh, 0, 14);
+    n.hh.copyTo(0, this.kernel.skb.ram, __skb_push(skb, 14), 14);
     return this.kernel.net.xmit.dev_queue_xmit(skb);
   }
 

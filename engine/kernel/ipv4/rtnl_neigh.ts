@@ -1,7 +1,6 @@
 // rtnetlink for neighbours of both families (Linux: net/core/neighbour.c).
 import { Errno } from '../../base/errno.ts';
 import type { Kernel } from '../kernel.ts';
-import { IFF } from '../net_device.ts';
 import type { Net } from '../net_namespace.ts';
 import { AF, NLM_F, NTF, NUD, type NeighInfo, type NeighRequest, type NeighTableInfo } from '../rtnl_records.ts';
 import { NL_OK, type NlResult } from '../rtnetlink.ts';
@@ -172,25 +171,6 @@ export class RtnlNeigh {
       }
     }
     return out;
-  }
-
-  /** /proc/net/arp: entries that are no NOARP; flags 0x2 complete, 0x4 permanent, 0x8 published. */
-  procNetArp(net: Net): { addr: Uint8Array; hwType: number; flags: number; lladdr: Uint8Array; device: string }[] {
-    const tbl = this.table(AF.INET);
-    if (tbl === undefined) return [];
-    const rows = neighOrder(tbl, net)
-      .filter((n) => (n.nud_state & ~NUD.NOARP) !== 0 && (n.dev.flags & IFF.LOOPBACK) === 0)
-      .map((n) => ({
-        addr: n.addr,
-        hwType: n.dev.type,
-        flags: (n.nud_state & NUD.PERMANENT) !== 0 ? 6 : (n.nud_state & NUD_VALID) !== 0 ? 2 : 0,
-        lladdr: (n.nud_state & NUD_VALID) !== 0 ? n.ha : new Uint8Array(6),
-        device: n.dev.name,
-      }));
-    for (const p of tbl.proxies)
-      if (p.net === net)
-        rows.push({ addr: p.addr, hwType: p.dev?.type ?? 0, flags: 0xc, lladdr: new Uint8Array(6), device: p.dev?.name ?? '*' });
-    return rows;
   }
 }
 

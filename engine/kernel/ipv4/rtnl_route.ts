@@ -9,7 +9,6 @@ import {
   NLM_F,
   RTAX,
   RTM_F,
-  RTN,
   RTNH_F,
   RTPROT,
   RT_TABLE,
@@ -299,37 +298,6 @@ export class RtnlRoute {
 
   fib_nl_dumprule(net: Net): RuleInfo[] {
     return ipv4Net(net).rules.map((r) => this.fillRule(r));
-  }
-
-  /** /proc/net/route: unicast routes of the main table that have a device. */
-  procNetRoute(
-    net: Net,
-  ): { iface: string; dst: number; gw: number; flags: number; metric: number; mask: number; mtu: number; window: number; rtt: number }[] {
-    const table = ipv4Net(net).tables.get(RT_TABLE.MAIN);
-    const rows: ReturnType<RtnlRoute['procNetRoute']> = [];
-    for (const leaf of table?.leaves ?? []) {
-      for (const { info, type, plen } of leaf.aliases) {
-        if (type === RTN.BROADCAST || type === RTN.MULTICAST) continue;
-        const nh = info.nhs.at(0);
-        let flags = type === RTN.UNREACHABLE || type === RTN.PROHIBIT ? 0x200 : 0;
-        if (nh !== undefined && nh.gw !== 0) flags |= 2;
-        if (plen === 32) flags |= 4;
-        flags |= 1;
-        const advmss = info.metrics?.get(RTAX.ADVMSS);
-        rows.push({
-          iface: nh?.dev?.name ?? '*',
-          dst: leaf.key,
-          gw: nh?.gw ?? 0,
-          flags,
-          metric: info.priority,
-          mask: plenMask(plen),
-          mtu: advmss === undefined ? 0 : advmss + 40,
-          window: info.metrics?.get(RTAX.WINDOW) ?? 0,
-          rtt: (info.metrics?.get(RTAX.RTT) ?? 0) >> 3,
-        });
-      }
-    }
-    return rows;
   }
 }
 

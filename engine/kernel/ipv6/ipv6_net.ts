@@ -163,8 +163,6 @@ export class Ipv6Net {
   /** Path MTUs learnt: destination → [mtu, expires]. */
   readonly exceptions = new Map<string, { mtu: number; expires: number }>();
   readonly frags = new Map<string, FragQueue>();
-  hasRules = false;
-  idents = 0;
   icmp_ratelimit = 1000;
   readonly icmpPeers = new Map<string, { tokens: number; last: number }>();
   constructor(readonly net: Net) {}
