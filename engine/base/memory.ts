@@ -19,12 +19,16 @@ export interface Mem {
   read(at: number, into: Uint8Array, intoOffset: number, length: number): void;
   /** Copies `length` bytes of `from`, starting at `fromOffset`, in. */
   write(at: number, from: Uint8Array, fromOffset: number, length: number): void;
+  /** Copies `length` bytes to `toAt` of another memory: for headers and small frames the quickest way. */
+  copyTo(at: number, to: ByteMem, toAt: number, length: number): void;
 }
 
 export const TOO_LARGE = Number.MAX_SAFE_INTEGER + 1;
 
 /** Up to this many bytes a loop copies faster than a view can be made. */
 const SHORT = 16;
+/** The same for a loop over 32-bit words. */
+const SHORT_BY_WORDS = 256;
 
 /** `Mem` over one ArrayBuffer, addresses from 0. An access outside throws RangeError (a defect of ours: guests' addresses are checked first). */
 export class ByteMem implements Mem {
@@ -76,14 +80,17 @@ export class ByteMem implements Mem {
     if (length <= SHORT) for (let i = 0; i < length; i++) into[intoOffset + i] = this.bytes[at + i];
     else into.set(this.bytes.subarray(at, at + length), intoOffset);
   }
-  /** The same between two memories, a word at a time: the quickest for a header. */
-  copyFrom(at: number, from: ByteMem, fromAt: number, length: number): void {
-    let i = 0;
-    for (; i + 4 <= length; i += 4) this.view.setUint32(at + i, from.view.getUint32(fromAt + i));
-    for (; i < length; i++) this.bytes[at + i] = from.bytes[fromAt + i];
-  }
   write(at: number, from: Uint8Array, fromOffset: number, length: number): void {
     if (length <= SHORT) for (let i = 0; i < length; i++) this.bytes[at + i] = from[fromOffset + i];
     else this.bytes.set(length === from.length ? from : from.subarray(fromOffset, fromOffset + length), at);
+  }
+  copyTo(at: number, to: ByteMem, toAt: number, length: number): void {
+    if (length > SHORT_BY_WORDS) {
+      to.bytes.set(this.bytes.subarray(at, at + length), toAt);
+      return;
+    }
+    let i = 0;
+    for (; i + 4 <= length; i += 4) to.view.setUint32(toAt + i, this.view.getUint32(at + i));
+    for (; i < length; i++) to.bytes[toAt + i] = this.bytes[at + i];
   }
 }

@@ -1,4 +1,5 @@
 // Control queue of virtio-net: receive modes, MAC and VLAN filtering, announce, queue pairs, receive offloads (virtio-v1.2 §5.1.6.5).
+import { ByteMem } from '../base/memory.ts';
 import { ops } from '../base/ops.ts';
 import { ETH_ALEN } from '../wire/headers.ts';
 import type { DmaPort } from '../platform/bus.ts';
@@ -73,7 +74,7 @@ export class NetControl {
       let ok = false;
       if (c.outBytes <= MAX_COMMAND) {
         const bytes = new Uint8Array(c.outBytes);
-        gather(mem, c, 0, bytes, c.outBytes);
+        gather(mem, c, 0, new ByteMem(bytes), 0, c.outBytes);
         ok = execute(this, bytes[VirtioNetCtrl.class.offset], bytes[VirtioNetCtrl.command.offset], bytes.subarray(VirtioNetCtrl.$size));
       }
       scratch.ack[0] = ok ? VIRTIO_NET_OK : VIRTIO_NET_ERR;

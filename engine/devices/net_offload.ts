@@ -1,5 +1,6 @@
 // What the device does to packets for the driver: completes checksums, cuts large packets into wire frames, verifies on receive.
-import { csumBytes, csumFold } from '../wire/checksum.ts';
+import { ByteMem, type Mem } from '../base/memory.ts';
+import { csumBytes, csumFold, csumPartial } from '../wire/checksum.ts';
 import { ETH_HLEN, IP_MF, IpHdr, IPPROTO, Ipv6Hdr, TcpHdr, UdpHdr } from '../wire/headers.ts';
 import { VIRTIO_NET_HDR_GSO } from '../virtio/net.ts';
 import { be16, be32, FrameLayout, parseFrame, setBe16, setBe32 } from './net_flow.ts';
@@ -15,11 +16,11 @@ export class OffloadRequest {
 }
 
 /** virtio-v1.2 §5.1.6.2: sums from csum_start to the end, over the pseudo-header sum that the driver left in the field. False: outside the packet. */
-export function completeChecksum(b: Uint8Array, start: number, offset: number): boolean {
+export function completeChecksum(mem: Mem, packet: number, length: number, start: number, offset: number): boolean {
   const at = start + offset;
-  if (start >= b.length || at + 2 > b.length) return false;
+  if (start >= length || at + 2 > length) return false;
   // RFC 768: a computed 0 is sent as all ones; for TCP both mean the same
-  setBe16(b, at, csumFold(csumBytes(b, start, b.length - start)) || 0xffff);
+  mem.setU16be(packet + at, csumFold(csumPartial(mem, packet + start, length - start)) || 0xffff);
   return true;
 }
 
@@ -41,7 +42,7 @@ export function segment(b: Uint8Array, r: OffloadRequest): Uint8Array[] | string
     }
     case VIRTIO_NET_HDR_GSO.UDP:
       if (f.protocol !== IPPROTO.UDP) return 'gso_type says UDP, the packet is not';
-      if (r.needsCsum && !completeChecksum(b, r.csumStart, r.csumOffset)) return 'checksum field outside the packet';
+      if (r.needsCsum && !completeChecksum(new ByteMem(b), 0, b.length, r.csumStart, r.csumOffset)) return 'checksum field outside the packet';
       return f.ip === 4 ? fragmentUdp4(b, f, r.gsoSize) : fragmentUdp6(b, f, r.gsoSize);
     default:
       return `unknown gso_type ${r.gsoType}`;

@@ -131,7 +131,7 @@ export class NetRx implements Actor {
           this.drop(q.index, frame, 'rx_too_large');
           return false;
         }
-        scatter(this.mem, c, 0, scratch.hdr.bytes, 0, HDR);
+        this.writeHeader(c);
         countLow = addressOf(c, VirtioNetHdr.num_buffers.offset);
         countHigh = addressOf(c, VirtioNetHdr.num_buffers.offset + 1);
         first = addressOf(c, c.inBytes > HDR ? HDR : HDR - 1);
@@ -150,6 +150,12 @@ export class NetRx implements Actor {
     for (let i = 0; i < buffers; i++) q.push(scratch.heads[i], scratch.lengths[i]);
     if (this.tpRx.enabled) this.tpRx.emit(this.nic.name, q.index, scratch.heads[0], first, frame.id, bytes.length, buffers);
     return true;
+  }
+
+  /** In place, or scattered when the driver's buffers are smaller than the header. */
+  private writeHeader(c: VirtqChain): void {
+    if (c.len[c.out] < HDR) scatter(this.mem, c, 0, scratch.hdr.bytes, 0, HDR);
+    else for (let i = 0; i < HDR; i += 4) this.mem.setU32(c.addr[c.out] + i, scratch.hdr.u32(i));
   }
 
   /** Pops a buffer; when there is none asks to be told of new ones, and looks once more (virtio-v1.2 §2.7.10). */

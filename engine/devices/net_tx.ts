@@ -8,7 +8,7 @@ import type { TracePoint, TraceScope } from '../trace/trace.ts';
 import { txQueue, VIRTIO_NET_HDR_F, VIRTIO_NET_HDR_GSO, VirtioNetHdr } from '../virtio/net.ts';
 import type { NicContext } from './net_context.ts';
 import { flowHash, FrameLayout, parseFrame } from './net_flow.ts';
-import { allocFrame } from './frame_alloc.ts';
+import { allocFrame, newest } from './frame_alloc.ts';
 import { completeChecksum, MIN_PACKET, OffloadRequest, segment } from './net_offload.ts';
 import { NicDrop, NicTx } from './trace.ts';
 import { breakQueue } from './virtio_device.ts';
@@ -103,7 +103,7 @@ export class NetTx implements Actor {
     }
     const length = c.outBytes - HDR;
     const bytes = allocFrame(length);
-    gather(this.mem, c, HDR, bytes, length);
+    gather(this.mem, c, HDR, newest.mem, newest.at, length);
     const free = this.put(bytes, length, pair, c);
     q.push(c.head, 0);
     nic.transport.flush(q);
@@ -122,7 +122,7 @@ export class NetTx implements Actor {
       frames = segment(bytes, r);
       counters.tx_gso++;
     } else if (r.needsCsum) {
-      frames = completeChecksum(bytes, r.csumStart, r.csumOffset) ? [bytes] : 'checksum field outside the packet';
+      frames = completeChecksum(newest.mem, newest.at, length, r.csumStart, r.csumOffset) ? [bytes] : 'checksum field outside the packet';
       counters.tx_csum++;
     } else frames = [bytes];
     if (typeof frames === 'string') {
@@ -149,7 +149,7 @@ export class NetTx implements Actor {
   private readRequest(c: VirtqChain): OffloadRequest {
     const r = scratch.request;
     const whole = c.len[0] >= HDR;
-    if (!whole) gather(this.mem, c, 0, scratch.hdr.bytes, HDR);
+    if (!whole) gather(this.mem, c, 0, scratch.hdr, 0, HDR);
     const mem: Mem = whole ? this.mem : scratch.hdr;
     const at = whole ? c.addr[0] : 0;
     const gso = VirtioNetHdr.gso_type.get(mem, at);
@@ -173,8 +173,8 @@ export class NetTx implements Actor {
   }
 }
 
-/** Copies `length` readable bytes of the chain, from `offset` on. */
-export function gather(mem: DmaPort, c: VirtqChain, offset: number, into: Uint8Array, length: number): void {
+/** Copies `length` readable bytes of the chain, from `offset` on, to `at` of `into`. */
+export function gather(mem: DmaPort, c: VirtqChain, offset: number, into: ByteMem, at: number, length: number): void {
   let skip = offset;
   let done = 0;
   for (let i = 0; done < length; i++) {
@@ -184,7 +184,7 @@ export function gather(mem: DmaPort, c: VirtqChain, offset: number, into: Uint8A
       continue;
     }
     const n = Math.min(len - skip, length - done);
-    mem.read(c.addr[i] + skip, into, done, n);
+    mem.copyTo(c.addr[i] + skip, into, at + done, n);
     done += n;
     skip = 0;
   }

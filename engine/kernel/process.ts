@@ -32,6 +32,8 @@ export const SIG = { INT: 2, QUIT: 3, KILL: 9, PIPE: 13, ALRM: 14, TERM: 15, USR
 /** Base of every program's process. Subclasses implement `main` and, if they wait, `onEvent`. */
 export abstract class Process implements Actor {
   pid = 0;
+  /** Linux: task_struct.comm, 15 characters of the program's name. */
+  readonly comm: string;
   /** 'ping-312', made when first needed. */
   label = '';
   cpu = 0;
@@ -51,7 +53,9 @@ export abstract class Process implements Actor {
     readonly kernel: Kernel,
     readonly net: Net,
     readonly argv: readonly string[],
-  ) {}
+  ) {
+    this.comm = (argv[0] ?? '').replace(/^.*\//, '').slice(0, 15);
+  }
 
   /** Runs at spawn, in task context. Call `exit` when done, or schedule something and return. */
   abstract main(): void;

@@ -244,6 +244,5 @@ export class Processes implements Actor {
 
 const OP_START = 4;
 
-/** Linux: task_struct.comm, 15 characters of the program's name. */
-export const comm = (process: Process): string => (process.argv[0] ?? '').replace(/^.*\//, '').slice(0, 15);
+export const comm = (process: Process): string => process.comm;
 const label = (process: Process): string => (process.label ||= `${comm(process)}-${process.pid}`);

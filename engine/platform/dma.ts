@@ -64,9 +64,8 @@ export class DmaContext {
     if (gpa + length > this.ram.size) return DMA_MAPPING_ERROR;
     const dma = gpa as number as DmaAddr;
     this.mapped++;
-    const known = this.mappings.find(dma);
-    if (known >= 0) this.find(`cacheline tracking: mapping 0x${dma.toString(16)} overlaps one made by ${this.mappings.byAt(known)}`);
-    this.mappings.add(dma, gpa, length, direction, false, by, this.clock.now());
+    const replaced = this.mappings.add(dma, gpa, length, direction, false, by, this.clock.now());
+    if (replaced !== undefined) this.find(`cacheline tracking: mapping 0x${dma.toString(16)} overlaps one made by ${replaced}`);
     if (this.tpMap.enabled) this.tpMap.emit(this.device, dma, gpa, length, direction, by);
     return dma;
   }

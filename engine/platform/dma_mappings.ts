@@ -23,11 +23,12 @@ export class DmaMappings {
     return this.dma[slot] === dma ? slot : -1;
   }
 
-  /** Adds a mapping, in the place of one that starts at the same address. */
-  add(dma: DmaAddr, gpa: Gpa, length: number, direction: DmaDirection, coherent: boolean, by: string, since: Instant): void {
+  /** Adds a mapping in the place of one that starts at the same address; who made that one, undefined when there was none. */
+  add(dma: DmaAddr, gpa: Gpa, length: number, direction: DmaDirection, coherent: boolean, by: string, since: Instant): string | undefined {
     if (this.size * 2 >= this.dma.length) this.grow();
     const slot = this.probe(dma);
-    if (this.dma[slot] === EMPTY) this.size++;
+    const replaced = this.dma[slot] === EMPTY ? undefined : this.by[slot];
+    if (replaced === undefined) this.size++;
     this.dma[slot] = dma;
     this.gpa[slot] = gpa;
     this.length[slot] = length;
@@ -35,6 +36,7 @@ export class DmaMappings {
     this.coherent[slot] = coherent ? 1 : 0;
     this.direction[slot] = direction;
     this.by[slot] = by;
+    return replaced;
   }
 
   remove(slot: number): void {
@@ -58,9 +60,6 @@ export class DmaMappings {
   }
   coherentAt(slot: number): boolean {
     return this.coherent[slot] !== 0;
-  }
-  byAt(slot: number): string {
-    return this.by[slot];
   }
 
   /** The mapping that covers `address`, wherever it starts. */

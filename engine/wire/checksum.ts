@@ -5,9 +5,16 @@ import type { Mem } from '../base/memory.ts';
 export function csumPartial(mem: Mem, at: number, length: number, sum = 0): number {
   let s = sum;
   let i = at;
-  const end = at + (length & ~1);
-  for (; i < end; i += 2) s += mem.u16be(i);
-  if ((length & 1) !== 0) s += mem.u8(i) << 8;
+  const end = at + length;
+  for (; i + 4 <= end; i += 4) {
+    const words = mem.u32be(i);
+    s += (words >>> 16) + (words & 0xffff);
+  }
+  if (i + 2 <= end) {
+    s += mem.u16be(i);
+    i += 2;
+  }
+  if (i < end) s += mem.u8(i) << 8;
   return s;
 }
 
