@@ -169,6 +169,9 @@ export class Devinet implements Actor {
       if (m !== null && m[1] !== 'all' && m[1] !== 'default' && dev.net.__dev_get_by_name(m[1]) === undefined) dev.net.sysctl.delete(key);
     }
     this.devinet_sysctl_register(idev);
+    const { rtnlAddr } = this.kernel.ipv4;
+    rtnlAddr.inet_netconf_notify_devconf(dev.net, 'RTM_DELNETCONF', dev.ifindex, idev.cnf);
+    rtnlAddr.inet_netconf_notify_devconf(dev.net, 'RTM_NEWNETCONF', dev.ifindex, idev.cnf);
   }
 
   inetdev_send_gratuitous_arp(dev: NetDevice, idev: InDevice): void {

@@ -1,5 +1,6 @@
 // Receiving IPv4: header checks, routing, local delivery, forwarding (Linux: net/ipv4/ip_input.c, ip_forward.c).
 import { Errno } from '../../base/errno.ts';
+import { csumFold, csumPartial } from '../../wire/checksum.ts';
 import { ICMP, ICMP_UNREACH, IPPROTO, IP_DF, IP_MF, IP_OFFSET, IpHdr } from '../../wire/headers.ts';
 import type { SkbDropReason } from '../drop_reason.ts';
 import type { Kernel } from '../kernel.ts';
@@ -51,10 +52,7 @@ export class IpInput {
       if (!skbs.pskb_may_pull(skb, hlen)) return this.bad(skb, ip, IPSTATS.InHdrErrors, 'IP_INHDR');
       at = skb_network_header(skb);
     }
-    let sum = 0;
-    for (let i = 0; i < hlen; i += 2) sum += ram.u16be(at + i);
-    sum = (sum & 0xffff) + (sum >>> 16);
-    if ((sum & 0xffff) + (sum >>> 16) !== 0xffff) {
+    if (csumFold(csumPartial(ram, at, hlen)) !== 0) {
       ip[IPSTATS.InCsumErrors]++;
       return this.bad(skb, ip, IPSTATS.InHdrErrors, 'IP_CSUM');
     }

@@ -1,6 +1,7 @@
 // Sending IPv4: building datagrams, routing them to a neighbour, fragmentation (Linux: net/ipv4/ip_output.c).
 import { Errno } from '../../base/errno.ts';
 import type { Gpa } from '../../base/units.ts';
+import { csumFold, csumPartial } from '../../wire/checksum.ts';
 import { ETH_P, ICMP, ICMP_UNREACH, IP_DF, IP_MF, IP_OFFSET, IpHdr } from '../../wire/headers.ts';
 import type { RandomStream } from '../../sim/random.ts';
 import type { Kernel } from '../kernel.ts';
@@ -54,11 +55,7 @@ export class IpOutput {
   ip_send_check(at: number, hlen = 20): void {
     const { ram } = this.kernel.skb;
     ram.setU16be(at + 10, 0);
-    let s = 0;
-    for (let i = 0; i < hlen; i += 2) s += ram.u16be(at + i);
-    s = (s & 0xffff) + (s >>> 16);
-    s = (s & 0xffff) + (s >>> 16);
-    ram.setU16be(at + 10, ~s & 0xffff);
+    ram.setU16be(at + 10, csumFold(csumPartial(ram, at, hlen)));
   }
 
   /** A fresh identification for the header at `at`; grows with time so that its steps tell nothing. */

@@ -82,6 +82,9 @@ export class Sysctls6 implements SysctlHandler {
       if (m !== null && m[1] !== 'all' && m[1] !== 'default' && dev.net.__dev_get_by_name(m[1]) === undefined) dev.net.sysctl.delete(key);
     }
     this.addrconf_sysctl_register(idev);
+    const { rtnlAddr } = this.kernel.ipv6;
+    rtnlAddr.inet6_netconf_notify_devconf(dev.net, 'RTM_DELNETCONF', dev.ifindex, idev.cnf);
+    rtnlAddr.inet6_netconf_notify_devconf(dev.net, 'RTM_NEWNETCONF', dev.ifindex, idev.cnf);
   }
 
   show(dev: NetDevice, key: Devconf6Key, value: number): void {
