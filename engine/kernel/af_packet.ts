@@ -1,6 +1,7 @@
 // AF_PACKET sockets: frames as they pass a device, and frames sent as they are (Linux: net/packet/af_packet.c).
 import { Errno } from '../base/errno.ts';
 import { ETH_P } from '../wire/headers.ts';
+import { bpf_prog_run, type BpfProgram } from './bpf.ts';
 import type { Kernel } from './kernel.ts';
 import { IFF, type NetDevice } from './net_device.ts';
 import type { Net } from './net_namespace.ts';
@@ -28,6 +29,7 @@ export class PacketSock extends Sock implements PacketHandler {
   num: number;
   packets = 0;
   promisc = 0;
+  filter: BpfProgram | undefined;
   constructor(
     net: Net,
     type: number,
@@ -97,8 +99,22 @@ export class AfPacket {
       __skb_pull(own, skb_network_header(own) - own.data);
     }
     own.dev = dev;
+    if (sk.filter !== undefined && this.run_filter(sk.filter, own, dev) === 0) {
+      skbs.consume_skb(own);
+      return 0;
+    }
     sk.packets++;
     return this.kernel.sockets.sock_queue_rcv_skb(sk, own);
+  }
+
+  /** From now on only packets that the program takes are queued (SO_ATTACH_FILTER). */
+  sk_attach_filter(sk: PacketSock, program: BpfProgram): void {
+    sk.filter = program;
+  }
+
+  run_filter(program: BpfProgram, skb: SkBuff, dev: NetDevice): number {
+    const { protocol, pkt_type: pkttype, len: length } = skb;
+    return bpf_prog_run(program, { bytes: this.kernel.skb.toArray(skb, length), length, protocol, pkttype, ifindex: dev.ifindex });
   }
 
   /** Bytes sent or -errno. RAW: `data` is the frame; DGRAM: the payload for `addr`. */

@@ -1,4 +1,5 @@
 // Files that hold what was written to them: the root tree, /run, /tmp.
+import { textByteLength } from '../../base/byte_text.ts';
 import { Errno } from '../../base/errno.ts';
 import type { Kernel } from '../kernel.ts';
 import { DirNode, FileNode, LinkNode, S_IFCHR, S_IFDIR, S_IFREG, type VfsContext, type VNode } from './node.ts';
@@ -46,7 +47,7 @@ export class TmpFile extends FileNode {
     this.mtime = kernel.now();
   }
   override size(): number {
-    return utf8Length(this.content);
+    return textByteLength(this.content);
   }
   read(_ctx: VfsContext): string {
     return this.content;
@@ -74,7 +75,7 @@ export class TmpLink extends LinkNode {
     this.mtime = kernel.now();
   }
   override size(): number {
-    return utf8Length(this.target);
+    return textByteLength(this.target);
   }
   readlink(_ctx: VfsContext): string {
     return this.target;
@@ -143,14 +144,4 @@ export function makeRootTree(kernel: Kernel): TmpDir {
     root.children.set(name, node);
   }
   return root;
-}
-
-/** Bytes of a text in UTF-8. */
-export function utf8Length(text: string): number {
-  let n = 0;
-  for (const c of text) {
-    const code = c.codePointAt(0) ?? 0;
-    n += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
-  }
-  return n;
 }
