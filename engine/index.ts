@@ -9,7 +9,7 @@ export { type Drained, type LoggedInput, Session, type SessionListener } from '.
 export type { TraceRecord } from './trace/trace.ts';
 export type { CapturedPacket } from './kernel/packet_capture.ts';
 export type { World } from './machine/world.ts';
-export { ringList, ringView } from './session/views/rings.ts';
+export { queuesTaken, ringList, ringView } from './session/views/rings.ts';
 export { chainView } from './session/views/chains.ts';
 export { labOf, portCounters, topologyView } from './session/views/topology.ts';
 export { decodeFrame, type FrameDecode } from './session/views/frames.ts';

@@ -310,6 +310,8 @@ export interface Pushes {
   topology: [undefined, TopologyView];
   motion: [undefined, MotionView];
   ring: [RingId, SplitRingView];
+  /** Chains the device has taken from each virtqueue of a NIC so far, by virtqueue index: which queues the traffic uses. */
+  queues: [{ readonly machine: string; readonly port: string }, { readonly taken: readonly number[] }];
   packets: [undefined, { readonly total: number }];
   trace: [undefined, { readonly total: number }];
   log: [undefined, readonly ActionLogEntry[]];

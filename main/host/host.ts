@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { ActionLogEntry, Problem, RingId, RunState, Toast, TopologyView } from '../../preload/contract.ts';
-import { instant, type LabSpec, portCounters, ringView, Session, topologyView } from '../../engine/index.ts';
+import { instant, type LabSpec, portCounters, queuesTaken, ringView, Session, topologyView } from '../../engine/index.ts';
 import { inspect } from './inspect.ts';
 import { LabErrors, labErrorText } from './labs.ts';
 import { EditHistory } from './edits.ts';
@@ -301,6 +301,13 @@ export class Host {
       ring: {
         version: key,
         value: (p: RingId) => ringView(this.open.session.world, p),
+      },
+      queues: {
+        version: key,
+        value: (p: { readonly machine: string; readonly port: string }) => {
+          const taken = queuesTaken(this.open.session.world, p.machine, p.port);
+          return taken === undefined ? undefined : { taken };
+        },
       },
       packets: {
         version: () => this.open.stores.frames.upTo(this.open.session.event),

@@ -2,7 +2,7 @@
 import { Handle, Position, type NodeProps } from '@xyflow/react';
 import { memo, useEffect, useRef, type ReactNode } from 'react';
 import type { MachineView, NicView } from '../../preload/contract.ts';
-import { select, showRing, useStore, type StoreState } from '../store/store.ts';
+import { select, showRings, useStore, type StoreState } from '../store/store.ts';
 import { Icon } from '../widgets/Icon.tsx';
 import { formatBytes } from '../widgets/units.ts';
 import { canvas, toggleOpened, useCanvas } from './canvas_state.ts';
@@ -159,7 +159,7 @@ function Port({ machine, nic, selected, reachable }: PortProps): ReactNode {
         }}
         onDoubleClick={(event) => {
           event.stopPropagation();
-          showRing({ machine, port: nic.port, queue: 0 });
+          showRings({ machine, port: nic.port });
         }}
         data-testid={`port-${machine}-${nic.port}`}
       >

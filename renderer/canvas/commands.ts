@@ -2,7 +2,7 @@
 import type { Edit, TopologyView } from '../../preload/contract.ts';
 import { openTerminal } from '../store/actions.ts';
 import { host } from '../store/host.ts';
-import { attempt, primarySelection, select, setTopology, showRing, store, toast, type Selection } from '../store/store.ts';
+import { attempt, primarySelection, select, setTopology, showRings, store, toast, type Selection } from '../store/store.ts';
 import { canvas, toggleOpened, type Place } from './canvas_state.ts';
 import { cannotConnect, copied, freePorts, moves, nextName, pasted, removal, type PortRef } from './edits.ts';
 import { cardHeight, closedCardHeight, freeSpot, GRID, type Point } from './geometry.ts';
@@ -122,7 +122,7 @@ export function toggleCable(id: string): void {
 /** Enter: opens a machine's inside, a NIC's rings, an interface's terminal, a cable's parameters. */
 export function open(item: Selection): void {
   if (item.kind === 'machine') toggleOpened(item.machine);
-  else if (item.kind === 'nic') showRing({ machine: item.machine, port: item.port, queue: 0 });
+  else if (item.kind === 'nic') showRings(item);
   else if (item.kind === 'interface') terminal(item.machine, item.netns);
   else {
     select(item);

@@ -2,7 +2,7 @@
 // `run` is replaced at display rate: components select slow fields of it (s.run?.mode); simulated time is drawn through
 // store.subscribe and a DOM ref, never through a selector (R15).
 import { create } from 'zustand';
-import type { ActionLogEntry, Problem, RingId, RunState, TopologyView } from '../../preload/contract.ts';
+import type { ActionLogEntry, Problem, RunState, TopologyView } from '../../preload/contract.ts';
 import type { Action } from './actions.ts';
 import { host, type ConnectionState } from './host.ts';
 
@@ -11,6 +11,11 @@ export type Selection =
   | { readonly kind: 'nic'; readonly machine: string; readonly port: string }
   | { readonly kind: 'interface'; readonly machine: string; readonly netns: string; readonly ifname: string }
   | { readonly kind: 'cable'; readonly cable: string };
+
+export interface NicRef {
+  readonly machine: string;
+  readonly port: string;
+}
 
 export type Theme = 'system' | 'light' | 'dark';
 
@@ -66,8 +71,8 @@ export interface StoreState {
   readonly topology: TopologyView | undefined;
   /** In the order selected; the last one is the primary, shown by the inspector. */
   readonly selection: readonly Selection[];
-  /** The ring the ring inspector shows; undefined = the first of the selected NIC. */
-  readonly ring: RingId | undefined;
+  /** The NIC whose rings are shown; undefined = the first there is. */
+  readonly ringNic: NicRef | undefined;
   readonly log: readonly ActionLogEntry[];
   readonly problems: readonly Problem[];
   readonly toasts: readonly ToastItem[];
@@ -103,7 +108,7 @@ export const useStore = create<StoreState>()(() => ({
   wantedSpeed: undefined,
   topology: undefined,
   selection: [],
-  ring: undefined,
+  ringNic: undefined,
   log: [],
   problems: [],
   toasts: [],
@@ -130,8 +135,8 @@ export function primarySelection(state: StoreState): Selection | undefined {
   return state.selection.at(-1);
 }
 
-export function showRing(ring: RingId): void {
-  store.setState({ ring, selection: [{ kind: 'nic', machine: ring.machine, port: ring.port }] });
+export function showRings({ machine, port }: NicRef): void {
+  store.setState({ ringNic: { machine, port }, selection: [{ kind: 'nic', machine, port }] });
   store.getState().dock?.open('rings');
 }
 
@@ -185,15 +190,15 @@ function stillThere(selection: Selection, topology: TopologyView): boolean {
 export function setTopology(topology: TopologyView): void {
   store.setState((s) => {
     const selection = s.selection.filter((item) => stillThere(item, topology));
-    const { ring } = s;
-    const ringThere = ring && topology.machines.some((m) => m.name === ring.machine && m.nics.some((nic) => nic.port === ring.port));
-    return { topology, selection: selection.length === s.selection.length ? s.selection : selection, ring: ringThere ? ring : undefined };
+    const { ringNic } = s;
+    const there = ringNic && topology.machines.some((m) => m.name === ringNic.machine && m.nics.some((nic) => nic.port === ringNic.port));
+    return { topology, selection: selection.length === s.selection.length ? s.selection : selection, ringNic: there ? ringNic : undefined };
   });
 }
 
 /** Another lab was opened: nothing of the old one is kept. */
 export function replaceLab(topology: TopologyView): void {
-  store.setState({ selection: [], ring: undefined, wantedSpeed: undefined });
+  store.setState({ selection: [], ringNic: undefined, wantedSpeed: undefined });
   setTopology(topology);
   store.getState().terminals?.labReplaced(topology);
 }

@@ -19,6 +19,8 @@ export interface Column {
   /** CSS grid track: '80px', 'minmax(120px, 1fr)'. */
   readonly width: string;
   readonly align?: 'end';
+  /** Shown only in a list at least this wide, px: columns that can be spared give way to the others. */
+  readonly leastList?: number;
 }
 
 export interface VirtualListHandle {
@@ -57,7 +59,7 @@ export function VirtualList(props: VirtualListProps) {
   const {
     label,
     idPrefix,
-    columns,
+    columns: allColumns,
     count,
     rowHeight = 22,
     cells,
@@ -75,6 +77,7 @@ export function VirtualList(props: VirtualListProps) {
   } = props;
   const scroller = useRef<HTMLDivElement>(null);
   const [viewport, setViewport] = useState(200);
+  const [listWidth, setListWidth] = useState(Infinity);
   const [top, setTop] = useState(0);
   const list: ListGeometry = { count, rowHeight, viewport };
   const shownTop = follow ? maxTop(list) : clampTop(top, list);
@@ -100,7 +103,12 @@ export function VirtualList(props: VirtualListProps) {
   useLayoutEffect(() => {
     const element = scroller.current;
     if (!element) return undefined;
-    const observer = new ResizeObserver(() => setViewport(element.clientHeight - HEAD_HEIGHT));
+    const measure = (): void => {
+      setViewport(element.clientHeight - HEAD_HEIGHT);
+      if (element.clientWidth > 0) setListWidth(element.clientWidth);
+    };
+    measure();
+    const observer = new ResizeObserver(measure);
     observer.observe(element);
     return () => observer.disconnect();
   }, []);
@@ -166,6 +174,8 @@ export function VirtualList(props: VirtualListProps) {
   };
 
   const rowId = (index: number): string => `${idPrefix}-row-${rowName?.(index) ?? index}`;
+  const shown = [...allColumns.entries()].filter(([, column]) => listWidth >= (column.leastList ?? 0));
+  const columns = shown.map(([, column]) => column);
   const template = columns.map((column) => column.width).join(' ');
   const indices = Array.from({ length: Math.max(0, to - from) }, (_, i) => from + i);
 
@@ -212,9 +222,9 @@ export function VirtualList(props: VirtualListProps) {
                 }}
                 onDoubleClick={() => onOpen?.(index)}
               >
-                {columns.map((column, i) => (
-                  <span key={column.id} role="gridcell" className={column.align === 'end' ? 'end' : undefined}>
-                    {content?.[i] ?? (i === 0 && !content ? '…' : '')}
+                {shown.map(([i, column], place) => (
+                  <span key={column.id} role="gridcell" className={column.align === 'end' ? 'end' : undefined} title={content?.[i]}>
+                    {content?.[i] ?? (place === 0 && !content ? '…' : '')}
                   </span>
                 ))}
               </div>

@@ -9,6 +9,7 @@ import { FEATURES, type FeatureName, featureList } from '../../virtio/features.t
 import { statusNames } from '../../virtio/status.ts';
 import { formatMac } from '../../wire/addresses.ts';
 import { queueName } from './rings.ts';
+import { addresses } from './topology.ts';
 
 interface Row {
   readonly name: string;
@@ -24,12 +25,23 @@ export interface Section {
 const hex = (n: number, digits = 0): string => `0x${n.toString(16).padStart(digits, '0')}`;
 const mib = (n: number): string => `${(n / 2 ** 20).toFixed(1)} MiB`;
 
+/** What a person asks first: switched off, switched on without a link, or working. */
+const stateOf = (dev: NetDevice): string => ((dev.flags & IFF.UP) === 0 ? 'DOWN' : dev.nocarrier ? 'NO-CARRIER' : 'UP');
+
 export function inspectMachine(world: World, name: string): Section[] | undefined {
   const m = world.machines.get(name);
   if (m === undefined) return undefined;
   const { platform, kernel } = m;
   const pages = platform.pages;
   return [
+    ...kernel.netns.list.map((net) => {
+      const at = netnsName(m, net);
+      return {
+        title: at === '' ? 'Interfaces' : `Interfaces in ${at}`,
+        command: at === '' ? 'ip -br addr' : `ip -n ${at} -br addr`,
+        rows: net.devices.map((dev) => ({ name: dev.name, value: [stateOf(dev), ...addresses(m, dev)].join(' ') })),
+      };
+    }),
     {
       title: 'Machine',
       command: 'uname -a',
@@ -73,7 +85,7 @@ export function inspectNic(world: World, machine: string, port: string): Section
     ...(nic.virtio === undefined ? [] : virtioSections(m, nic, nic.virtio, dev)),
     ...(nic.e1000e === undefined ? [] : [registerSection(nic.e1000e, dev)]),
   ];
-  return dev === undefined ? sections : [...sections, ...interfaceSections(m, dev)];
+  return dev === undefined ? sections : [...interfaceSections(m, dev), ...sections];
 }
 
 function virtioSections(m: Machine, nic: Nic, { pci, net: model }: NonNullable<Nic['virtio']>, dev: NetDevice | undefined): Section[] {
@@ -143,6 +155,7 @@ function interfaceSections(m: Machine, dev: NetDevice): Section[] {
       rows: [
         { name: 'ifindex', value: String(dev.ifindex) },
         { name: 'namespace', value: at === '' ? 'init_net' : at },
+        ...addresses(m, dev).map((address) => ({ name: 'address', value: address })),
         { name: 'flags', value: flags.join(' ') },
         { name: 'mtu', value: `${dev.mtu} B` },
         { name: 'MAC', value: formatMac(dev.dev_addr) },

@@ -45,6 +45,12 @@ export function ringList(world: World): RingSummary[] {
   );
 }
 
+/** Chains the device has taken from each virtqueue of a NIC since it was made, by virtqueue index; undefined when there is no such NIC. */
+export function queuesTaken(world: World, machine: string, port: string): number[] | undefined {
+  const nic = world.machines.get(machine)?.nics.get(port);
+  return nic === undefined ? undefined : (nic.virtio?.pci.queues ?? []).map((q) => q.state().popped);
+}
+
 export const queueName = (pairs: number, index: number): string => (index === ctrlQueue(pairs) ? 'control' : `${(index & 1) === 0 ? 'input' : 'output'}.${index >> 1}`);
 
 const dist = (from: number, to: number): number => (to - from) & 0xffff;

@@ -29,7 +29,7 @@ function interfaceView(machine: Machine, dev: NetDevice) {
 }
 
 /** '10.0.0.1/24', 'fe80::5054:ff:fe00:1/64' */
-function addresses(machine: Machine, dev: NetDevice): string[] {
+export function addresses(machine: Machine, dev: NetDevice): string[] {
   const { ipv4, ipv6 } = machine.kernel;
   const v4 = ipv4.rtnlAddr.inet_dump_ifaddr(dev.net, dev.ifindex).map((a) => `${formatIpv4Bytes(a.local ?? a.address)}/${a.prefixlen}`);
   const v6 = ipv6.rtnlAddr.inet6_dump_ifaddr(dev.net, dev.ifindex).map((a) => `${formatIpv6(a.local ?? a.address ?? new Uint8Array(16))}/${a.prefixlen}`);

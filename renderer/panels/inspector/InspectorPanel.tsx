@@ -3,8 +3,9 @@ import { useState, type ReactNode } from 'react';
 import type { CableView, InspectorSection, TopologyView } from '../../../preload/contract.ts';
 import { openTerminal } from '../../store/actions.ts';
 import { host } from '../../store/host.ts';
-import { primarySelection, showRing, toast, useStore, type Selection } from '../../store/store.ts';
+import { primarySelection, showRings, toast, useStore, type Selection } from '../../store/store.ts';
 import { Icon } from '../../widgets/Icon.tsx';
+import { Prose } from '../../widgets/Prose.tsx';
 import { useRefresh } from '../../widgets/use_refresh.ts';
 import { CableParameters } from './CableParameters.tsx';
 import { inspectParams, titleOf } from './inspector_view.ts';
@@ -38,7 +39,7 @@ function Shortcuts({ selection, cable }: { readonly selection: Selection; readon
       key={`${machine} ${port}`}
       type="button"
       className="btn btn-small"
-      onClick={() => showRing({ machine, port, queue: 0 })}
+      onClick={() => showRings({ machine, port })}
       data-testid={`inspector-rings-${machine}-${port}`}
     >
       {label}
@@ -156,7 +157,7 @@ function Lab({ topology }: { readonly topology: TopologyView }): ReactNode {
             </div>
           ))}
         </dl>
-        {lab.notes === '' ? undefined : <p className="inspector-notes">{lab.notes}</p>}
+        {lab.notes === '' ? undefined : <Prose className="inspector-notes" text={lab.notes} />}
       </section>
       <p className="empty">Select a machine, a NIC, an interface or a cable to see its state, and the command that prints it.</p>
     </div>

@@ -5,6 +5,8 @@ import { openLab, runAction } from '../../store/actions.ts';
 import { host } from '../../store/host.ts';
 import { attempt, useStore } from '../../store/store.ts';
 import { Icon } from '../../widgets/Icon.tsx';
+import { Prose } from '../../widgets/Prose.tsx';
+import { plainProse } from '../../widgets/prose_parts.ts';
 import './labs.css';
 
 export function LabsPanel() {
@@ -48,12 +50,12 @@ export function LabsPanel() {
             <button
               className="lab"
               aria-current={lab.path === current ? 'true' : undefined}
-              title={`${lab.summary}\n${lab.path}`}
+              title={`${plainProse(lab.summary)}\n${lab.path}`}
               data-testid={`lab-open-${lab.id}`}
               onClick={() => openLab(lab.path)}
             >
               <strong>{lab.title}</strong>
-              <span>{lab.summary}</span>
+              <span>{plainProse(lab.summary)}</span>
             </button>
           </li>
         ))}
@@ -62,7 +64,7 @@ export function LabsPanel() {
       {notes !== '' && (
         <details className="lab-notes">
           <summary>Notes of this lab</summary>
-          <p>{notes}</p>
+          <Prose text={notes} />
         </details>
       )}
       <div className="lab-buttons">

@@ -14,14 +14,14 @@ import { countText, packetCells, packetClass } from './packets_view.ts';
 import './packets.css';
 
 const COLUMNS: readonly Column[] = [
-  { id: 'no', title: 'No.', width: '56px', align: 'end' },
-  { id: 'time', title: 'Time', width: '152px', align: 'end' },
-  { id: 'from', title: 'On the wire', width: 'minmax(154px, 0.7fr)' },
-  { id: 'source', title: 'Source', width: 'minmax(136px, 0.6fr)' },
-  { id: 'destination', title: 'Destination', width: 'minmax(136px, 0.6fr)' },
-  { id: 'protocol', title: 'Protocol', width: '70px' },
-  { id: 'length', title: 'Length', width: '66px', align: 'end' },
-  { id: 'info', title: 'Info', width: 'minmax(140px, 2fr)' },
+  { id: 'no', title: 'No.', width: '56px', align: 'end', leastList: 560 },
+  { id: 'time', title: 'Time', width: '144px', align: 'end' },
+  { id: 'from', title: 'On the wire', width: 'minmax(154px, 0.7fr)', leastList: 960 },
+  { id: 'source', title: 'Source', width: 'minmax(92px, 0.6fr)' },
+  { id: 'destination', title: 'Destination', width: 'minmax(92px, 0.6fr)' },
+  { id: 'protocol', title: 'Protocol', width: '70px', leastList: 480 },
+  { id: 'length', title: 'Length', width: '66px', align: 'end', leastList: 820 },
+  { id: 'info', title: 'Info', width: 'minmax(120px, 2fr)' },
 ];
 
 function emptyText(filter: string, failed: boolean): string {

@@ -2,10 +2,11 @@
 import { useEffect, useState, type ReactNode } from 'react';
 import type { RingInfo, TopologyView } from '../../../preload/contract.ts';
 import { host } from '../../store/host.ts';
-import { primarySelection, store, useStore, type Selection } from '../../store/store.ts';
+import { primarySelection, store, useStore, type NicRef, type Selection } from '../../store/store.ts';
 import { OWNER_LOOKS } from '../../theme/owners.ts';
 import { ChainDetail } from './ChainDetail.tsx';
 import { QueueColumn } from './QueueColumn.tsx';
+import { nextActivity, sameQueues, type Activity } from './queue_activity.ts';
 import type { RingShape } from './ring_layout.ts';
 import { OWNER_TEXT, OWNERS, queueChoices, sameNic } from './rings_view.ts';
 import './rings.css';
@@ -17,17 +18,16 @@ interface Opened {
   readonly queue: number;
   readonly descriptor: number;
 }
-interface Nic {
-  readonly machine: string;
-  readonly port: string;
-}
+
+/** How long a queue that moved is marked, ms: long enough to be seen, short enough to tell traffic from its end. */
+const MARKED_MS = 600;
 
 export function RingsPanel(): ReactNode {
   const topology = useStore((s) => s.topology);
-  const wanted = useStore((s) => s.ring);
+  const wanted = useStore((s) => s.ringNic);
   const selection = useStore(primarySelection);
   const rings = useRings(topology);
-  const [choice, setChoice] = useState('pair-0');
+  const [choice, setChoice] = useState('auto');
   const [shape, setShape] = useState<RingShape>('strip');
   const [table, setTable] = useState(() => window.innerWidth >= WIDE_WINDOW);
   const [opened, setOpened] = useState<Opened>();
@@ -35,8 +35,7 @@ export function RingsPanel(): ReactNode {
   const pointed = nicOf(selection, topology);
   const pointedKey = pointed === undefined ? '' : `${pointed.machine}/${pointed.port}`;
   useEffect(() => {
-    const { ring } = store.getState();
-    if (pointed !== undefined && (ring === undefined || !sameNic(ring, pointed))) store.setState({ ring: { ...pointed, queue: 0 } });
+    if (pointed !== undefined) store.setState({ ringNic: pointed });
     // The panel follows the selection when it changes, not when the topology does.
     // oxlint-disable-next-line react-hooks/exhaustive-deps
   }, [pointedKey]);
@@ -47,17 +46,18 @@ export function RingsPanel(): ReactNode {
   const nic = nics.find((candidate) => wanted !== undefined && sameNic(wanted, candidate)) ?? nics[0];
   const nicKey = nic === undefined ? '' : `${nic.machine}/${nic.port}`;
   useEffect(() => setOpened(undefined), [nicKey]);
-  const choices = nic === undefined ? [] : queueChoices(rings.filter((ring) => sameNic(ring, nic)));
-  useEffect(() => {
-    const asked = choices.find((candidate) => candidate.id !== 'all' && candidate.rings.some((ring) => ring.queue === wanted?.queue));
-    if (asked !== undefined) setChoice(asked.id);
-    // Follows a request for one ring; the selector is free afterwards.
-    // oxlint-disable-next-line react-hooks/exhaustive-deps
-  }, [wanted, choices.length]);
+  const ofNic = nic === undefined ? [] : rings.filter((ring) => sameNic(ring, nic));
+  const { busiest, moving } = useQueueActivity(nic);
+  // what a person has opened stays: the automatic choice holds still meanwhile
+  const [held, setHeld] = useState<readonly number[]>();
+  const choices = queueChoices(ofNic, opened === undefined ? busiest : (held ?? busiest));
   const shown = choices.find((candidate) => candidate.id === choice) ?? choices[0];
   const openedRing = shown?.rings.find((ring) => ring.queue === opened?.queue);
 
-  const open = (ring: RingInfo, descriptor: number): void => setOpened({ queue: ring.queue, descriptor });
+  const open = (ring: RingInfo, descriptor: number): void => {
+    setHeld(busiest);
+    setOpened({ queue: ring.queue, descriptor });
+  };
   const stepOpened = (by: 1 | -1): void => {
     if (opened !== undefined && openedRing !== undefined)
       setOpened({ queue: opened.queue, descriptor: (opened.descriptor + by + openedRing.size) % openedRing.size });
@@ -72,7 +72,7 @@ export function RingsPanel(): ReactNode {
           value={nicKey}
           onChange={(event) => {
             const picked = nics.find((candidate) => `${candidate.machine}/${candidate.port}` === event.target.value);
-            if (picked !== undefined) store.setState({ ring: { machine: picked.machine, port: picked.port, queue: 0 } });
+            if (picked !== undefined) store.setState({ ringNic: { machine: picked.machine, port: picked.port } });
           }}
           data-testid="rings-nic"
         >
@@ -90,6 +90,12 @@ export function RingsPanel(): ReactNode {
               type="button"
               className="btn btn-small"
               aria-pressed={candidate === shown}
+              title={candidate.title}
+              data-moving={
+                candidate.id !== 'auto' && candidate.id !== 'all' && candidate.rings.some((ring) => moving.includes(ring.queue))
+                  ? ''
+                  : undefined
+              }
               onClick={() => setChoice(candidate.id)}
               data-testid={`rings-choice-${candidate.id}`}
             >
@@ -147,7 +153,7 @@ export function RingsPanel(): ReactNode {
 }
 
 /** The NIC a selection speaks of: itself, the first of a machine, the one under an interface, one end of a cable. */
-function nicOf(selection: Selection | undefined, topology: TopologyView | undefined): Nic | undefined {
+function nicOf(selection: Selection | undefined, topology: TopologyView | undefined): NicRef | undefined {
   if (selection === undefined || topology === undefined) return undefined;
   if (selection.kind === 'nic') return { machine: selection.machine, port: selection.port };
   if (selection.kind === 'cable') {
@@ -160,6 +166,35 @@ function nicOf(selection: Selection | undefined, topology: TopologyView | undefi
       ? machine?.interfaces.find((i) => i.name === selection.ifname && i.netns === selection.netns)?.port
       : machine?.nics[0]?.port;
   return machine === undefined || port === undefined ? undefined : { machine: machine.name, port };
+}
+
+/** Which queues of a NIC are busiest, and which move just now. State changes when the answer does, not with every push. */
+function useQueueActivity(nic: NicRef | undefined): { readonly busiest: readonly number[]; readonly moving: readonly number[] } {
+  const [busiest, setBusiest] = useState<readonly number[]>([]);
+  const [moving, setMoving] = useState<readonly number[]>([]);
+  const machine = nic?.machine;
+  const port = nic?.port;
+  useEffect(() => {
+    if (machine === undefined || port === undefined) return undefined;
+    let activity: Activity | undefined;
+    let clear: ReturnType<typeof setTimeout> | undefined;
+    const unsubscribe = host.subscribe('queues', { machine, port }, ({ taken }) => {
+      activity = nextActivity(activity, taken);
+      const { busiest: best, moved } = activity;
+      setBusiest((old) => (sameQueues(old, best) ? old : best));
+      if (moved.length === 0) return;
+      clearTimeout(clear);
+      clear = setTimeout(() => setMoving([]), MARKED_MS);
+      setMoving((old) => (moved.every((queue) => old.includes(queue)) ? old : [...new Set([...old, ...moved])]));
+    });
+    return () => {
+      unsubscribe();
+      clearTimeout(clear);
+      setBusiest([]);
+      setMoving([]);
+    };
+  }, [machine, port]);
+  return { busiest, moving };
 }
 
 /** The rings there are, asked again whenever the topology changes. */

@@ -122,7 +122,8 @@ describe('rings_view', () => {
       size: 8,
       enabled: true,
     }));
-    expect(queueChoices(rings.toReversed()).map((c) => [c.label, c.rings.map(queueTitle).join(' ')])).toEqual([
+    expect(queueChoices(rings.toReversed(), [2, 1]).map((c) => [c.label, c.rings.map(queueTitle).join(' ')])).toEqual([
+      ['Auto', 'Receive 1 Transmit 0'],
       ['Pair 0', 'Receive 0 Transmit 0'],
       ['Pair 1', 'Receive 1 Transmit 1'],
       ['Control', 'Control'],

@@ -1,5 +1,5 @@
 // What a person is told about a split ring: who owns what, positions, notification, and why a queue stands still. Pure.
-import type { Owner, RingId, RingInfo, SplitRingView } from '../../../preload/contract.ts';
+import type { Owner, RingInfo, SplitRingView } from '../../../preload/contract.ts';
 import { formatInstant, hex } from '../../widgets/units.ts';
 
 const OWNER_OF: Readonly<Record<string, Owner>> = { f: 'free', a: 'driver', d: 'device', u: 'used' };
@@ -256,26 +256,49 @@ export function fact(view: SplitRingView, name: FactName): string {
 
 /** A column of the panel: the queues of a NIC side by side, receive left of transmit. */
 export interface QueueChoice {
-  readonly id: string; // 'pair-0' | 'control' | 'all'
+  readonly id: string; // 'auto' | 'pair-0' | 'control' | 'all'
   readonly label: string;
+  readonly title: string;
   readonly rings: readonly RingInfo[];
 }
 
-export function sameNic(a: RingId, b: { readonly machine: string; readonly port: string }): boolean {
+export function sameNic(
+  a: { readonly machine: string; readonly port: string },
+  b: { readonly machine: string; readonly port: string },
+): boolean {
   return a.machine === b.machine && a.port === b.port;
 }
 
-/** What the queue selector of one NIC offers: each pair, the control queue, all. */
-export function queueChoices(rings: readonly RingInfo[]): readonly QueueChoice[] {
+/** What the queue selector of one NIC offers: the busiest queues where there are several pairs, each pair, the control queue, all. */
+export function queueChoices(rings: readonly RingInfo[], busiest: readonly number[]): readonly QueueChoice[] {
   const sorted = rings.toSorted((a, b) => a.queue - b.queue);
   const control = sorted.filter((ring) => ring.name === 'control');
   const data = sorted.filter((ring) => ring.name !== 'control');
+  const pairs = Math.ceil(data.length / 2);
+  const busy = busiest.flatMap((queue) => sorted.filter((ring) => ring.queue === queue));
   const choices: QueueChoice[] = [];
-  for (let i = 0; i < data.length; i += 2) choices.push({ id: `pair-${i / 2}`, label: `Pair ${i / 2}`, rings: data.slice(i, i + 2) });
-  if (control.length > 0) choices.push({ id: 'control', label: 'Control', rings: control });
-  if (choices.length > 1) choices.push({ id: 'all', label: 'All', rings: sorted });
+  if (pairs > 1)
+    choices.push({
+      id: 'auto',
+      label: 'Auto',
+      title: 'The busiest receive queue and the busiest transmit queue',
+      rings: busy.length > 0 ? busy : data.slice(0, 2),
+    });
+  const few = pairs <= FEW_PAIRS;
+  for (let i = 0; i < pairs; i++)
+    choices.push({
+      id: `pair-${i}`,
+      label: few ? `Pair ${i}` : String(i),
+      title: `Receive and transmit queue ${i}`,
+      rings: data.slice(2 * i, 2 * i + 2),
+    });
+  if (control.length > 0) choices.push({ id: 'control', label: few ? 'Control' : 'Ctrl', title: 'The control queue', rings: control });
+  if (choices.length > 1) choices.push({ id: 'all', label: 'All', title: 'All queues side by side', rings: sorted });
   return choices;
 }
+
+/** Up to here the buttons have room for the word. */
+const FEW_PAIRS = 2;
 
 /** 'Receive 0', 'Transmit 0', 'Control': what a queue is for; its spec name stands beside it. */
 export function queueTitle(ring: RingInfo): string {
