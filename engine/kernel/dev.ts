@@ -205,6 +205,7 @@ export class NetCore extends DevRegistry {
     if (err < 0) return err;
     dev.name_assign_type = NET_NAME_RENAMED;
     if (old !== '' && !old.includes('%')) this.kernel.printk.netdev_info(dev, `renamed from ${old}`);
+    this.kernel.rtnl.rtmsg_ifinfo('RTM_NEWLINK', dev);
     this.call_netdevice_notifiers('NETDEV_CHANGENAME', dev);
     return 0;
   }

@@ -229,6 +229,17 @@ export class Fib {
     }
   }
 
+  /** The prefix route of an address gets another metric: first the new one, then the old one goes. */
+  fib_modify_prefix_metric(ifa: InIfaddr, metric: number): void {
+    const { dev } = ifa.dev;
+    const prefix = (ifa.address & ifa.mask) >>> 0;
+    const idle = (dev.flags & IFF.UP) === 0 || (ifa.flags & (IFA_F.SECONDARY | IFA_F.NOPREFIXROUTE)) !== 0;
+    if (idle || prefix >>> 24 === 0 || (prefix === ifa.local && ifa.prefixlen === 32)) return;
+    const type = (dev.flags & IFF.LOOPBACK) !== 0 ? RTN.LOCAL : RTN.UNICAST;
+    this.fib_magic(true, type, prefix, ifa.prefixlen, ifa, metric);
+    this.fib_magic(false, type, prefix, ifa.prefixlen, ifa, ifa.rt_priority);
+  }
+
   private addBroadcast(addr: number, prim: InIfaddr): void {
     this.fib_magic(true, RTN.BROADCAST, addr, 32, prim, 0);
     this.kernel.ipv4.arp.arp_invalidate(prim.dev.dev, addr);

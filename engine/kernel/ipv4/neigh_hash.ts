@@ -5,13 +5,8 @@ import type { NeighTable, Neighbour } from './neigh_table.ts';
 
 /** Chains of a table that was never grown: 8. */
 const HASH_SHIFT = 3;
-/** Linux draws these at boot; here every machine has the same, so that listings repeat. */
-const HASH_RND = [0x94dcdc33, 0xe8014087, 0x8638ba37, 0x247033e9] as const;
-const HASH_RND6 = [0x49c9c6d5, 0xe8014087, 0x8638ba37, 0x247033e9] as const;
-
-function chainOf(n: Neighbour): number {
+function chainOf(n: Neighbour, rnd: Uint32Array): number {
   const b = n.addr;
-  const rnd = b.length === 4 ? HASH_RND : HASH_RND6;
   let h = 0;
   for (let i = 0; i < b.length; i += 4) {
     let word = b[i] | (b[i + 1] << 8) | (b[i + 2] << 16) | (b[i + 3] << 24);
@@ -26,6 +21,6 @@ function chainOf(n: Neighbour): number {
 export function neighOrder(tbl: NeighTable, net: Net, only?: NetDevice): Neighbour[] {
   const found: { readonly n: Neighbour; readonly chain: number }[] = [];
   for (const [dev, map] of tbl.byDev)
-    if (dev.net === net && (only === undefined || only === dev)) for (const n of map.values()) found.push({ n, chain: chainOf(n) });
+    if (dev.net === net && (only === undefined || only === dev)) for (const n of map.values()) found.push({ n, chain: chainOf(n, tbl.hashRnd) });
   return found.sort((a, b) => a.chain - b.chain || b.n.order - a.n.order).map((f) => f.n);
 }

@@ -102,6 +102,8 @@ export class NeighTable {
     readonly name: string,
     readonly proto: NeighProtocol,
     readonly ethertype: number,
+    /** Four odd words drawn at boot (Linux: neigh_get_hash_rnd()). */
+    readonly hashRnd: Uint32Array,
   ) {
     this.defaults = new NeighParms(undefined);
     this.blackhole = new NeighParms(undefined);

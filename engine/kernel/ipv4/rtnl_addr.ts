@@ -22,7 +22,10 @@ export class RtnlAddr {
       return err === 0 ? NL_OK : { errno: err };
     }
     if ((req.nlflags & NLM_F.EXCL) !== 0 || (req.nlflags & NLM_F.REPLACE) === 0) return { errno: -Errno.EEXIST };
-    if (req.rt_priority !== undefined) known.rt_priority = req.rt_priority;
+    if (req.rt_priority !== undefined && req.rt_priority !== known.rt_priority) {
+      this.kernel.ipv4.fib.fib_modify_prefix_metric(known, req.rt_priority);
+      known.rt_priority = req.rt_priority;
+    }
     this.set_ifa_lifetime(known, req);
     known.tstamp = this.kernel.now();
     this.kernel.ipv4.devinet.armLifetime(known);
@@ -81,7 +84,7 @@ export class RtnlAddr {
 
   inet_fill_ifaddr(ifa: InIfaddr): AddrInfo {
     const age = Math.floor((this.kernel.now() - ifa.tstamp) / 1e9);
-    const left = (lft: number): number => (lft === INFINITY_LIFE_TIME ? lft : Math.max(0, lft - age));
+    const left = (lft: number): number => ((ifa.flags & IFA_F.PERMANENT) !== 0 || lft === INFINITY_LIFE_TIME ? INFINITY_LIFE_TIME : Math.max(0, lft - age));
     return {
       family: AF.INET,
       ifindex: ifa.dev.dev.ifindex,
