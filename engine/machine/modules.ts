@@ -1,6 +1,7 @@
 // The modules every machine has: what is built into its kernel, and what lies on its disk.
 import { ops } from '../base/ops.ts';
 import { DUMMY_MODULE } from '../drivers/dummy.ts';
+import { E1000E_MODULE } from '../drivers/e1000e/e1000e.ts';
 import { LOOPBACK_MODULE } from '../drivers/loopback.ts';
 import { PCI_MODULE } from '../drivers/pci/pci_module.ts';
 import { VETH_MODULE } from '../drivers/veth.ts';
@@ -9,5 +10,5 @@ import type { ModuleTable } from '../kernel/module.ts';
 
 export const MODULES: ModuleTable = ops<ModuleTable>({
   builtin: [LOOPBACK_MODULE, PCI_MODULE],
-  loadable: [...VIRTIO_MODULES, VETH_MODULE, DUMMY_MODULE],
+  loadable: [...VIRTIO_MODULES, VETH_MODULE, DUMMY_MODULE, E1000E_MODULE],
 });
