@@ -5,11 +5,11 @@ import { CHROMIUM_SWITCHES } from './e2e/switches.ts';
 import { findChromium } from './scripts/setup.mjs';
 
 const chromium = findChromium();
+const pictures = process.env['RINGSCOPE_SCREENSHOTS'] === undefined ? ['screenshots.spec.ts'] : [];
 const asRoot = process.getuid?.() === 0;
 
 export default defineConfig<DoorOptions>({
   testDir: 'e2e',
-  testIgnore: process.env['RINGSCOPE_SCREENSHOTS'] === undefined ? ['screenshots.spec.ts'] : [],
   timeout: 60_000,
   expect: { timeout: 15_000 },
   workers: 1,
@@ -24,7 +24,7 @@ export default defineConfig<DoorOptions>({
     },
   },
   projects: [
-    { name: 'browser', use: { door: 'browser' } },
-    { name: 'electron', use: { door: 'electron' } },
+    { name: 'browser', use: { door: 'browser' }, testIgnore: [...pictures, 'electron.spec.ts'] },
+    { name: 'electron', use: { door: 'electron' }, testIgnore: pictures },
   ],
 });

@@ -1,8 +1,6 @@
 // What only the desktop app has: a locked page, no permissions, a menu, a port that survives a reload, a window that asks before it closes.
 import { expect, test } from './door.ts';
 
-test.skip(({ door }) => door !== 'electron', 'the desktop app only');
-
 test('the page is alone in its world, goes nowhere else, opens nothing and gets no permission', async ({ workbench: w, app }) => {
   const { page } = w;
   const here = page.url();
@@ -42,6 +40,7 @@ test('a window with unsaved edits asks before it closes, and stays when told to'
   w.page.on('dialog', () => undefined);
   await w.get('part-machine-1').click();
   await expect(w.machine('h3')).toBeVisible();
+  await expect(w.get('bar-undo')).toBeEnabled();
   await app?.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]?.close());
   await expect(w.get('unsaved')).toBeVisible();
   await w.get('unsaved-cancel').click();
