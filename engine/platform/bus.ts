@@ -83,3 +83,9 @@ export interface DmaPort extends Mem {
   /** Posts a message-signalled interrupt: a memory write that the platform routes to the interrupt controller. */
   msi(address: number, data: number): void;
 }
+
+/** A PCI function's port; closed to memory and interrupts until its COMMAND register says otherwise. */
+export interface MasterPort extends DmaPort {
+  /** Command register bit 2, kept by the PCI function (PCI 3.0 §6.2.2). */
+  busMaster: boolean;
+}

@@ -5,7 +5,7 @@ import type { DmaAddr, Gpa, Instant } from '../base/units.ts';
 import type { Cloner, SelfCloning } from '../sim/clone.ts';
 import type { Hasher, SelfHashing } from '../sim/hash.ts';
 import { event, type TracePoint, type TraceScope } from '../trace/trace.ts';
-import { type DmaFault, type DmaPort, MSI_BASE, MSI_END, type MsiSink } from './bus.ts';
+import { type DmaFault, type MasterPort, MSI_BASE, MSI_END, type MsiSink } from './bus.ts';
 import { DmaMappings } from './dma_mappings.ts';
 import { PAGE_SIZE, type PageAllocator, type Ram } from './ram.ts';
 
@@ -141,8 +141,7 @@ export function orderOf(length: number): number {
 }
 
 /** A PCI device's port: no IOMMU, bus address = physical address, refused while bus mastering is off. */
-export class DirectDmaPort extends ByteMem implements DmaPort, SelfCloning, SelfHashing {
-  /** Command register bit 2, kept by the PCI function (PCI 3.0 §6.2.2). */
+export class DirectDmaPort extends ByteMem implements MasterPort, SelfCloning, SelfHashing {
   busMaster = false;
   constructor(
     private readonly ram: Ram,

@@ -2,7 +2,7 @@
 import type { Sim } from '../sim/sim.ts';
 import type { Trace, TraceScope } from '../trace/trace.ts';
 import { Apic } from './apic.ts';
-import { Bus } from './bus.ts';
+import { Bus, type MasterPort } from './bus.ts';
 import type { Costs } from './costs.ts';
 import { CpuSet } from './cpu.ts';
 import { DirectDmaPort, DmaContext } from './dma.ts';
@@ -40,7 +40,7 @@ export class Platform {
   }
 
   /** A new device's way to memory and to the interrupt controller. */
-  dmaPort(): DirectDmaPort {
+  dmaPort(): MasterPort {
     return new DirectDmaPort(this.ram, this.apic);
   }
 
