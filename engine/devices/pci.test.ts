@@ -95,6 +95,9 @@ it('read-only configuration bytes ignore writes, and an absent function reads as
   driver.setCfg(0, 4, 0);
   driver.setCfg(0x34, 1, 0);
   expect([driver.cfg(0), driver.cfg(0x34, 1)]).toEqual([0x10001af4, 0x98]);
+  // Linux writes 64 into every function that masters the bus; QEMU's keep 0
+  driver.setCfg(PciHeader.latency_timer.offset, 1, 64);
+  expect(driver.cfg(PciHeader.latency_timer.offset, 1)).toBe(0);
   expect(platform.bus.read(ECAM_BASE + ecamOffset(0, 9, 0), 4)).toBe(0xffffffff);
   expect(platform.bus.read(ECAM_BASE + ecamOffset(1, 0, 0), 4)).toBe(0xffffffff);
   expect(driver.cfg(0x100)).toBe(0xffffffff);

@@ -14,8 +14,7 @@ import {
   PCI_STATUS,
   PciHeader,
 } from '../pci/config_space.ts';
-import type { Bus, MmioTarget } from '../platform/bus.ts';
-import type { DirectDmaPort } from '../platform/dma.ts';
+import type { Bus, MasterPort, MmioTarget } from '../platform/bus.ts';
 import type { Msix } from './msix.ts';
 
 /** What software may do to a register: read; read and write; read and write ones to clear. */
@@ -28,7 +27,7 @@ interface Register {
 }
 const reg = (field: Field, access: Access, mask = 0xffffffff): Register => ({ field, access, mask });
 
-/** The writable registers of the type 0 header (PCI 3.0 §6.2); all else is read-only. BARs are added with their sizes. */
+/** The writable registers of the type 0 header (PCI 3.0 §6.2); all else is read-only, the latency timer too (QEMU: pci_init_wmask()). BARs are added with their sizes. */
 const HEADER: readonly Register[] = [
   reg(
     PciHeader.command,
@@ -37,7 +36,6 @@ const HEADER: readonly Register[] = [
   ),
   reg(PciHeader.status, 'w1c', 0xf900),
   reg(PciHeader.cache_line_size, 'rw'),
-  reg(PciHeader.latency_timer, 'rw'),
   reg(PciHeader.interrupt_line, 'rw'),
 ];
 
@@ -96,7 +94,7 @@ export class PciFunction {
     readonly name: string,
     ids: PciIds,
     /** undefined for a function that never masters the bus. */
-    readonly port: DirectDmaPort | undefined,
+    readonly port: MasterPort | undefined,
   ) {
     const size = ids.express === true ? PCI_CFG_SPACE_EXP_SIZE : PCI_CFG_SPACE_SIZE;
     this.config = new ByteMem(new Uint8Array(size));

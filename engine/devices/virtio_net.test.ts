@@ -6,7 +6,7 @@ import { frame, payload } from '../testkit/frames.ts';
 import { nicPair, settle, type Station } from '../testkit/nic_pair.ts';
 import { F, featureHalf } from '../virtio/features.ts';
 import { VirtioNetHdr } from '../virtio/net.ts';
-import { VirtioPciCommonCfg as C } from '../virtio/pci_cfg.ts';
+import { VIRTIO_MSI_NO_VECTOR, VirtioPciCommonCfg as C } from '../virtio/pci_cfg.ts';
 import { VIRTIO_CONFIG_S as S } from '../virtio/status.ts';
 
 const HDR = VirtioNetHdr.$size;
@@ -221,6 +221,16 @@ describe('notifications', () => {
     pair.a.send(frame(payload(10)));
     settle(pair.sim);
     expect([pair.a.irqs.count(0x32), pair.a.tx[0].takeUsed().length]).toEqual([0, 1]);
+  });
+
+  it('virtio-v1.2 §4.1.5.1.2: a queue without a vector sends no interrupt and counts none', () => {
+    const { a, sim } = running();
+    a.driver.write(C.queue_select, 1);
+    a.driver.write(C.queue_msix_vector, VIRTIO_MSI_NO_VECTOR);
+    a.send(frame(payload(10)));
+    settle(sim);
+    const q = a.nic.pci.queues[1].state();
+    expect([a.irqs.vectors.length, a.tx[0].takeUsed().length, q.interrupts, q.lastInterrupt]).toEqual([0, 1, 0, -1]);
   });
 
   it('buffers posted before DRIVER_OK are used after it', () => {

@@ -2,8 +2,7 @@
 import { invariant } from '../base/ops.ts';
 import { PCI_CAP_ID, VIRTIO_PCI_CAP, VirtioPciCap, VirtioPciCfgCap, VirtioPciNotifyCap } from '../pci/capabilities.ts';
 import { PCI_VENDOR_ID, QEMU_SUBSYSTEM, VIRTIO_PCI_MODERN_BASE } from '../pci/ids.ts';
-import type { MmioTarget } from '../platform/bus.ts';
-import type { DirectDmaPort } from '../platform/dma.ts';
+import type { MasterPort, MmioTarget } from '../platform/bus.ts';
 import type { Platform } from '../platform/platform.ts';
 import type { TracePoint } from '../trace/trace.ts';
 import { F, missingPrerequisites } from '../virtio/features.ts';
@@ -42,7 +41,7 @@ export class VirtioPci implements VirtioTransport, MmioTarget, PciFunctionHooks 
   readonly fn: PciFunction;
   readonly msix: Msix;
   readonly queues: Virtqueue[] = [];
-  readonly port: DirectDmaPort;
+  readonly port: MasterPort;
   readonly offered: bigint;
   /** Registers of the common configuration that have state of their own. */
   deviceFeatureSelect = 0;
@@ -86,9 +85,9 @@ export class VirtioPci implements VirtioTransport, MmioTarget, PciFunctionHooks 
   flush(queue: Virtqueue): void {
     if (!queue.publish()) return;
     this.isr |= VIRTIO_PCI_ISR.QUEUE;
+    if (!this.interrupt(queue.index, queue.vector)) return;
     queue.interrupts++;
     queue.lastInterrupt = this.platform.sim.now;
-    this.interrupt(queue.index, queue.vector);
   }
 
   configChanged(): void {
@@ -222,15 +221,16 @@ export class VirtioPci implements VirtioTransport, MmioTarget, PciFunctionHooks 
 
   private configInterrupt(): void {
     this.isr |= VIRTIO_PCI_ISR.CONFIG;
+    if (!this.interrupt(-1, this.configVector)) return;
     this.configInterrupts++;
     this.lastConfigInterrupt = this.platform.sim.now;
-    this.interrupt(-1, this.configVector);
   }
 
-  /** virtio-v1.2 §4.1.5.3, §4.1.5.4. With MSI-X off the interrupt would be INTA#, which this platform does not route: the ISR bit stays for a polling driver. */
-  private interrupt(queue: number, vector: number): void {
+  /** virtio-v1.2 §4.1.5.3, §4.1.5.4. With MSI-X off the interrupt would be INTA#, which this platform does not route: the ISR bit stays for a polling driver. False when nothing was sent. */
+  private interrupt(queue: number, vector: number): boolean {
     const sent = vector !== VIRTIO_MSI_NO_VECTOR && this.msix.notify(vector);
     if (this.tpInterrupt.enabled) this.tpInterrupt.emit(this.spec.name, queue, vector, sent);
+    return sent;
   }
 
   /** The model's bytes; a read across the end, or beyond it, gives ones (QEMU: virtio_config_modern_readl). */
