@@ -21,7 +21,9 @@ export function csumPartial(mem: Mem, at: number, length: number, sum = 0): numb
 /** Folds a partial sum to 16 bits and complements it: the value for a checksum field. */
 export function csumFold(sum: number): number {
   let s = sum;
-  while (s > 0xffff) s = (s % 0x10000) + Math.floor(s / 0x10000);
+  while (s > 0x7fffffff) s = (s % 0x10000) + Math.floor(s / 0x10000);
+  s = (s & 0xffff) + (s >>> 16);
+  s = (s & 0xffff) + (s >>> 16);
   return ~s & 0xffff;
 }
 

@@ -290,7 +290,7 @@ export class VirtnetRx implements NapiPoller {
     const skb = kernel.skb.napi_alloc_skb(rq.napi, GOOD_COPY_LEN);
     if (skb === undefined) return undefined;
     const copy = payload <= skb_tailroom(skb) ? payload : ETH_HLEN;
-    ram.copy(__skb_put(skb, copy), at as Gpa, copy);
+    ram.copyTo(at, ram, __skb_put(skb, copy), copy);
     kernel.charge(Math.ceil(copy / 16) * costs.copy_per_16_bytes);
     if (payload > copy) kernel.skb.skb_add_rx_frag(skb, 0, (at + copy) as Gpa, payload - copy, truesize);
     else kernel.skb.frags.put_page(buf);
