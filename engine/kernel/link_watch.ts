@@ -7,6 +7,9 @@ import { WorkStruct } from './workqueue.ts';
 const SECOND = 1_000_000_000;
 const OP_EVENT = 0;
 
+/** A supplicant says when the link is up (IF_LINK_MODE_DORMANT). */
+const LINK_MODE_DORMANT = 1;
+
 export class LinkWatch implements Actor {
   /** Inline in Linux. */
   static readonly inlined: readonly string[] = Object.freeze(['netif_carrier_ok', 'netif_oper_up', 'netif_running']);
@@ -114,7 +117,8 @@ export class LinkWatch implements Actor {
 
   /** RFC 2863 §3.1.14: the operational state that follows from carrier and the lower device. */
   rfc2863_policy(dev: NetDevice): void {
-    dev.operstate = this.default_operstate(dev);
+    const state = this.default_operstate(dev);
+    dev.operstate = state === IF_OPER.UP && dev.link_mode === LINK_MODE_DORMANT ? IF_OPER.DORMANT : state;
   }
   default_operstate(dev: NetDevice): number {
     if (!dev.nocarrier) return IF_OPER.UP;

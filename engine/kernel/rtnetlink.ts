@@ -162,6 +162,9 @@ interface Subscription {
   readonly listener: RtnlListener;
 }
 
+/** IN6_ADDR_GEN_MODE_STABLE_PRIVACY */
+const ADDR_GEN_STABLE = 2;
+
 const refused = (errno: number, extack?: string): NlResult => (extack === undefined ? { errno: -errno } : { errno: -errno, extack });
 
 export class Rtnetlink {
@@ -203,7 +206,8 @@ export class Rtnetlink {
     const name = request.ifname ?? '';
     const invalid = this.validate_linkmsg(request) ?? this.validate_linkmsg(request.peer);
     if (invalid !== undefined) return invalid;
-    if (name !== '' && net.__dev_get_by_name(name) !== undefined) return refused(Errno.EEXIST);
+    const taken = request.ifindex !== undefined && net.__dev_get_by_index(request.ifindex) !== undefined;
+    if (taken || (name !== '' && net.__dev_get_by_name(name) !== undefined)) return refused(Errno.EEXIST);
     if (request.kind === undefined) return refused(Errno.EOPNOTSUPP);
     let ops = this.rtnl_link_ops_get(request.kind);
     if (ops === undefined && this.kernel.modules.modprobe(`rtnl-link-${request.kind}`).errno === 0)
@@ -231,6 +235,7 @@ export class Rtnetlink {
     if (rx < 1 || rx > 4096) return refused(Errno.EINVAL, 'Invalid number of receive queues');
     const dev = this.kernel.net.alloc_netdev_mqs(name, ops.netdev_ops, ops.setup, tx, rx, net);
     dev.kind = ops.kind;
+    dev.ifindex = request.ifindex ?? 0;
     dev.linkInitializing = true;
     if (request.mtu !== undefined) {
       if (request.mtu < dev.min_mtu) return refused(Errno.EINVAL, 'mtu less than device minimum');
@@ -323,10 +328,25 @@ export class Rtnetlink {
       if (err < 0) return { errno: err };
       modified = true;
     }
-    if (r.linkmode !== undefined) dev.link_mode = r.linkmode;
+    if (r.operstate !== undefined) this.set_operstate(dev, r.operstate);
+    if (r.linkmode !== undefined) {
+      modified ||= r.linkmode !== dev.link_mode;
+      dev.link_mode = r.linkmode;
+    }
+    // stable addresses need a secret, and nobody gave one
+    if (r.addrgenmode === ADDR_GEN_STABLE) return refused(Errno.EINVAL);
     if (r.addrgenmode !== undefined) dev.addrgenmode = r.addrgenmode;
     if (modified) core.link.netdev_state_change(dev);
     return NL_OK;
+  }
+
+  /** What a supplicant may say of a link that has a carrier. */
+  set_operstate(dev: NetDevice, transition: number): void {
+    const { UNKNOWN, TESTING, DORMANT, UP } = IF_OPER;
+    const old = dev.operstate;
+    if (transition === UP && (old === DORMANT || old === TESTING || old === UNKNOWN)) dev.operstate = UP;
+    else if ((transition === TESTING || transition === DORMANT) && (old === UP || old === UNKNOWN)) dev.operstate = transition;
+    if (dev.operstate !== old) this.kernel.net.link.netdev_state_change(dev);
   }
 
   /** `ip link del`. */

@@ -172,9 +172,9 @@ export class Addrconf extends AddrSelect implements Actor {
     this.addrconf_dad_start(ifp);
   }
 
-  addrconf_prefix_route(addr: Uint8Array, plen: number, metric: number, dev: NetDevice): void {
+  addrconf_prefix_route(addr: Uint8Array, plen: number, metric: number, dev: NetDevice, expires = 0): void {
     const rt = new Fib6Info(maskPrefix(addr, plen), plen, dev);
-    Object.assign(rt, { table: RT_TABLE.MAIN, metric: metric === 0 ? PRIO_ADDRCONF : metric, protocol: RTPROT.KERNEL });
+    Object.assign(rt, { table: RT_TABLE.MAIN, metric: metric === 0 ? PRIO_ADDRCONF : metric, protocol: RTPROT.KERNEL, expires });
     this.kernel.ipv6.fib.ip6_ins_rt(dev.net, rt);
   }
 
@@ -346,10 +346,13 @@ export class Addrconf extends AddrSelect implements Actor {
     const { dev } = ifp.idev;
     if (rtnl.listening(dev.net, 'ipv6-addr'))
       rtnl.notify(dev.net, 'ipv6-addr', { type: event ?? 'RTM_NEWADDR', info: ipv6.rtnlAddr.inet6_fill_ifaddr(ifp) });
-    if (event === 'RTM_NEWADDR' && ifp.rt !== undefined) ipv6.fib.ip6_ins_rt(dev.net, ifp.rt);
-    else if (event === 'RTM_DELADDR') {
+    if (event === 'RTM_NEWADDR' && ifp.rt !== undefined) {
+      ipv6.fib.ip6_ins_rt(dev.net, ifp.rt);
+      if (ifp.peer !== undefined) this.addrconf_prefix_route(ifp.peer, 128, ifp.rt_priority, dev);
+    } else if (event === 'RTM_DELADDR') {
       this.addrconf_leave_solict(ifp.idev, ifp.addr);
       if (ifp.rt !== undefined) ipv6.fib.ip6_del_rt(dev.net, ifp.rt);
+      if (ifp.peer !== undefined) this.delPrefixRoute(dev, ifp.peer, 128);
     }
     ipv6Net(dev.net).genid++;
   }
@@ -364,16 +367,16 @@ export class Addrconf extends AddrSelect implements Actor {
     this.kernel.timers.del_timer(ifp.timer);
     this.ipv6_ifa_notify('RTM_DELADDR', ifp);
     const shared = idev.addr_list.some((o) => o.prefix_len === ifp.prefix_len && commonPrefix(o.addr, ifp.addr) >= o.prefix_len);
-    if ((ifp.flags & IFA_F.NOPREFIXROUTE) === 0 && !shared) {
-      const { fib } = this.kernel.ipv6;
-      const main = ipv6Net(idev.dev.net).tables.get(RT_TABLE.MAIN) ?? [];
-      const prefix = maskPrefix(ifp.addr, ifp.prefix_len);
-      const rt = main.find(
-        (r) =>
-          r.plen === ifp.prefix_len && r.dev === idev.dev && r.protocol === RTPROT.KERNEL && r.gateway === undefined && eq6(r.dst, prefix),
-      );
-      if (rt !== undefined) fib.ip6_del_rt(idev.dev.net, rt);
-    }
+    if ((ifp.flags & IFA_F.NOPREFIXROUTE) === 0 && !shared) this.delPrefixRoute(idev.dev, ifp.addr, ifp.prefix_len);
+  }
+
+  /** Removes the kernel's own route to a prefix on the device. */
+  private delPrefixRoute(dev: NetDevice, addr: Uint8Array, plen: number): void {
+    const { fib } = this.kernel.ipv6;
+    const main = ipv6Net(dev.net).tables.get(RT_TABLE.MAIN) ?? [];
+    const prefix = maskPrefix(addr, plen);
+    const rt = main.find((r) => r.plen === plen && r.dev === dev && r.protocol === RTPROT.KERNEL && r.gateway === undefined && eq6(r.dst, prefix));
+    if (rt !== undefined) fib.ip6_del_rt(dev.net, rt);
   }
 
   /** Addresses kept while the device was down get their routes back. */

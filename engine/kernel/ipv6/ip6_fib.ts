@@ -114,6 +114,8 @@ export class Fib6 {
   }
 
   ip6_ins_rt(net: Net, rt: Fib6Info): number {
+    const own = rt.type === RTN.LOCAL || rt.type === RTN.ANYCAST;
+    if (!own && !this.kernel.net.link.netif_carrier_ok(rt.dev)) rt.flags |= RTNH_F.LINKDOWN;
     return this.fib6_add(net, rt, NLM_F.CREATE | NLM_F.APPEND);
   }
 

@@ -76,7 +76,8 @@ export function parseFilter(ip: IpContext, args: Args, link: boolean): Filter {
     } else if (word === 'master') {
       const m = args.next();
       f.master = ip.ifindex(m) || invarg('Device does not exist\n', m);
-    } else if (word === 'nomaster') f.noMaster = true;
+    } else if (word === 'vrf') invarg('Not a valid VRF name\n', args.next());
+    else if (word === 'nomaster') f.noMaster = true;
     else if (word === 'type') f.kind = args.next();
     else if (flagWord(f, word)) continue;
     else {
@@ -98,6 +99,9 @@ export function linkSelected(f: Filter, l: LinkInfo): boolean {
   if (f.master !== undefined && l.master !== f.master) return false;
   return !(f.noMaster && l.master !== undefined);
 }
+
+/** The family asked for, by option or by `to PREFIX`. */
+const familyOf = (ip: IpContext, f: Filter): number => (ip.opt.family === 0 ? (f.prefix?.family ?? 0) : ip.opt.family);
 
 function addressSelected(f: Filter, family: number, a: AddrInfo): boolean {
   if (family !== 0 && a.family !== family) return false;
@@ -127,22 +131,43 @@ function allAddresses(ip: IpContext): AddrInfo[] {
 function shown(ip: IpContext, f: Filter, l: LinkInfo, addresses: readonly AddrInfo[]): boolean {
   if (!linkSelected(f, l)) return false;
   const own = addresses.filter((a) => a.ifindex === l.ifindex);
-  if (own.length === 0) return ip.opt.family === 0 || ip.opt.family === AF.PACKET;
-  return own.some((a) => addressSelected(f, ip.opt.family, a));
+  const family = familyOf(ip, f);
+  if (own.length === 0) return family === 0 || family === AF.PACKET;
+  return own.some((a) => addressSelected(f, family, a));
+}
+
+/** `ip -0 address`: the link alone. */
+function showPacket(ip: IpContext, l: LinkInfo, mode: LinkPrintMode): void {
+  if (ip.opt.brief) printLinkBrief(ip, l, true);
+  else {
+    printLinkInfo(ip, l, mode);
+    if (ip.opt.stats > 0) {
+      printLinkStats(ip, l);
+      ip.out.fp('\n');
+    }
+  }
+  ip.out.closeObject();
 }
 
 function showAddresses(ip: IpContext, args: Args): number {
   const f = parseFilter(ip, args, false);
   const { out, opt } = ip;
   const addresses = allAddresses(ip);
-  const mode: LinkPrintMode = { link: false, queueLength: true, inet6: opt.family === AF.INET6, family: opt.family };
+  const family = familyOf(ip, f);
+  const mode: LinkPrintMode = { link: false, queueLength: true, inet6: opt.family === AF.INET6 && f.ifindex === 0, family: family === AF.PACKET ? 0 : family };
   out.begin();
   for (const l of ip.kernel.rtnl.rtnl_dump_ifinfo(ip.net)) {
     if (!shown(ip, f, l, addresses)) continue;
     const own = addresses.filter((a) => a.ifindex === l.ifindex && addressSelected(f, opt.family, a));
     out.openObject();
-    if (opt.brief) printLinkBrief(ip, l, false);
-    else if (!opt.oneline || out.json !== undefined) printLinkInfo(ip, l, mode);
+    if (opt.family === AF.PACKET) {
+      showPacket(ip, l, mode);
+      continue;
+    }
+    if (f.label === undefined) {
+      if (opt.brief) printLinkBrief(ip, l, false);
+      else if (!opt.oneline || out.json !== undefined) printLinkInfo(ip, l, mode);
+    }
     out.openArray('addr_info');
     for (const a of own) {
       if (opt.brief) printAddrBrief(ip, a);
@@ -150,7 +175,7 @@ function showAddresses(ip: IpContext, args: Args): number {
     }
     out.closeArray();
     if (opt.brief) out.fp('\n');
-    else if (opt.stats > 0) {
+    else if (opt.stats > 0 && f.label === undefined) {
       printLinkStats(ip, l);
       out.fp('\n');
     }
@@ -177,6 +202,7 @@ function flushAddresses(ip: IpContext, args: Args): number {
       return 1;
     }
     for (const a of victims) {
+      if (ip.opt.stats > 1) printAddrInfo(ip, a, true);
       const req = { ...a, nlflags: 0 };
       if (a.family === AF.INET6) ip.kernel.ipv6.rtnlAddr.inet6_rtm_deladdr(ip.net, req);
       else ip.kernel.ipv4.rtnlAddr.inet_rtm_deladdr(ip.net, req);

@@ -1,4 +1,5 @@
 // `ip address add | change | replace | delete`.
+import { Errno } from '../../base/errno.ts';
 import { AF, type AddrRequest, IFA_F, INFINITY_LIFE_TIME, NLM_F, RT_SCOPE } from '../../kernel/rtnl_records.ts';
 import { type Args, duparg, duparg2, formatAddress, getAddress, getPrefix, incomplete, type InetPrefix, invarg, matches, parseUnsigned, unsigned } from '../iproute/args.ts';
 import { scopeNumber } from '../iproute/names.ts';
@@ -7,7 +8,7 @@ import type { IpContext } from './ip_context.ts';
 import { addressUsage } from './usage.ts';
 
 /** Flags a request may set by name. */
-const SETTABLE: readonly (readonly [string, number])[] = [
+const SETTABLE: readonly (readonly [word: string, flag: number])[] = [
   ['nodad', IFA_F.NODAD],
   ['optimistic', IFA_F.OPTIMISTIC],
   ['home', IFA_F.HOMEADDRESS],
@@ -15,6 +16,19 @@ const SETTABLE: readonly (readonly [string, number])[] = [
   ['noprefixroute', IFA_F.NOPREFIXROUTE],
   ['autojoin', IFA_F.MCAUTOJOIN],
 ];
+
+/** Those of them that are for IPv4 too. */
+const FOR_BOTH = IFA_F.NOPREFIXROUTE | IFA_F.MCAUTOJOIN;
+
+function setFlag(ip: IpContext, req: AddrRequest, name: string, flag: number): void {
+  if (req.family === AF.INET6 || (flag & FOR_BOTH) !== 0) req.flags |= flag;
+  else ip.tool.error(`Warning: ${name} option can be set only for IPv6 addresses\n`);
+}
+
+function isMulticast(bytes: Uint8Array | undefined): boolean {
+  if (bytes === undefined) return false;
+  return bytes.length === 16 ? bytes[0] === 0xff : bytes[0] >> 4 === 14;
+}
 
 function seconds(word: string, what: string): number {
   if (word === 'forever') return INFINITY_LIFE_TIME;
@@ -41,7 +55,7 @@ interface Given {
   label: string | undefined;
 }
 
-function parse(args: Args, req: AddrRequest): Given {
+function parse(ip: IpContext, args: Args, req: AddrRequest): Given {
   const g: Given = { local: undefined, peer: undefined, broadcast: undefined, anycast: undefined, scope: undefined, dev: undefined, label: undefined };
   for (; args.more; args.skip()) {
     const word = args.word;
@@ -64,7 +78,7 @@ function parse(args: Args, req: AddrRequest): Given {
     else if (word === 'metric' || word === 'priority' || word === 'preference') req.rt_priority = unsigned(args.next(), '"metric" value is invalid\n');
     else if (matches(word, 'valid_lft')) req.valid_lft = seconds(args.next(), 'valid_lft');
     else if (matches(word, 'preferred_lft')) req.preferred_lft = seconds(args.next(), 'preferred_lft');
-    else if (flag !== undefined) req.flags |= flag[1];
+    else if (flag !== undefined) setFlag(ip, req, flag[0], flag[1]);
     else {
       if (word === 'local') args.next();
       if (matches(args.word, 'help')) addressUsage();
@@ -116,19 +130,24 @@ function setAddresses(ip: IpContext, req: AddrRequest, g: Given, adding: boolean
 export function addressModify(ip: IpContext, args: Args, command: 'add' | 'change' | 'replace' | 'delete'): number {
   const nlflags = { add: NLM_F.CREATE | NLM_F.EXCL, change: NLM_F.REPLACE, replace: NLM_F.CREATE | NLM_F.REPLACE, delete: 0 }[command];
   const req: AddrRequest = { family: ip.opt.family, ifindex: 0, prefixlen: 0, scope: RT_SCOPE.UNIVERSE, flags: 0, nlflags };
-  const g = parse(args, req);
+  const g = parse(ip, args, req);
   const adding = command !== 'delete';
   const dev = g.dev ?? '';
-  if (g.label !== undefined && !g.label.startsWith(dev)) {
-    ip.tool.error(`"dev" (${dev}) must match "label" (${g.label}).\n`);
-    return 1;
-  }
   setAddresses(ip, req, g, adding);
   req.ifindex = ip.requireDevice(dev);
+  if ((req.flags & IFA_F.MCAUTOJOIN) !== 0 && !isMulticast(req.local)) {
+    ip.tool.error('autojoin needs multicast address\n');
+    return 1;
+  }
+  if (req.valid_lft === 0) {
+    ip.tool.error('valid_lft is zero\n');
+    return 1;
+  }
   if (req.preferred_lft !== undefined && req.preferred_lft > (req.valid_lft ?? INFINITY_LIFE_TIME)) {
     ip.tool.error('preferred_lft is greater than valid_lft\n');
     return 1;
   }
+  if (req.family !== AF.INET && req.family !== AF.INET6) return ip.request(() => ({ errno: -Errno.EOPNOTSUPP }));
   const { rtnlAddr } = ip.kernel.ipv4;
   const { rtnlAddr: rtnlAddr6 } = ip.kernel.ipv6;
   if (req.family === AF.INET6) return ip.request(() => (adding ? rtnlAddr6.inet6_rtm_newaddr(ip.net, req) : rtnlAddr6.inet6_rtm_deladdr(ip.net, req)));

@@ -1,5 +1,4 @@
 // `ip link`: listing, deleting, and the way to changes.
-import { AF } from '../../kernel/rtnl_records.ts';
 import { type Args, matches } from '../iproute/args.ts';
 import { ToolExit } from '../tool.ts';
 import { linkSelected, parseFilter } from './address.ts';
@@ -16,7 +15,7 @@ function showLinks(ip: IpContext, args: Args): number {
     if (!linkSelected(filter, l)) continue;
     out.openObject();
     if (opt.brief) printLinkBrief(ip, l, true);
-    else printLinkInfo(ip, l, { link: true, queueLength: true, family: opt.family === AF.PACKET ? 0 : opt.family });
+    else printLinkInfo(ip, l, { link: true, queueLength: true, family: 0 });
     out.closeObject();
   }
   out.end();
@@ -25,7 +24,8 @@ function showLinks(ip: IpContext, args: Args): number {
 
 /** Statistics of bridges and bonds, of which there are none here. */
 function extendedStats(args: Args): number {
-  if (!args.more || args.word !== 'type') throw new ToolExit(255, 'Not enough information: "type" argument is required\n');
+  if (!args.more) throw new ToolExit(255, 'xstats: missing argument\n');
+  if (args.word !== 'type') throw new ToolExit(255, 'Not enough information: "type" argument is required\n');
   args.next();
   return 0;
 }

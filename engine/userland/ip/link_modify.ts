@@ -27,7 +27,9 @@ const OTHER_KINDS: readonly string[] = [
 ];
 
 /** Attributes that the tool knows and this kernel has no use for. */
-const UNUSED_KEYWORDS: readonly string[] = ['xdp', 'xdpgeneric', 'xdpdrv', 'xdpoffload', 'vf', 'vrf', 'trailers', 'dynamic', 'link-netnsid', 'protodown', 'protodown_reason', 'gso_max_size', 'gso_max_segs', 'gro_max_size', 'parentdev', 'index', 'nomaster'];
+const UNUSED_KEYWORDS: readonly string[] = ['xdp', 'xdpgeneric', 'xdpdrv', 'xdpoffload', 'vf', 'vrf', 'link-netnsid', 'protodown', 'protodown_reason', 'gso_max_size', 'gso_max_segs', 'gro_max_size', 'parentdev'];
+
+const OPER_STATES = ['unknown', 'notpresent', 'down', 'lowerlayerdown', 'testing', 'dormant', 'up'];
 
 const validName = (name: string): boolean => name !== '' && name.length < 16 && !/[/\s]/.test(name);
 const validAltName = (name: string): boolean => name !== '' && name.length < 128 && !/[/\s]/.test(name);
@@ -48,6 +50,12 @@ function onOff(args: Args, what: string): boolean {
   if (word === 'on') return true;
   if (word === 'off') return false;
   throw new ToolExit(1, `Error: argument of "${what}" must be "on" or "off", not "${word}"\n`);
+}
+
+function oneOfOffOn(args: Args, what: string): boolean {
+  const word = args.next();
+  if (word !== 'on' && word !== 'off') throw new ToolExit(1, `Error: argument of "${what}" must be one of "off", "on", not "${word}"\n`);
+  return word === 'on';
 }
 
 function number(args: Args, what: string, max = 0x7fffffff): number {
@@ -76,14 +84,26 @@ function setting(ip: IpContext, args: Args, p: Parsed): boolean {
   else if (matches(word, 'broadcast') || word === 'brd') req.broadcast = linkAddress(args.next());
   else if (matches(word, 'txqueuelen') || word === 'qlen' || matches(word, 'txqlen')) {
     const n = args.next();
-    req.txqlen = parseUnsigned(n) ?? invarg('Invalid "txqueuelen" value\n', n);
+    req.txqlen = (parseInteger(n) ?? invarg('Invalid "txqueuelen" value\n', n)) >>> 0;
   } else if (word === 'mtu') req.mtu = number(args, 'mtu');
   else if (word === 'netns') req.netns = netnsByWord(ip, args.next());
   else if (word === 'multicast') setFlag(req, IFF.MULTICAST, onOff(args, 'multicast'));
   else if (word === 'allmulticast') setFlag(req, IFF.ALLMULTI, onOff(args, 'allmulticast'));
   else if (word === 'promisc') setFlag(req, IFF.PROMISC, onOff(args, 'promisc'));
   else if (word === 'arp') setFlag(req, IFF.NOARP, !onOff(args, 'arp'));
-  else if (word === 'carrier') req.carrier = onOff(args, 'carrier');
+  else if (word === 'dynamic') setFlag(req, IFF.DYNAMIC, onOff(args, 'dynamic'));
+  else if (word === 'trailers') setFlag(req, IFF.NOTRAILERS, !onOff(args, 'trailers'));
+  else if (word === 'carrier') req.carrier = oneOfOffOn(args, 'carrier');
+  else if (word === 'mode') {
+    const mode = ['default', 'dormant'].indexOf(args.next().toLowerCase());
+    req.linkmode = mode < 0 ? invarg('Invalid link mode\n', args.word) : mode;
+  } else if (word === 'state') {
+    const state = OPER_STATES.indexOf(args.next().toLowerCase());
+    req.operstate = parseUnsigned(args.word, 255) ?? (state < 0 ? invarg('Invalid operstate\n', args.word) : state);
+  } else if (word === 'index') {
+    const index = args.next();
+    req.ifindex = parseUnsigned(index) || invarg('Invalid "index" value', index);
+  } else if (word === 'nomaster') req.master = 0;
   else if (word === 'master') {
     const m = args.next();
     req.master = ip.ifindex(m) || invarg('Device does not exist\n', m);
@@ -122,6 +142,10 @@ function parse(ip: IpContext, args: Args): Parsed {
   return p;
 }
 
+function bothNames(): never {
+  throw new ToolExit(255, 'both "name" and "dev" cannot be used when creating devices.\n');
+}
+
 /** Arguments of `type veth`: the peer, with the same settings as any link. */
 function vethPeer(ip: IpContext, args: Args): LinkRequest | undefined {
   if (!args.more) return undefined;
@@ -131,6 +155,7 @@ function vethPeer(ip: IpContext, args: Args): LinkRequest | undefined {
   }
   args.skip();
   const p = parse(ip, args);
+  if (p.name !== undefined && p.dev !== undefined) bothNames();
   const ifname = p.name ?? p.dev;
   return { ...p.req, ...(ifname !== undefined ? { ifname } : {}) };
 }
@@ -138,8 +163,7 @@ function vethPeer(ip: IpContext, args: Args): LinkRequest | undefined {
 export function linkAdd(ip: IpContext, args: Args): number {
   const p = parse(ip, args);
   if (p.kind === undefined) throw new ToolExit(1, 'Not enough information: "type" argument is required\n');
-  if (p.name !== undefined && p.dev !== undefined && p.name !== p.dev)
-    throw new ToolExit(255, 'both "name" and "dev" cannot be used when creating devices.\n');
+  if (p.name !== undefined && p.dev !== undefined) bothNames();
   const { req } = p;
   const ifname = p.name ?? p.dev;
   if (ifname !== undefined) req.ifname = ifname;
@@ -159,14 +183,34 @@ export function linkAdd(ip: IpContext, args: Args): number {
 }
 
 function required(ip: IpContext, p: Parsed): number {
+  if (p.req.ifindex !== undefined) throw new ToolExit(255, 'index can be used only when creating devices or when moving device to another netns.\n');
   if (p.dev === undefined && p.name === undefined) throw new ToolExit(255, 'Not enough information: "dev" argument is required.\n');
   return ip.requireDevice(p.dev ?? p.name ?? '');
 }
 
+/** `group N` without a device names all links of the group. */
+function forGroup(ip: IpContext, p: Parsed, change: (ifindex: number) => NlResult): number {
+  const { group } = p.req;
+  const links = ip.kernel.rtnl.rtnl_dump_ifinfo(ip.net).filter((l) => l.group === group);
+  return ip.request(() => {
+    for (const l of links) {
+      const result = change(l.ifindex);
+      if (result.errno !== 0) return result;
+    }
+    return { errno: 0 };
+  });
+}
+
+const groupOnly = (p: Parsed): boolean => p.req.group !== undefined && p.dev === undefined && p.name === undefined;
+
 export function linkSet(ip: IpContext, args: Args): number {
   const p = parse(ip, args);
+  if (groupOnly(p)) return forGroup(ip, p, (ifindex) => ip.kernel.rtnl.rtnl_setlink(ip.net, { ...p.req, ifindex }));
   const ifindex = required(ip, p);
   if (p.kind !== undefined) ip.notModelled(`ip link set type ${p.kind}`);
+  const wanted = ip.kernel.rtnl.rtnl_dump_ifinfo(ip.net).find((l) => l.ifindex === ifindex)?.address.length ?? 0;
+  if (p.req.address !== undefined && p.req.address.length !== wanted)
+    throw new ToolExit(1, `Invalid address length ${p.req.address.length} - must be ${wanted} bytes\n`);
   if (p.link !== undefined) p.req.link = ip.requireDevice(p.link);
   if (p.name !== undefined && p.dev !== undefined && p.name !== p.dev) p.req.newname = p.name;
   return ip.request(() => ip.kernel.rtnl.rtnl_setlink(ip.net, { ...p.req, ifindex }));
@@ -174,6 +218,12 @@ export function linkSet(ip: IpContext, args: Args): number {
 
 export function linkDelete(ip: IpContext, args: Args): number {
   const p = parse(ip, args);
+  const kind = p.kind === undefined ? {} : { kind: p.kind };
+  if (groupOnly(p)) {
+    if (!ip.kernel.rtnl.rtnl_dump_ifinfo(ip.net).some((l) => l.group === p.req.group)) return ip.talk({ errno: -Errno.ENODEV });
+    const inGroup = (ifindex: number): boolean => ip.kernel.rtnl.rtnl_dump_ifinfo(ip.net).some((l) => l.ifindex === ifindex);
+    return forGroup(ip, p, (ifindex) => (inGroup(ifindex) ? ip.kernel.rtnl.rtnl_dellink(ip.net, { ifindex, ...kind }) : { errno: 0 }));
+  }
   const ifindex = required(ip, p);
-  return ip.request(() => ip.kernel.rtnl.rtnl_dellink(ip.net, { ifindex, ...(p.kind !== undefined ? { kind: p.kind } : {}) }));
+  return ip.request(() => ip.kernel.rtnl.rtnl_dellink(ip.net, { ifindex, ...kind }));
 }

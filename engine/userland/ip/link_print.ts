@@ -87,12 +87,12 @@ export function netnsNameOfId(ip: IpContext, nsid: number): string | undefined {
   return undefined;
 }
 
-function printHardware(ip: IpContext, l: LinkInfo): void {
+function printHardware(ip: IpContext, l: LinkInfo, broadcast: boolean): void {
   const { out } = ip;
   out.nl();
   out.any('link_type', linkTypeName(l.type), `    link/${linkTypeName(l.type)} `);
   if (l.address.length > 0) out.colored('mac', 'address', hardwareAddress(l.address), '', hardwareAddress(l.address));
-  if (l.broadcast.length > 0) {
+  if (broadcast && l.broadcast.length > 0) {
     const peer = (l.flags & IFF.POINTOPOINT) !== 0;
     if (peer) out.js('link_pointtopoint', true);
     out.colored('mac', 'broadcast', hardwareAddress(l.broadcast), peer ? ' peer ' : ' brd ', hardwareAddress(l.broadcast));
@@ -106,7 +106,7 @@ function printNetns(ip: IpContext, key: string, word: string, id: number): void 
   else ip.out.any(`${key}id`, id, ` ${word}id ${id}`);
 }
 
-function printDetails(ip: IpContext, l: LinkInfo): void {
+function printDetails(ip: IpContext, l: LinkInfo, link: boolean): void {
   const { out } = ip;
   out.any('promiscuity', l.promiscuity, ` promiscuity ${l.promiscuity} `);
   out.any('allmulti', l.allmulti, ` allmulti ${l.allmulti} `);
@@ -118,8 +118,10 @@ function printDetails(ip: IpContext, l: LinkInfo): void {
     out.any('info_kind', l.kind, `    ${l.kind} `);
     out.closeObject();
   }
-  const mode = ADDR_GEN_MODES[l.addrgenmode] ?? `0x${l.addrgenmode.toString(16)}`;
-  out.any('inet6_addr_gen_mode', mode, `addrgenmode ${mode} `);
+  if (link) {
+    const mode = ADDR_GEN_MODES[l.addrgenmode] ?? `0x${l.addrgenmode.toString(16)}`;
+    out.any('inet6_addr_gen_mode', mode, `addrgenmode ${mode} `);
+  }
   out.any('num_tx_queues', l.num_tx_queues, `numtxqueues ${l.num_tx_queues} `);
   out.any('num_rx_queues', l.num_rx_queues, `numrxqueues ${l.num_rx_queues} `);
   out.any('gso_max_size', l.gso_max_size, `gso_max_size ${l.gso_max_size} `);
@@ -148,11 +150,11 @@ export function printLinkInfo(ip: IpContext, l: LinkInfo, mode: LinkPrintMode): 
   if (mode.inet6 !== true) out.any('group', groupName(l.group), `group ${groupName(l.group)} `);
   if (mode.queueLength && l.txqlen !== 0) out.any('txqlen', l.txqlen, `qlen ${l.txqlen}`);
   if (mode.family === 0 || opt.details) {
-    printHardware(ip, l);
+    printHardware(ip, l, mode.inet6 !== true);
     if (l.link_netnsid !== undefined) printNetns(ip, 'link_netns', 'link-netns', l.link_netnsid);
     if (l.new_netnsid !== undefined) printNetns(ip, 'new_netns', 'new-netns', l.new_netnsid);
     if (l.new_ifindex !== undefined) out.any('new_ifindex', l.new_ifindex, ` new-ifindex ${l.new_ifindex}`);
-    if (opt.details) printDetails(ip, l);
+    if (opt.details && mode.inet6 !== true) printDetails(ip, l, mode.link);
   }
   if ((mode.link || opt.details) && l.ifalias !== '') {
     out.nl();

@@ -146,7 +146,8 @@ export function getAddress(word: string, family: number): IpBytes {
 export function linkAddress(word: string): Uint8Array {
   const parts = word.split(':').map((p) => /^\s*(?:0[xX])?([0-9a-fA-F]+)/.exec(p)?.[1]);
   const numbers = parts.map((p) => (p === undefined ? -1 : Number.parseInt(p, 16)));
-  if (numbers.length > 20 || numbers.some((n) => n < 0 || n > 255)) fail(1, `"${word}" is invalid lladdr.`);
+  const wrong = numbers.findIndex((n) => n < 0 || n > 255);
+  if (wrong >= 0) fail(1, `"${word.split(':')[wrong]}" is invalid lladdr.`);
   return Uint8Array.from(numbers);
 }
 
