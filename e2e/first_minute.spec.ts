@@ -2,6 +2,7 @@
 import { expect, test } from './door.ts';
 
 test('a ping typed in the first terminal shows in the terminal, the packets and the ring', async ({ workbench: w }) => {
+  await w.showPair(0);
   await w.terminal('h1');
   const screen = await w.run('ping -c 3 10.0.0.2');
   for (const seq of [1, 2, 3]) expect(screen).toMatch(new RegExp(`64 bytes from 10\\.0\\.0\\.2: icmp_seq=${seq} ttl=64 time=[\\d.]+ ms`));
@@ -18,6 +19,7 @@ test('a ping typed in the first terminal shows in the terminal, the packets and 
 
 test('a descriptor of the transmit ring changes hands while time is stepped', async ({ workbench: w }) => {
   await w.command('Layout: Rings');
+  await w.showPair(0);
   await w.pause();
   await w.terminal('h1');
   const before = await w.owners(1);

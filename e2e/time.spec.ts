@@ -3,6 +3,7 @@ import { expect, test } from './door.ts';
 
 test('pause, step, step back, run on: the ring shows the state of each event', async ({ workbench: w }) => {
   await w.command('Layout: Rings');
+  await w.showPair(0);
   await w.pause();
   await w.terminal('h1');
   await w.page.keyboard.type('ping -c 1 10.0.0.2\n');
@@ -36,5 +37,5 @@ test('pause, step, step back, run on: the ring shows the state of each event', a
 
   await w.get('bar-run').click();
   await w.sees(/1 packets transmitted, 1 received, 0% packet loss/);
-  expect(await w.event()).toBeGreaterThan(at);
+  await expect.poll(() => w.event()).toBeGreaterThan(at);
 });

@@ -13,6 +13,7 @@ test('undoing the deletion of a machine brings back its counters and rings', asy
   expect(before).toMatch(/eth0:\s+[1-9]/);
   await w.get('port-h2-nic0').click();
   await expect(w.get('rings-nic')).toHaveValue('h2/nic0');
+  await w.showPair(0);
   await expect(w.get('ring-fact-0-used.idx')).toHaveText(/^[1-9]/);
   const ring = await w.get('ring-fact-0-used.idx').textContent();
 
@@ -24,6 +25,7 @@ test('undoing the deletion of a machine brings back its counters and rings', asy
   await expect(w.machine('h2')).toBeVisible();
   await expect(w.get('cable-h1:nic0--h2:nic0')).toHaveCount(1);
   await w.get('port-h2-nic0').click();
+  await w.showPair(0);
   await expect(w.get('ring-fact-0-used.idx')).toHaveText(ring ?? '');
 
   await w.get('machine-terminal-h2').click();

@@ -21,9 +21,6 @@ export class Workbench {
   async ready(): Promise<void> {
     await expect(this.get('bar-event')).toHaveText(/\d/);
     await expect(this.get('canvas')).toBeVisible();
-    // the specs name queues; left alone, the panel shows whichever are busiest
-    const pair = this.get('rings-choice-pair-0');
-    if (await pair.isVisible()) await pair.click();
   }
 
   // ── terminals ──
@@ -107,6 +104,11 @@ export class Workbench {
   }
 
   // ── rings ──
+  /** Shows one pair of queues; left alone, the panel shows whichever are busiest. */
+  async showPair(pair: number): Promise<void> {
+    await this.get(`rings-choice-pair-${pair}`).click();
+    await expect(this.get(`ring-canvas-${2 * pair}`)).toHaveAttribute('data-owners', /./);
+  }
   async owners(queue: number): Promise<Owners> {
     const text = (await this.get(`ring-canvas-${queue}`).getAttribute('data-owners')) ?? '';
     const count = (c: string): number => text.split(c).length - 1;
