@@ -102,6 +102,7 @@ export const E1000E_REGISTERS = Object.freeze({
   // statistics
   CRCERRS: reg(0x4000, 'rc'),
   ALGNERRC: reg(0x4004, 'rc'),
+  SYMERRS: reg(0x4008, 'rc'),
   RXERRC: reg(0x400c, 'rc'),
   MPC: reg(0x4010, 'rc'),
   SCC: reg(0x4014, 'rc'),

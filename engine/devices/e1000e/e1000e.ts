@@ -124,11 +124,13 @@ export class E1000e implements NicPort, MmioTarget, PhyOwner, E1000eContext {
     if (this.regs.access(at) === 'hook') this.written(at, value >>> 0);
   }
 
-  /** §4.2.1: CTRL.RST, and what unplugging does. PHY and non-volatile memory keep their state. */
+  /** §4.2.1: CTRL.RST, and what unplugging does. PHY, non-volatile memory and the right to use them keep their state. */
   reset(): void {
     const ctrl = this.regs.get(E1000.CTRL);
+    const ownership = this.regs.get(E1000.EXTCNF_CTRL);
     this.regs.reset();
     this.regs.set(E1000.CTRL, (ctrl & ~(CTRL.RST | CTRL.PHY_RST)) >>> 0);
+    this.regs.set(E1000.EXTCNF_CTRL, ownership);
     this.loadAddress();
     this.irq.reset();
     this.rx.reset();

@@ -5,7 +5,7 @@ import { NVM, NVM_SUM } from '../../pci/e1000e_phy.ts';
 import { CTRL, CTRL_EXT, E1000, type E1000Reg, EECD, EERD, EXTCNF_MDIO_SW_OWNERSHIP, RAH_AV, STATUS, TCTL, TXDCTL } from '../../pci/e1000e_regs.ts';
 import { E1000Phy } from './phy.ts';
 
-const RAR_ENTRIES = 16;
+const RAR_ENTRIES = 15;
 const TABLE_ENTRIES = 128;
 /** How often a register is looked at before the driver gives up. */
 const PATIENCE = 800;
@@ -19,7 +19,7 @@ const SWSM_SMBI = 0x1;
 
 /** Statistics that are read once to clear them, in Linux's order (e1000e_clear_hw_cntrs_base() and e1000_clear_hw_cntrs_82571()). */
 const BASE_COUNTERS: readonly E1000Reg[] = [
-  'CRCERRS', 'MPC', 'SCC', 'ECOL', 'MCC', 'LATECOL', 'COLC', 'DC', 'SEC', 'RLEC', 'XONRXC', 'XONTXC', 'XOFFRXC', 'XOFFTXC', 'FCRUC',
+  'CRCERRS', 'SYMERRS', 'MPC', 'SCC', 'ECOL', 'MCC', 'LATECOL', 'COLC', 'DC', 'SEC', 'RLEC', 'XONRXC', 'XONTXC', 'XOFFRXC', 'XOFFTXC', 'FCRUC',
   'GPRC', 'BPRC', 'MPRC', 'GPTC', 'GORCL', 'GORCH', 'GOTCL', 'GOTCH', 'RNBC', 'RUC', 'RFC', 'ROC', 'RJC', 'TORL', 'TORH', 'TOTL', 'TOTH', 'TPR', 'TPT', 'MPTC', 'BPTC',
 ]; // prettier-ignore
 const LATER_COUNTERS: readonly E1000Reg[] = [
@@ -62,8 +62,9 @@ export class E1000Hw {
     this.ew32(offset, (this.er32(offset) & ~clear) | set);
   }
 
-  /** The lock bit between ports may be left over from firmware. */
+  /** Which port this is; the lock bit between ports may be left over from firmware. */
   e1000_init_mac_params_82571(): void {
+    this.er32(E1000.STATUS);
     this.update(E1000.SWSM, SWSM_SMBI, 0);
   }
   e1000_init_nvm_params_82571(): void {

@@ -236,7 +236,7 @@ export class E1000Rx {
   /** False when there are more addresses than entries. */
   e1000e_write_uc_addr_list(dev: NetDevice): boolean {
     const { hw } = this.adapter;
-    const entries = 15;
+    const entries = 14;
     if (dev.uc.length > entries) return false;
     for (let i = 0; i < entries; i++) hw.e1000e_rar_set_generic(dev.uc[i]?.addr, i + 1);
     return true;

@@ -88,8 +88,10 @@ export class E1000Stats {
 
   e1000e_update_stats(): void {
     const { adapter } = this;
+    // without a link nothing is counted
+    if (adapter.link_speed === 0) return;
     // half duplex counts collisions; at full duplex there are none to read
-    const half = adapter.link_duplex === 0 && adapter.link_speed !== 0;
+    const half = adapter.link_duplex === 0;
     for (const name of REGISTERS) {
       if (!half && COLLISIONS.includes(name)) continue;
       const value = adapter.hw.er32(E1000[name]);
