@@ -108,7 +108,7 @@ export class RtnlRoute {
     const prefsrc = !input && f.saddr !== 0 && (req.src === undefined || f.saddr !== v4number(req.src)) ? f.saddr : 0;
     return {
       family: AF.INET,
-      dst: v4bytes(daddr === 0 ? rt.daddr : daddr),
+      dst: v4bytes(daddr),
       dst_len: 32,
       ...(req.src === undefined ? {} : { src: req.src }),
       src_len: req.src === undefined ? 0 : 32,
@@ -123,7 +123,7 @@ export class RtnlRoute {
       ...(metrics.size === 0 ? {} : { metrics }),
       ...(input ? { iif: req.iif as number } : {}),
       ...(req.mark === undefined ? {} : { mark: req.mark }),
-      uid: req.uid ?? 0,
+      ...(req.uid !== undefined || !input ? { uid: req.uid ?? 0 } : {}),
       cacheinfo: {
         clntref: 1,
         lastuse: 0,

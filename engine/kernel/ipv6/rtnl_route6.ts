@@ -21,7 +21,7 @@ import {
 } from '../rtnl_records.ts';
 import { NL_OK, type NlResult } from '../rtnetlink.ts';
 import { Fib6Info, type Rt6 } from './ip6_fib.ts';
-import { commonPrefix, eq6, isAny6, isLinkLocal6, isMulticast6, maskPrefix, v6key } from './in6.ts';
+import { eq6, isAny6, isLinkLocal6, isMulticast6, maskPrefix, v6key } from './in6.ts';
 import { in6Dev, ipv6Net } from './ipv6_net.ts';
 
 const IP6_RT_PRIO_USER = 1024;
@@ -44,9 +44,8 @@ export class RtnlRoute6 {
 
   private ip6_route_info_create(net: Net, req: RouteRequest): Fib6Info | NlResult {
     const fail = (errno: number, extack?: string): NlResult => (extack === undefined ? { errno: -errno } : { errno: -errno, extack });
-    const dst = req.dst ?? new Uint8Array(16);
+    const dst = maskPrefix(req.dst ?? new Uint8Array(16), Math.min(req.dst_len, 128));
     if (req.dst_len > 128) return fail(Errno.EINVAL, 'Invalid prefix length');
-    if (commonPrefix(dst, maskPrefix(dst, req.dst_len)) !== 128) return fail(Errno.EINVAL, 'Invalid prefix for given prefix length');
     let dev: NetDevice | undefined = req.oif === undefined || req.oif === 0 ? undefined : net.__dev_get_by_index(req.oif);
     if (req.oif !== undefined && req.oif !== 0 && dev === undefined) return fail(Errno.ENODEV);
     const reject = req.type === RTN.UNREACHABLE || req.type === RTN.PROHIBIT || req.type === RTN.BLACKHOLE || req.type === RTN.THROW;
@@ -83,7 +82,7 @@ export class RtnlRoute6 {
     if (addrconf.ipv6_chk_addr(net, gw, isLinkLocal6(gw) ? dev : undefined, 0))
       return fail(Errno.EINVAL, 'Gateway can not be a local address');
     if (isLinkLocal6(gw)) {
-      if (dev === undefined) return fail(Errno.EINVAL, 'Nexthop device required for link local gateway');
+      if (dev === undefined) return fail(Errno.EINVAL, 'Egress device not specified');
       return { dev };
     }
     if (isMulticast6(gw) || isAny6(gw)) return fail(Errno.EINVAL, 'Invalid gateway address');
@@ -127,7 +126,7 @@ export class RtnlRoute6 {
     if (rt.from === undefined) return { errno: -Errno.ENETUNREACH };
     const info = this.rt6_fill_node(rt.from);
     if (req.fibmatch === true) return info;
-    const source = req.src ?? rt.from.prefsrc ?? addrconf.ipv6_dev_get_saddr(net, rt.from.dev, req.dst);
+    const source = rt.from.prefsrc ?? addrconf.ipv6_dev_get_saddr(net, rt.from.dev, req.dst);
     const learnt = ipv6Net(net).exceptions.get(v6key(req.dst));
     return {
       ...info,
@@ -151,16 +150,6 @@ export class RtnlRoute6 {
   }
 
   rt6_fill_node(rt: Fib6Info): RouteInfo {
-    const error =
-      rt.type === RTN.UNREACHABLE
-        ? -Errno.EHOSTUNREACH
-        : rt.type === RTN.PROHIBIT
-          ? -Errno.EACCES
-          : rt.type === RTN.BLACKHOLE
-            ? -Errno.EINVAL
-            : rt.type === RTN.THROW
-              ? -Errno.EAGAIN
-              : 0;
     return {
       family: AF.INET6,
       ...(rt.plen === 0 ? {} : { dst: rt.dst }),
@@ -188,7 +177,7 @@ export class RtnlRoute6 {
         clntref: 0,
         lastuse: 0,
         expires: rt.expires === 0 ? 0 : Math.floor((rt.expires - this.kernel.now()) / 1e7),
-        error,
+        error: 0,
         used: 0,
       },
     };

@@ -86,7 +86,8 @@ function parseFilter(ip: IpContext, args: Args): NeighFilter {
       else f.states |= stateNumber(s) ?? invarg('nud state is bad', s);
       if (s === 'none') f.states |= 0x100;
     } else if (word === 'proxy') f.proxy = true;
-    else if (['nomaster', 'master', 'vrf', 'unused', 'protocol'].includes(word)) ip.notModelled(`ip neigh show ${word}`);
+    else if (word === 'vrf') invarg('Not a valid VRF name\n', args.next());
+    else if (['nomaster', 'master', 'unused', 'protocol'].includes(word)) ip.notModelled(`ip neigh show ${word}`);
     else {
       if (word === 'to') args.next();
       if (matches(args.word, 'help')) neighUsage();

@@ -1,11 +1,11 @@
 // `ip route`: listing, flushing, one destination's route, and the way to changes.
 import { AF, RT_TABLE, type RouteGetRequest, type RouteInfo, RTM_F } from '../../kernel/rtnl_records.ts';
 import { type Args, getAddress, getPrefix, type InetPrefix, invarg, matches, samePrefix, unsigned } from '../iproute/args.ts';
-import { protocolNumber, routeTypeNumber, scopeNumber, tableNumber } from '../iproute/names.ts';
+import { dsfieldNumber, protocolNumber, routeTypeNumber, scopeNumber, tableNumber } from '../iproute/names.ts';
 import { ToolExit } from '../tool.ts';
 import { type IpContext, isNlResult } from './ip_context.ts';
 import { routeModify } from './route_modify.ts';
-import { printRoute } from './route_print.ts';
+import { printRoute, type RoutePrintMode } from './route_print.ts';
 import { routeUsage } from './usage.ts';
 
 interface RouteFilter {
@@ -24,6 +24,8 @@ interface RouteFilter {
   /** Routes that cover this prefix. */
   match: InetPrefix | undefined;
 }
+
+const tos = (word: string): number => dsfieldNumber(word) ?? invarg('TOS value is invalid\n', word);
 
 function parseTable(filter: RouteFilter, word: string): void {
   if (word === 'all') filter.table = 0;
@@ -75,10 +77,11 @@ function parseFilter(ip: IpContext, args: Args): RouteFilter {
       f.type = routeTypeNumber(t) ?? invarg('node type value is invalid\n', t);
     } else if (word === 'dev' || word === 'oif') dev = args.next();
     else if (word === 'metric') f.metric = unsigned(args.next(), '"metric" value is invalid\n');
-    else if (word === 'tos' || word === 'dsfield') f.tos = unsigned(args.next(), 'TOS value is invalid\n', 255);
+    else if (word === 'tos' || word === 'dsfield') f.tos = tos(args.next());
     else if (word === 'via') f.via = getAddress(args.next(), ip.opt.family);
     else if (word === 'src') f.src = getAddress(args.next(), ip.opt.family);
-    else if (['iif', 'mark', 'realms', 'from', 'vrf'].includes(word)) ip.notModelled(`ip route show ${word}`);
+    else if (word === 'vrf') invarg('Invalid VRF\n', args.next());
+    else if (['iif', 'mark', 'realms', 'from'].includes(word)) ip.notModelled(`ip route show ${word}`);
     else selectDestination(f, args, ip.opt.family);
   }
   if (dev !== undefined) f.oif = ip.requireDevice(dev);
@@ -134,10 +137,21 @@ function dump(ip: IpContext, f: RouteFilter): RouteInfo[] {
   return routes.filter((r) => selected(f, r));
 }
 
+const printMode = (f: RouteFilter): RoutePrintMode => ({
+  table: f.table,
+  device: f.oif !== 0,
+  protocol: f.protocol !== undefined,
+  scope: f.scope !== undefined,
+  via: f.via !== undefined,
+  metric: f.metric !== undefined,
+  src: f.src !== undefined,
+  tos: f.tos !== undefined,
+});
+
 function show(ip: IpContext, args: Args): number {
   const f = parseFilter(ip, args);
   ip.out.begin();
-  const mode = { table: f.table, device: f.oif !== 0, protocol: f.protocol !== undefined, scope: f.scope !== undefined, via: f.via !== undefined, metric: f.metric !== undefined };
+  const mode = printMode(f);
   for (const r of dump(ip, f)) printRoute(ip, r, mode);
   ip.out.end();
   return 0;
@@ -148,11 +162,13 @@ function flush(ip: IpContext, args: Args): number {
   const f = parseFilter(ip, args);
   if (f.cached) {
     if (ip.opt.family !== AF.INET6) ip.kernel.ipv4.rtnlRoute.flushRouteCache(ip.net);
+    if (ip.opt.family !== AF.INET6 && ip.opt.stats > 0) ip.tool.print('*** IPv4 routing cache is flushed.\n');
     return 0;
   }
   const routes = dump(ip, f).filter((r) => (r.flags & RTM_F.CLONED) === 0);
   for (const r of routes) {
     const req = { family: r.family, dst_len: r.dst_len, tos: r.tos, table: r.table, protocol: r.protocol, scope: r.scope, type: r.type, flags: 0, nlflags: 0, ...optional(r) };
+    if (ip.opt.stats > 1) printRoute(ip, r, printMode(f));
     if (r.family === AF.INET6) ip.kernel.ipv6.rtnlRoute.inet6_rtm_delroute(ip.net, req);
     else ip.kernel.ipv4.rtnlRoute.inet_rtm_delroute(ip.net, req);
   }
@@ -172,6 +188,11 @@ function optional(r: RouteInfo): { dst?: Uint8Array; priority?: number; oif?: nu
   };
 }
 
+function warnPrefix(ip: IpContext, address: InetPrefix): void {
+  const whole = address.bytes.length * 8;
+  if (whole > 0 && address.bitlen !== whole) ip.tool.error(`Warning: /${address.bitlen} as prefix is invalid, only /${whole} (or none) is supported.\n`);
+}
+
 function get(ip: IpContext, args: Args): number {
   let family = ip.opt.family;
   let address: InetPrefix | undefined;
@@ -186,7 +207,7 @@ function get(ip: IpContext, args: Args): number {
       if (from.bytes.length > 0) rest.src = from.bytes;
     } else if (word === 'iif') iif = args.next();
     else if (word === 'oif' || word === 'dev') oif = args.next();
-    else if (word === 'tos' || word === 'dsfield') rest.tos = unsigned(args.next(), 'TOS value is invalid\n', 255);
+    else if (word === 'tos' || word === 'dsfield') rest.tos = tos(args.next());
     else if (word === 'mark') rest.mark = unsigned(args.next(), 'invalid mark value');
     else if (word === 'uid') rest.uid = unsigned(args.next(), 'invalid UID\n');
     else if (word === 'fibmatch') rest.fibmatch = true;
@@ -201,6 +222,7 @@ function get(ip: IpContext, args: Args): number {
       if (matches(args.word, 'help')) routeUsage();
       address = getPrefix(args.word, family);
       family ||= address.family;
+      warnPrefix(ip, address);
     }
   }
   if (address === undefined || address.bytes.length === 0) throw new ToolExit(1, 'need at least a destination address\n');

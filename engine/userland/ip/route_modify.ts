@@ -1,7 +1,7 @@
 // `ip route add | append | change | replace | delete`.
 import { AF, type NexthopInfo, NLM_F, RT_SCOPE, RT_TABLE, RTAX, RTN, RTNH_F, RTPROT, type RouteRequest } from '../../kernel/rtnl_records.ts';
 import { type Args, duparg, duparg2, getAddress, getPrefix, invarg, matches, parseUnsigned, unsigned } from '../iproute/args.ts';
-import { protocolNumber, routeTypeNumber, scopeNumber, tableNumber } from '../iproute/names.ts';
+import { dsfieldNumber, protocolNumber, routeTypeNumber, scopeNumber, tableNumber } from '../iproute/names.ts';
 import { ToolExit } from '../tool.ts';
 import type { IpContext } from './ip_context.ts';
 import { routeUsage } from './usage.ts';
@@ -84,7 +84,7 @@ function metric(args: Args, req: RouteRequest): boolean {
     req.metrics.set(RTAX.LOCK, (req.metrics.get(RTAX.LOCK) ?? 0) | (1 << n));
     value = args.next();
   }
-  const number = parseUnsigned(value) ?? invarg(`"${name}" value is invalid\n`, value);
+  const number = parseUnsigned(value, n === RTAX.HOPLIMIT ? 255 : 0xffffffff) ?? invarg(`"${name}" value is invalid\n`, value);
   req.metrics.set(n, number);
   return true;
 }
@@ -94,12 +94,12 @@ function attribute(args: Args, req: RouteRequest, g: Given): boolean {
   const word = args.word;
   if (word === 'src') req.prefsrc = getAddress(args.next(), req.family);
   else if (word === 'via') req.gateway = gatewayAddress(args, req);
-  else if (word === 'tos' || word === 'dsfield') req.tos = unsigned(args.next(), '"tos" value is invalid\n', 255);
+  else if (word === 'tos' || word === 'dsfield') req.tos = dsfieldNumber(args.next()) ?? invarg('"tos" value is invalid\n', args.word);
   else if (word === 'expires') req.expires = unsigned(args.next(), '"expires" value is invalid\n');
   else if (word === 'metric' || word === 'priority' || word === 'preference') req.priority = unsigned(args.next(), '"metric" value is invalid\n');
   else if (word === 'scope') {
     const s = args.next();
-    req.scope = scopeNumber(s) ?? invarg('"scope" value is invalid\n', s);
+    req.scope = scopeNumber(s) ?? invarg('invalid "scope" value\n', s);
     g.scope = true;
   } else if (word === 'onlink') req.flags |= RTNH_F.ONLINK;
   else if (matches(word, 'protocol')) {

@@ -1,7 +1,7 @@
 // Text and JSON of one route.
 import { AF, type IpBytes, type NexthopInfo, RT_SCOPE, RT_TABLE, RTAX, RTCF, RTM_F, RTN, RTNH_F, RTPROT, type RouteInfo } from '../../kernel/rtnl_records.ts';
 import { formatAddress, maxBits } from '../iproute/args.ts';
-import { protocolName, routeTypeName, scopeName, tableName } from '../iproute/names.ts';
+import { dsfieldName, protocolName, routeTypeName, scopeName, tableName } from '../iproute/names.ts';
 import type { IpContext } from './ip_context.ts';
 
 /** What the listing has fixed already and does not repeat. */
@@ -14,6 +14,8 @@ export interface RoutePrintMode {
   readonly scope?: boolean;
   readonly via?: boolean;
   readonly metric?: boolean;
+  readonly src?: boolean;
+  readonly tos?: boolean;
   readonly deleted?: boolean;
 }
 
@@ -156,18 +158,18 @@ export function printRoute(ip: IpContext, r: RouteInfo, mode: RoutePrintMode): v
   const single: NexthopInfo | undefined = r.nexthops.length === 1 ? r.nexthops[0] : undefined;
   out.openObject();
   if (mode.deleted === true) out.any('deleted', true, 'Deleted ');
-  if (r.type !== RTN.UNICAST || opt.details) out.any('type', routeTypeName(r.type), `${routeTypeName(r.type)} `);
+  if (r.type !== RTN.UNICAST || opt.details) out.any('type', routeTypeName(r.type, opt.numeric), `${routeTypeName(r.type, opt.numeric)} `);
   const dst = prefixText(r.dst, r.dst_len, r.family);
   out.colored(r.family === AF.INET6 ? 'inet6' : 'inet', 'dst', dst, '', dst, ' ');
   if (r.src !== undefined) {
     const from = prefixText(r.src, r.src_len, r.family);
     out.colored(kind(r.src), 'from', from, 'from ', from, ' ');
   } else if (r.src_len > 0) out.any('from', `0/${r.src_len}`, `from 0/${r.src_len} `);
-  if (r.tos !== 0) out.any('tos', `0x${r.tos.toString(16).padStart(2, '0')}`, `tos 0x${r.tos.toString(16).padStart(2, '0')} `);
+  if (r.tos !== 0 && mode.tos !== true) out.any('tos', dsfieldName(r.tos, opt.numeric), `tos ${dsfieldName(r.tos, opt.numeric)} `);
   if (single?.gateway !== undefined && mode.via !== true) printGateway(ip, r.family, single.gateway);
   if (single !== undefined && single.ifindex !== 0 && mode.device !== true) device(ip, single.ifindex);
   printOrigin(ip, r, mode);
-  if (r.prefsrc !== undefined) {
+  if (r.prefsrc !== undefined && mode.src !== true) {
     const src = formatAddress(r.prefsrc);
     out.colored(kind(r.prefsrc), 'prefsrc', src, 'src ', src, ' ');
   }

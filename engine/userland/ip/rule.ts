@@ -1,7 +1,7 @@
 // `ip rule`: policy routing rules.
 import { AF, FIB_RULE, FR_ACT, NLM_F, RT_TABLE, RTPROT, type RuleInfo } from '../../kernel/rtnl_records.ts';
-import { type Args, formatAddress, getPrefix, invarg, matches, maxBits, unsigned } from '../iproute/args.ts';
-import { protocolName, tableName, tableNumber } from '../iproute/names.ts';
+import { type Args, formatAddress, getPrefix, type InetPrefix, invarg, matches, maxBits, samePrefix, unsigned } from '../iproute/args.ts';
+import { dsfieldName, dsfieldNumber, protocolName, protocolNumber, tableName, tableNumber } from '../iproute/names.ts';
 import { ToolExit } from '../tool.ts';
 import type { IpContext } from './ip_context.ts';
 import { ruleUsage } from './usage.ts';
@@ -36,7 +36,7 @@ export function printRule(ip: IpContext, r: RuleInfo, deleted = false): void {
   if (r.src === undefined) say('src', 'all', 'from all');
   else end('src', 'from', r.src, r.src_len);
   end('dst', 'to', r.dst, r.dst_len);
-  if (r.tos !== 0) say('tos', `0x${r.tos.toString(16)}`, `tos 0x${r.tos.toString(16).padStart(2, '0')}`);
+  if (r.tos !== 0) say('tos', dsfieldName(r.tos, opt.numeric), `tos ${dsfieldName(r.tos, opt.numeric)}`);
   if (r.fwmark !== undefined && (r.fwmark !== 0 || (r.fwmask ?? 0) !== 0)) {
     const mask = r.fwmask ?? 0xffffffff;
     const mark = `0x${r.fwmark.toString(16)}`;
@@ -60,15 +60,89 @@ export function printRule(ip: IpContext, r: RuleInfo, deleted = false): void {
   out.closeObject();
 }
 
-function show(ip: IpContext, args: Args): number {
-  if (args.more) {
-    if (matches(args.word, 'help')) ruleUsage();
-    ip.notModelled('a selector for ip rule show');
+/** What `show` and `flush` select by. */
+interface RuleFilter {
+  src?: InetPrefix;
+  dst?: InetPrefix;
+  from?: number;
+  to?: number;
+  inverted?: boolean;
+  tos?: number;
+  fwmark?: number;
+  fwmask?: number;
+  table?: number;
+  iif?: string;
+  oif?: string;
+  protocol?: number;
+}
+
+function parseFilter(ip: IpContext, args: Args): RuleFilter {
+  const f: RuleFilter = {};
+  const { family } = ip.opt;
+  for (; args.more; args.skip()) {
+    const word = args.word;
+    if (matches(word, 'preference') || matches(word, 'order') || matches(word, 'priority')) {
+      const [first, last] = args.next().split('-');
+      f.from = unsigned(first, 'preference value is invalid\n');
+      f.to = last === undefined ? f.from : unsigned(last, 'preference value is invalid\n');
+    } else if (word === 'not') f.inverted = true;
+    else if (word === 'tos' || matches(word, 'dsfield')) f.tos = dsfieldNumber(args.next()) ?? invarg('TOS value is invalid\n', args.word);
+    else if (word === 'fwmark') {
+      const [mark, mask] = args.next().split('/');
+      f.fwmark = unsigned(mark, 'fwmark value is invalid\n');
+      if (mask !== undefined) f.fwmask = unsigned(mask, 'mask value is invalid\n');
+    } else if (word === 'dev' || word === 'iif') f.iif = args.next();
+    else if (word === 'oif') f.oif = args.next();
+    else if (matches(word, 'lookup') || matches(word, 'table')) f.table = tableNumber(args.next()) ?? invarg('invalid table id\n', args.word);
+    else if (matches(word, 'from') || matches(word, 'src')) f.src = getPrefix(args.next(), family || AF.INET);
+    else if (matches(word, 'protocol')) f.protocol = protocolNumber(args.next()) ?? invarg('invalid "protocol"\n', args.word);
+    else if (['l3mdev', 'uidrange', 'ipproto', 'sport', 'dport'].includes(word)) ip.notModelled(`ip rule show ${word}`);
+    else {
+      if (matches(word, 'dst') || word === 'to') args.next();
+      else if (matches(word, 'help')) ruleUsage();
+      f.dst = getPrefix(args.word, family || AF.INET);
+    }
   }
-  const rules = ip.opt.family === AF.INET6 ? ip.kernel.ipv6.rtnlRoute.fib_nl_dumprule(ip.net) : ip.kernel.ipv4.rtnlRoute.fib_nl_dumprule(ip.net);
+  return f;
+}
+
+function prefixMatches(wanted: InetPrefix | undefined, address: Uint8Array | undefined, length: number): boolean {
+  if (wanted === undefined || wanted.bytes.length === 0) return true;
+  if (address === undefined || (wanted.lengthGiven && length !== wanted.bitlen)) return false;
+  return samePrefix(address, wanted.bytes, wanted.bitlen);
+}
+
+const same = <T>(wanted: T | undefined, value: T | undefined): boolean => wanted === undefined || wanted === value;
+
+function selected(f: RuleFilter, r: RuleInfo): boolean {
+  const priority = r.priority ?? 0;
+  if (f.from !== undefined && (priority < f.from || priority > (f.to ?? f.from))) return false;
+  if (f.inverted === true && (r.flags & FIB_RULE.INVERT) === 0) return false;
+  if (!prefixMatches(f.src, r.src, r.src_len) || !prefixMatches(f.dst, r.dst, r.dst_len)) return false;
+  if (!same(f.tos, r.tos) || !same(f.fwmark, r.fwmark) || !same(f.fwmask, r.fwmask)) return false;
+  return same(f.iif, r.iifname) && same(f.oif, r.oifname) && same(f.table, r.table) && same(f.protocol, r.protocol);
+}
+
+const dump = (ip: IpContext): RuleInfo[] =>
+  ip.opt.family === AF.INET6 ? ip.kernel.ipv6.rtnlRoute.fib_nl_dumprule(ip.net) : ip.kernel.ipv4.rtnlRoute.fib_nl_dumprule(ip.net);
+
+function show(ip: IpContext, args: Args): number {
+  const f = parseFilter(ip, args);
   ip.out.begin();
-  for (const r of rules) printRule(ip, r);
+  for (const r of dump(ip)) if (selected(f, r)) printRule(ip, r);
   ip.out.end();
+  return 0;
+}
+
+/** All rules but those of priority 0. */
+function flush(ip: IpContext, args: Args): number {
+  const f = parseFilter(ip, args);
+  for (const r of dump(ip)) {
+    if ((r.priority ?? 0) === 0 || !selected(f, r)) continue;
+    if (ip.opt.family === AF.INET6) ip.notModelled('changing IPv6 rules');
+    const status = ip.request(() => ip.kernel.ipv4.rtnlRoute.fib_nl_delrule(ip.net, r));
+    if (status !== 0) return status;
+  }
   return 0;
 }
 
@@ -96,7 +170,7 @@ function modify(ip: IpContext, args: Args, adding: boolean): number {
       else r.dst_len = p.bitlen;
       if (p.bytes.length > 0) r[word === 'from' ? 'src' : 'dst'] = p.bytes;
     } else if (matches(word, 'preference') || matches(word, 'order') || matches(word, 'priority')) r.priority = unsigned(args.next(), 'preference value is invalid\n');
-    else if (word === 'tos' || matches(word, 'dsfield')) r.tos = unsigned(args.next(), 'TOS value is invalid\n', 255);
+    else if (word === 'tos' || matches(word, 'dsfield')) r.tos = dsfieldNumber(args.next()) ?? invarg('TOS value is invalid\n', args.word);
     else if (word === 'fwmark') {
       const [mark, mask] = args.next().split('/');
       r.fwmark = unsigned(mark, 'fwmark value is invalid\n');
@@ -129,7 +203,8 @@ export function ipRule(ip: IpContext, args: Args): number {
   if (matches(word, 'list') || matches(word, 'show') || word === 'lst') return show(ip, args);
   if (matches(word, 'add')) return modify(ip, args, true);
   if (matches(word, 'delete')) return modify(ip, args, false);
-  if (['flush', 'save', 'restore'].some((k) => matches(word, k))) ip.notModelled(`ip rule ${word}`);
+  if (matches(word, 'flush')) return flush(ip, args);
+  if (['save', 'restore'].some((k) => matches(word, k))) ip.notModelled(`ip rule ${word}`);
   if (matches(word, 'help')) ruleUsage();
   throw new ToolExit(255, `Command "${word}" is unknown, try "ip rule help".\n`);
 }

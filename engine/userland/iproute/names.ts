@@ -37,6 +37,7 @@ const PROTOCOLS: readonly (readonly [string, number])[] = [
   ['dhcp', RTPROT.DHCP],
   ['keepalived', 18],
   ['babel', 42],
+  ['openr', 99],
   ['bgp', 186],
   ['isis', 187],
   ['ospf', 188],
@@ -59,10 +60,26 @@ function numberOf(table: readonly (readonly [string, number])[], word: string, m
   return table.find(([k]) => k === word)?.[1] ?? parseUnsigned(word, max);
 }
 
-export const routeTypeName = (n: number): string => nameOf(ROUTE_TYPES, n, false);
+export const routeTypeName = (n: number, numeric = false): string => nameOf(ROUTE_TYPES, n, numeric);
 export const tableName = (n: number, numeric: boolean): string => nameOf(TABLES, n, numeric);
 export const protocolName = (n: number, numeric: boolean): string => nameOf(PROTOCOLS, n, numeric);
 export const scopeName = (n: number, numeric: boolean): string => nameOf(SCOPES, n, numeric);
+
+/** Classes of RFC 2474, 2597 and 3246 in the place of the TOS byte. */
+const DSFIELDS: readonly (readonly [string, number])[] = [
+  ['default', 0],
+  ...[1, 2, 3, 4, 5, 6, 7].map((c) => [`CS${c}`, c << 5] as const),
+  ...[1, 2, 3, 4].flatMap((c) => [1, 2, 3].map((drop) => [`AF${c}${drop}`, (c << 5) | (drop << 3)] as const)),
+  ['EF', 0xb8],
+];
+export const dsfieldName = (n: number, numeric: boolean): string =>
+  (numeric ? undefined : DSFIELDS.find(([, v]) => v === n)?.[0]) ?? `0x${n.toString(16).padStart(2, '0')}`;
+/** Numbers are hexadecimal, with or without 0x. */
+export function dsfieldNumber(word: string): number | undefined {
+  const named = DSFIELDS.find(([k]) => k === word)?.[1];
+  const value = /^(?:0[xX])?[0-9a-fA-F]+$/.test(word) ? Number.parseInt(word, 16) : 256;
+  return named ?? (value > 255 ? undefined : value);
+}
 
 /** Names that must be whole, and those that may be abbreviated, in the order of iproute2's look-up. */
 const WHOLE_TYPES: readonly string[] = ['local', 'throw'];
