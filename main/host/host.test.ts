@@ -164,3 +164,53 @@ describe('a window of the host', () => {
     expect((await w.request('app.hello', { version: 1 })).version).toBe(1);
   });
 });
+
+describe('what a person does at an awkward moment', () => {
+  test('lines pasted while a command runs are run after it, each once; Ctrl-C drops them', async () => {
+    const w = await open();
+    const all = await type(w, 'h1', 'sleep 1\recho on$((1+1))e\recho tw$((1+1))o', 3);
+    expect(all.match(/^on2e|^tw2o/gm)).toEqual(['on2e', 'tw2o']);
+    const stopped = await type(w, 'h1', 'sleep 9\recho ne$((1+1))ver\r\x03', 1);
+    expect(stopped).not.toContain('ne2ver');
+  });
+
+  test('a removed machine hangs up its terminals, and only its own', async () => {
+    const w = await open();
+    const ids = await Promise.all(['h1', 'h2'].map((machine) => w.request('term.open', { machine, cols: 80, rows: 24 })));
+    const [first, second] = ids.map(({ id }) => w.subscribe('term', { id }) as { exit?: number }[]);
+    await w.request('world.edit', { op: 'machine.remove', machine: 'h2' });
+    expect(second.at(-1)).toEqual({ exit: 129 });
+    expect(first.some((e) => e.exit !== undefined)).toBe(false);
+    await expect(w.request('term.input', { id: ids[1].id, data: 'ls\r' })).rejects.toThrow('That terminal has ended: open a new one.');
+  });
+
+  test('a lab opened again is pushed again when its machines are set up, though it then looks as before', async () => {
+    const w = await open();
+    const pushes = w.subscribe('topology') as { machines: { nics: { admin: boolean }[] }[] }[];
+    const answer = await w.request('lab.open', { path: 'two-hosts' });
+    expect(answer.machines[0].nics[0].admin).toBe(false);
+    await w.run(3);
+    expect(pushes.length).toBeGreaterThan(1);
+    expect(pushes.at(-1)?.machines[0].nics[0].admin).toBe(true);
+  });
+
+  test('opening another lab ends the recording, keeps its file and says where', async () => {
+    const w = await open();
+    const path = join(dir, 'kept.mcap');
+    const toasts = w.subscribe('toast') as { text: string }[];
+    await w.request('record.start', { path });
+    await w.request('lab.open', { path: 'week9-5-namespaces' });
+    expect(toasts.at(-1)?.text).toBe(`The recording ended with its lab and is kept: ${path}`);
+    expect(readFileSync(path).length).toBeGreaterThan(100);
+  });
+
+  test('the queues a ping uses are counted', async () => {
+    const w = await open();
+    const pushes = w.subscribe('queues', { machine: 'h1', port: 'nic0' }) as { taken: number[] }[];
+    const before = pushes[0].taken;
+    await type(w, 'h1', 'ping -c 2 10.0.0.2', 3);
+    const after = pushes.at(-1)?.taken ?? [];
+    expect(after).toHaveLength(5);
+    expect([0, 1].map((direction) => after.filter((n, i) => i % 2 === direction && i < 4 && n > before[i]).length > 0)).toEqual([true, true]);
+  });
+});

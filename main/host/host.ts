@@ -45,6 +45,8 @@ export class Host {
   private readonly problems: Problem[] = [];
   private problemVersion = 0;
   private topologyVersion = 0;
+  /** Topologies given as answers: a window that has one must be told again, though the push before it said the same as the next. */
+  private told = 0;
   private topologyCache: { readonly key: string; readonly view: TopologyView } | undefined;
   private recording: Recording | undefined;
   private open: Open;
@@ -117,15 +119,24 @@ export class Host {
   }
 
   private async replace(lab: OpenLab): Promise<void> {
-    await this.recording?.stop(this.open.session);
-    this.recording = undefined;
+    await this.keepRecording();
     this.open.pacer.close();
     this.terminals.closeAll();
     this.open = this.begin(lab);
     this.problems.length = 0;
+    this.told++;
     this.touch();
     this.open.pacer.start(1);
     void this.setup(this.open);
+  }
+
+  /** A recording belongs to one lab: leaving the lab ends it and keeps the file. */
+  private async keepRecording(): Promise<void> {
+    const { recording } = this;
+    if (recording === undefined) return;
+    this.recording = undefined;
+    const { path } = await recording.stop(this.open.session);
+    this.toast({ kind: 'info', text: `The recording ended with its lab and is kept: ${path}` });
   }
 
   /** The machines' setup scripts, as if typed at once after boot. */
@@ -185,8 +196,14 @@ export class Host {
   private async moved(): Promise<RunState> {
     await this.open.runtime.settle();
     this.open.pacer.anchor();
+    this.hangUp();
     this.touch();
     return this.runState();
+  }
+
+  /** Terminals of machines that an edit or a step in time took away end. */
+  private hangUp(): void {
+    this.terminals.keepMachines((name) => this.open.session.world.machines.has(name));
   }
 
   private machine(name: string): void {
@@ -198,7 +215,8 @@ export class Host {
   }
 
   private makeHandlers(): Handlers {
-    const topology = (): TopologyView => (this.touch(), this.topology());
+    const topology = (): TopologyView => (this.touch(), this.told++, this.topology());
+    const edited = (): TopologyView => (this.hangUp(), topology());
     return {
       'app.hello': (_p, client) => ({ version: 1, hostShell: this.options.hostShell, door: client.door }),
       'lab.list': () => this.library.list(),
@@ -218,9 +236,9 @@ export class Host {
         return this.openLab(path);
       },
       'world.topology': topology,
-      'world.edit': (edit) => (this.open.edits.apply(edit), topology()),
-      'world.undo': () => (this.open.edits.undo(), topology()),
-      'world.redo': () => (this.open.edits.redo(), topology()),
+      'world.edit': (edit) => (this.open.edits.apply(edit), edited()),
+      'world.undo': () => (this.open.edits.undo(), edited()),
+      'world.redo': () => (this.open.edits.redo(), edited()),
       'world.hash': () => ({ hash: this.open.session.hash(), event: this.open.session.event }),
       'run.start': ({ speed }) => (this.open.pacer.start(speed), this.runState()),
       'run.pause': () => (this.open.pacer.pause(), this.runState()),
@@ -291,7 +309,7 @@ export class Host {
     return {
       run: { version: () => JSON.stringify(this.runState()), value: () => this.runState() },
       topology: {
-        version: () => JSON.stringify(this.topology()),
+        version: () => `${this.told}/${JSON.stringify(this.topology())}`,
         value: () => this.topology(),
       },
       motion: {

@@ -6,6 +6,8 @@ import { InteractiveShell } from './shell/interactive.ts';
 const HIGH_WATER = 256 * 1024;
 
 interface Terminal {
+  /** undefined: this computer. */
+  readonly machine: string | undefined;
   input(data: string): void;
   resize(cols: number, rows: number): void;
   close(): void;
@@ -18,7 +20,7 @@ class MachineTerminal implements Terminal {
   private unread = 0;
   private waiters: (() => void)[] = [];
   private readonly shell: InteractiveShell;
-  constructor(runtime: Runtime, machine: string, netns: string, cols: number, emit: (e: TerminalEvent) => void) {
+  constructor(runtime: Runtime, readonly machine: string, netns: string, cols: number, emit: (e: TerminalEvent) => void) {
     this.shell = new InteractiveShell(
       runtime.port(machine),
       {
@@ -71,6 +73,7 @@ async function hostTerminal(cols: number, rows: number, emit: (e: TerminalEvent)
   });
   child.onExit(({ exitCode }) => emit({ exit: exitCode }));
   return {
+    machine: undefined,
     input: (data) => child.write(data),
     resize: (c, r) => child.resize(c, r),
     close: () => child.kill(),
@@ -124,11 +127,16 @@ export class Terminals {
     this.backlog.delete(id);
   }
   closeAll(): void {
-    for (const id of [...this.open.keys()]) {
-      // hung up, as when a line is cut
-      this.emit(id, { exit: 129 });
-      this.close(id);
-    }
+    for (const id of [...this.open.keys()]) this.hangUp(id);
+  }
+  /** Hangs up the terminals of machines that are no longer there. */
+  keepMachines(there: (machine: string) => boolean): void {
+    for (const [id, { machine }] of [...this.open]) if (machine !== undefined && !there(machine)) this.hangUp(id);
+  }
+  /** As when a line is cut. */
+  private hangUp(id: number): void {
+    this.emit(id, { exit: 129 });
+    this.close(id);
   }
 
   /** Sends what waited for a subscriber. */

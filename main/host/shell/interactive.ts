@@ -20,6 +20,7 @@ export class InteractiveShell {
   private readonly editor: LineEditor;
   private foreground: { readonly job: Job; readonly stdin: Pipe } | undefined;
   private pendingLines = '';
+  /** Typed (and echoed) while something else ran: the next prompt's input. */
   private typedAhead = '';
   private cooked = '';
 
@@ -78,10 +79,12 @@ export class InteractiveShell {
     switch (c) {
       case '\x03':
         this.out.write('^C');
+        this.flush(f.stdin);
         f.job.signal(this.shared.port, 2);
         break;
       case '\x1c':
         this.out.write('^\\');
+        this.flush(f.stdin);
         f.job.signal(this.shared.port, 3);
         break;
       case '\x04':
@@ -108,6 +111,27 @@ export class InteractiveShell {
     }
   }
 
+  /** A signal from the keyboard empties the terminal's input queue. Linux: n_tty isig() without NOFLSH */
+  private flush(stdin: Pipe): void {
+    stdin.take();
+    this.cooked = '';
+    this.typedAhead = '';
+  }
+
+  /** Gives the editor what was typed ahead; what is behind the first command waits for that command, or for the prompt after it. */
+  private replay(ahead: string): void {
+    let rest = ahead;
+    while (rest !== '' && this.editor.editing) rest = this.editor.input(rest);
+    if (rest === '') return;
+    if (this.foreground === undefined) {
+      this.typedAhead = rest + this.typedAhead;
+      return;
+    }
+    const lines = rest.lastIndexOf('\n') + 1;
+    void this.foreground.stdin.write(rest.slice(0, lines));
+    this.cooked = rest.slice(lines);
+  }
+
   private prompt(): void {
     for (const j of [...this.shared.jobs.values()]) {
       if (!j.done) continue;
@@ -120,7 +144,7 @@ export class InteractiveShell {
     this.editor.begin(this.pendingLines === '' ? `${ns}root@${state.port.hostname}:${cwd}# ` : '> ');
     const ahead = this.typedAhead;
     this.typedAhead = '';
-    if (ahead !== '') this.input(ahead);
+    if (ahead !== '') this.replay(ahead);
   }
 
   private submit(line: string): void {
@@ -164,6 +188,7 @@ export class InteractiveShell {
     this.state.adopt(scope);
     job.finish(scope.status);
     this.foreground = undefined;
+    this.typedAhead = stdin.take() + this.cooked + this.typedAhead;
     this.cooked = '';
     if (job.signalled === 2) {
       out.write('\r\n');

@@ -60,6 +60,14 @@ export class Pipe implements Sink, Source {
     }
   }
 
+  /** Takes what waits to be read, for whoever reads next. */
+  take(): string {
+    const all = this.chunks.join('');
+    this.chunks = [];
+    this.size = 0;
+    return all;
+  }
+
   cancel(): void {
     if (this.cancelled) return;
     this.cancelled = true;
