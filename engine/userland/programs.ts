@@ -19,6 +19,7 @@ import { ArpingProcess } from './ping/arping.ts';
 import { PingProcess } from './ping/ping.ts';
 import { TracepathProcess } from './ping/tracepath.ts';
 import { TC } from './tc/tc.ts';
+import { TcpdumpProcess } from './tcpdump/tcpdump.ts';
 import { type Tool, ToolProcess } from './tool.ts';
 
 /** Tools that run to their end at once. */
@@ -57,6 +58,7 @@ const MAKERS: Readonly<Record<string, Maker>> = Object.freeze({
   ping: (kernel, net, argv) => new PingProcess(kernel, net, argv),
   ping6: (kernel, net, argv) => new PingProcess(kernel, net, argv),
   sleep: (kernel, net, argv) => new SleepProcess(kernel, net, argv),
+  tcpdump: (kernel, net, argv) => new TcpdumpProcess(kernel, net, argv),
   tracepath: (kernel, net, argv) => new TracepathProcess(kernel, net, argv),
 });
 
