@@ -1,4 +1,5 @@
 // The engine's only door.
+export { textToBytes } from './base/byte_text.ts';
 export { Errno, errnoName, strerror } from './base/errno.ts';
 export { instant, type Instant } from './base/units.ts';
 export type { FdTarget, SpawnSpec } from './kernel/process.ts';

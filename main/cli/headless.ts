@@ -1,6 +1,6 @@
 // A lab run without a window: setup scripts, captures, recording, then whatever the command is.
 import { writeSync } from 'node:fs';
-import { type LabSpec, Session } from '../../engine/index.ts';
+import { type LabSpec, Session, textToBytes } from '../../engine/index.ts';
 import { Runtime } from '../host/runtime.ts';
 import { runScript } from '../host/shell/run_script.ts';
 import type { Sink } from '../host/shell/streams.ts';
@@ -15,7 +15,7 @@ export function fdSink(fd: 1 | 2): Sink {
   let open = true;
   return {
     write(text) {
-      const bytes = Buffer.from(text, 'utf8');
+      const bytes = textToBytes(text);
       for (let at = 0; open && at < bytes.length; ) {
         try {
           at += writeSync(fd, bytes, at);
