@@ -1,6 +1,7 @@
 // rtnetlink: the link half, and notifications for all of it (Linux: net/core/rtnetlink.c).
 import { Errno } from '../base/errno.ts';
 import { NET_ADDR_SET } from './dev_registry.ts';
+import { in6Dev } from './ipv6/ipv6_net.ts';
 import type { Kernel } from './kernel.ts';
 import { IF_OPER, IFF, type LinkStats, type NetDevice } from './net_device.ts';
 import type { Net } from './net_namespace.ts';
@@ -335,7 +336,8 @@ export class Rtnetlink {
     }
     // stable addresses need a secret, and nobody gave one
     if (r.addrgenmode === ADDR_GEN_STABLE) return refused(Errno.EINVAL);
-    if (r.addrgenmode !== undefined) dev.addrgenmode = r.addrgenmode;
+    const idev = in6Dev(dev);
+    if (r.addrgenmode !== undefined && idev !== undefined) idev.cnf.addr_gen_mode = r.addrgenmode;
     if (modified) core.link.netdev_state_change(dev);
     return NL_OK;
   }
@@ -412,7 +414,7 @@ export class Rtnetlink {
       kind: dev.kind,
       parentbus: dev.parent?.bus.name,
       parentdev: dev.parent?.name,
-      addrgenmode: dev.addrgenmode,
+      addrgenmode: in6Dev(dev)?.cnf.addr_gen_mode ?? 0,
       stats: core.dev_get_stats(dev),
     };
   }

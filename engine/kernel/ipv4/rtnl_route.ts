@@ -229,7 +229,7 @@ export class RtnlRoute {
   fib_nl_newrule(net: Net, req: RuleInfo, nlflags: number): NlResult {
     const n4 = ipv4Net(net);
     if (req.src_len > 32 || req.dst_len > 32) return { errno: -Errno.EINVAL };
-    if (req.action === FR_ACT.GOTO && (req.target ?? 0) === 0) return { errno: -Errno.EINVAL, extack: 'Invalid goto target' };
+    if (req.action === FR_ACT.GOTO && (req.target ?? 0) <= (req.priority ?? 0)) return { errno: -Errno.EINVAL, extack: 'Backward goto not supported' };
     const table = req.action === FR_ACT.TO_TBL && req.table === 0 ? this.kernel.ipv4.fib.fib_new_table(net, 1).tb_id : req.table;
     // without a priority, just before the first rule that is not the local one
     const second = n4.rules.at(1)?.priority ?? 0;
@@ -297,7 +297,15 @@ export class RtnlRoute {
   }
 
   fib_nl_dumprule(net: Net): RuleInfo[] {
-    return ipv4Net(net).rules.map((r) => this.fillRule(r));
+    const { rules } = ipv4Net(net);
+    return rules.map((r) => {
+      const info = this.fillRule(r);
+      // interfaces and targets that are not there (yet)
+      if (r.iifname !== undefined && net.__dev_get_by_name(r.iifname) === undefined) info.flags |= FIB_RULE.IIF_DETACHED;
+      if (r.oifname !== undefined && net.__dev_get_by_name(r.oifname) === undefined) info.flags |= FIB_RULE.OIF_DETACHED;
+      if (r.action === FR_ACT.GOTO && !rules.some((t) => t.priority === r.target)) info.flags |= FIB_RULE.UNRESOLVED;
+      return info;
+    });
   }
 }
 

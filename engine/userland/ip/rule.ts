@@ -14,11 +14,18 @@ const ACTIONS = new Map<number, string>([
   [FR_ACT.PROHIBIT, 'prohibit'],
 ]);
 
+type Say = (key: string, value: string | number | null, text: string) => void;
+
+function printTarget(say: Say, r: RuleInfo): void {
+  say('goto', r.target ?? 'none', `goto ${r.target ?? 'none'}`);
+  if ((r.flags & FIB_RULE.UNRESOLVED) !== 0) say('unresolved', null, '[unresolved]');
+}
+
 /** One rule with its line's end. */
 export function printRule(ip: IpContext, r: RuleInfo, deleted = false): void {
   const { out, opt } = ip;
   const words: string[] = [];
-  const say = (key: string, value: string | number | null, text: string): void => {
+  const say: Say = (key, value, text) => {
     out.js(key, value);
     words.push(text);
   };
@@ -52,7 +59,7 @@ export function printRule(ip: IpContext, r: RuleInfo, deleted = false): void {
     say('table', tableName(r.table, opt.numeric), `lookup ${tableName(r.table, opt.numeric)}`);
     if (r.suppress_prefixlen !== undefined && r.suppress_prefixlen >= 0) say('suppress_prefixlen', r.suppress_prefixlen, `suppress_prefixlength ${r.suppress_prefixlen}`);
   }
-  if (r.action === FR_ACT.GOTO) say('goto', r.target ?? 'none', `goto ${r.target ?? 'none'}`);
+  if (r.action === FR_ACT.GOTO) printTarget(say, r);
   else if (r.action !== FR_ACT.TO_TBL) say('action', ACTIONS.get(r.action) ?? String(r.action), ACTIONS.get(r.action) ?? String(r.action));
   const protocol = protocolName(r.protocol, opt.numeric);
   if ((r.protocol !== 0 && r.protocol !== RTPROT.KERNEL) || opt.details) say('protocol', protocol, `proto ${protocol}`);
