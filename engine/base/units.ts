@@ -18,11 +18,8 @@ export const ms = (n: number): Duration => (n * 1e6) as Duration;
 export const seconds = (n: number): Duration => (n * 1e9) as Duration;
 export const instant = (n: number): Instant => n as Instant;
 export const gpa = (n: number): Gpa => n as Gpa;
-export const dmaAddr = (n: number): DmaAddr => n as DmaAddr;
 export const after = (t: Instant, d: Duration): Instant => (t + d) as Instant;
 export const elapsed = (from: Instant, to: Instant): Duration => (to - from) as Duration;
-/** A guest-physical address moved by a byte count. */
-export const gpaAdd = (a: Gpa, bytes: number): Gpa => (a + bytes) as Gpa;
 
 /** Time in the kernel's printk form: seconds with six decimals. */
 export const formatSeconds = (t: number): string => (t / 1e9).toFixed(6);

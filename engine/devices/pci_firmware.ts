@@ -1,5 +1,6 @@
 // What firmware does before the kernel runs: places BARs, turns decoding on, routes interrupt lines, as SeaBIOS leaves a q35.
 import { PCI_COMMAND, PCI_SLOT, PciHeader } from '../pci/config_space.ts';
+import { PCI_DEVICE_ID } from '../pci/ids.ts';
 import { type Bar, barOffset, type PciFunction, ROM_BAR } from './pci_function.ts';
 
 /** End of the 32-bit PCI window (0xc0000000-0xfebfffff in q35's ACPI tables). */
@@ -8,7 +9,6 @@ const IO_START = 0xc000;
 /** SeaBIOS: interrupt lines of INTA# to INTD#. */
 const PCI_IRQS = [10, 10, 11, 11] as const;
 /** ICH9's SMBus is at a fixed port, whatever was assigned (SeaBIOS: ich9_smbus_setup). */
-const SMBUS_DEVICE = 0x2930;
 const SMBUS_PORT = 0x700;
 
 interface Claim {
@@ -63,7 +63,7 @@ function placeUp(start: number, pool: readonly Claim[]): void {
   let at = start;
   for (const c of bySize(pool)) {
     at = Math.ceil(at / c.bar.size) * c.bar.size;
-    write(c, c.fn.configRead(PciHeader.device.offset, 2) === SMBUS_DEVICE ? SMBUS_PORT : at);
+    write(c, c.fn.configRead(PciHeader.device.offset, 2) === PCI_DEVICE_ID.ICH9_SMBUS ? SMBUS_PORT : at);
     at += c.bar.size;
   }
 }

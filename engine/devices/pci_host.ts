@@ -90,11 +90,11 @@ export class PciHost implements MmioTarget {
 
   /** The functions q35 always has; of them only configuration space is modelled, so no driver binds. */
   private addChipset(): void {
-    const lpc = board('ICH9-LPC 00:1f.0', 0x2918, 0x060100, 2, 0);
-    const ahci = board('ich9-ahci 00:1f.2', 0x2922, 0x010601, 2, 1);
+    const lpc = board('ICH9-LPC 00:1f.0', PCI_DEVICE_ID.ICH9_LPC, 0x060100, 2, 0);
+    const ahci = board('ich9-ahci 00:1f.2', PCI_DEVICE_ID.ICH9_AHCI, 0x010601, 2, 1);
     ahci.addBar(4, 'io', 0x20, undefined);
     ahci.addBar(5, 'mem32', 0x1000, undefined);
-    const smbus = board('ICH9-SMB 00:1f.3', 0x2930, 0x0c0500, 2, 1);
+    const smbus = board('ICH9-SMB 00:1f.3', PCI_DEVICE_ID.ICH9_SMBUS, 0x0c0500, 2, 1);
     smbus.addBar(4, 'io', 0x40, undefined);
     for (const fn of [lpc, ahci, smbus]) fn.config.setU8(0x0e, 0x80);
     this.addFunction(PCI_DEVFN(0, 0), board('mch 00:00.0', PCI_DEVICE_ID.Q35_MCH, 0x060000, 0, 0));

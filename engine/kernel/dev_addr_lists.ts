@@ -74,9 +74,6 @@ export class DevAddrLists {
     return 0;
   }
 
-  dev_set_allmulti(dev: NetDevice, inc: number): number {
-    return this.__dev_set_allmulti(dev, inc, { notify: true });
-  }
   __dev_set_allmulti(dev: NetDevice, inc: number, how: { notify: boolean }): number {
     const old = dev.flags;
     dev.allmulti += inc;

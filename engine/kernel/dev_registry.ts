@@ -39,10 +39,6 @@ export class DevRegistry {
     }
     return 0;
   }
-  unregister_netdevice_notifier(nb: NetdevNotifier): void {
-    const i = this.notifiers.indexOf(nb);
-    if (i >= 0) this.notifiers.splice(i, 1);
-  }
 
   /** 0, or the errno of the first listener that refused. */
   call_netdevice_notifiers(event: NetdevEvent, dev: NetDevice, info?: NetdevNotifierInfo): number {

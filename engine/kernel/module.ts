@@ -150,17 +150,6 @@ export class Modules {
     if (i >= 0) this.loaded.splice(i, 1);
   }
 
-  try_module_get(name: string): boolean {
-    const m = this.find_module(name);
-    if (m !== undefined) m.refcnt++;
-    return m !== undefined || this.isBuiltin(name);
-  }
-
-  module_put(name: string): void {
-    const m = this.find_module(name);
-    if (m !== undefined) m.refcnt--;
-  }
-
   /** What `def` needs, in the order of insertion. */
   dependencies(def: ModuleDef): ModuleDef[] {
     return (def.insertOrder ?? def.depends).flatMap((name) => this.table.loadable.filter((d) => d.name === name));
@@ -198,13 +187,6 @@ export class Modules {
       if (this.find_module(d.name)?.refcnt === 0 && this.delete_module(d.name) === 0) done.push(d);
     }
     return { errno: 0, done };
-  }
-
-  /** Loads what provides `alias` ('rtnl-link-veth'); false when nothing does (Linux: request_module()). */
-  request_module(alias: string): boolean {
-    const def = this.findOnDisk(alias);
-    if (def === undefined) return false;
-    return this.find_module(def.name) !== undefined || this.modprobe(def.name).errno === 0;
   }
 }
 

@@ -1,5 +1,4 @@
 // struct net_device, its queues and op tables, with Linux's member names.
-import type { Gpa } from '../base/units.ts';
 import type { Device } from './device.ts';
 import type { EthtoolOps } from './ethtool/ops.ts';
 import type { Napi } from './napi.ts';
@@ -186,9 +185,7 @@ export class NetDevice {
   master: NetDevice | undefined;
   watchdog_timeo = 5_000_000_000;
   watchdog_timer: TimerList | undefined;
-  /** Random per-device value used by kernel hashes. */
   ifalias = '';
-  rx_scratch = 0 as Gpa;
   /** XPS: transmit queue by CPU, -1 none; undefined when nobody set it. */
   xps_map: Int32Array | undefined;
   /** What `features` says about the transmit path, kept by NetdevFeatures: sums and fragments are the device's work. */

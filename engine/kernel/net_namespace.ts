@@ -1,9 +1,6 @@
 // struct net: everything one network namespace owns.
 import type { NetDevice } from './net_device.ts';
 
-/** One numbered counter set, e.g. Linux's SNMP MIBs; keys are the names printed by /proc/net/snmp and netstat. */
-export type Mib = Map<string, number>;
-
 export class Net {
   /** Devices in order of ifindex creation (the order of dumps). */
   readonly devices: NetDevice[] = [];
@@ -15,8 +12,7 @@ export class Net {
   readonly nsids = new Map<Net, number>();
   /** sysctl tree: 'net.ipv4.ip_forward' → value as text. Filled by the subsystems at creation. */
   readonly sysctl = new Map<string, string>();
-  readonly mibs = new Map<string, Mib>();
-  /** Per-subsystem state, created by pernet init: 'ipv4' → Ipv4Net, 'ipv6' → Ipv6Net … */
+  /** The IP layers' own state (Ipv4Net, Ipv6Net), made with the namespace. */
   ipv4!: object;
   ipv6!: object;
   dead = false;
@@ -39,12 +35,5 @@ export class Net {
   }
   __dev_get_by_index(ifindex: number): NetDevice | undefined {
     return this.devices.find((d) => d.ifindex === ifindex);
-  }
-
-  /** Adds to a MIB counter: `bump('Icmp', 'InEchos')`. */
-  bump(mib: string, counter: string, by = 1): void {
-    let m = this.mibs.get(mib);
-    if (m === undefined) this.mibs.set(mib, (m = new Map()));
-    m.set(counter, (m.get(counter) ?? 0) + by);
   }
 }

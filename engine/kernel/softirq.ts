@@ -4,19 +4,13 @@ import type { Kernel } from './kernel.ts';
 import { SoftirqEntry, SoftirqExit, SoftirqRaise } from './tracepoints.ts';
 import type { TracePoint } from '../trace/trace.ts';
 
-export const HI_SOFTIRQ = 0;
-export const TIMER_SOFTIRQ = 1;
-export const NET_TX_SOFTIRQ = 2;
-export const NET_RX_SOFTIRQ = 3;
-export const BLOCK_SOFTIRQ = 4;
-export const IRQ_POLL_SOFTIRQ = 5;
-export const TASKLET_SOFTIRQ = 6;
-export const SCHED_SOFTIRQ = 7;
-export const HRTIMER_SOFTIRQ = 8;
-export const RCU_SOFTIRQ = 9;
-export const NR_SOFTIRQS = 10;
-/** As /proc/softirqs and the tracepoints name them. */
+/** As /proc/softirqs and the tracepoints name them, in the order of their numbers. */
 export const SOFTIRQ_NAMES = ['HI', 'TIMER', 'NET_TX', 'NET_RX', 'BLOCK', 'IRQ_POLL', 'TASKLET', 'SCHED', 'HRTIMER', 'RCU'] as const;
+export const NR_SOFTIRQS = SOFTIRQ_NAMES.length;
+export const TIMER_SOFTIRQ = SOFTIRQ_NAMES.indexOf('TIMER');
+export const NET_TX_SOFTIRQ = SOFTIRQ_NAMES.indexOf('NET_TX');
+export const NET_RX_SOFTIRQ = SOFTIRQ_NAMES.indexOf('NET_RX');
+export const BLOCK_SOFTIRQ = SOFTIRQ_NAMES.indexOf('BLOCK');
 
 /** Linux: MAX_SOFTIRQ_TIME (2 ms) and MAX_SOFTIRQ_RESTART */
 const MAX_SOFTIRQ_TIME = 2_000_000;

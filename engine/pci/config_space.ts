@@ -34,7 +34,6 @@ export const PciHeader = struct('pci_header', {
 });
 export const PCI_BASE_ADDRESS_0 = PciHeader.bar0.offset;
 export const PCI_ROM_ADDRESS = PciHeader.rom_address.offset;
-export const PCI_NUM_BARS = 6;
 
 /** PCI 3.0 §6.2.2 */
 export const PCI_COMMAND = { IO: 0x1, MEMORY: 0x2, MASTER: 0x4, PARITY: 0x40, SERR: 0x100, INTX_DISABLE: 0x400 } as const;

@@ -30,9 +30,6 @@ export const VirtqUsedElem = struct('virtq_used_elem', {
   len: le32('Bytes written to its device-writable part.'),
 });
 
-/** virtio-v1.2 §2.7: a split queue has a power of two entries, at most this many. */
-export const VIRTQ_MAX_SIZE = 32768;
-
 /** Address of descriptor `i`. */
 export const descAt = (table: number, i: number): number => table + i * VirtqDesc.$size;
 /** Address of avail ring entry `i` (already modulo the size). */

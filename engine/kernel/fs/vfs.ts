@@ -13,7 +13,6 @@ import { makeRootTree, TmpDir, TmpFile, TmpLink } from './tmpfs.ts';
 /** Linux: include/uapi/asm-generic/fcntl.h */
 export const O_RDONLY = 0;
 export const O_WRONLY = 1;
-export const O_RDWR = 2;
 export const O_CREAT = 0o100;
 export const O_EXCL = 0o200;
 export const O_TRUNC = 0o1000;

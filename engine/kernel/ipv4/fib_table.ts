@@ -1,7 +1,7 @@
 // Forwarding tables: prefixes, aliases and the look-up (Linux: net/ipv4/fib_trie.c); rules' and next hops' structures.
 import { Errno } from '../../base/errno.ts';
 import type { NetDevice } from '../net_device.ts';
-import { NLM_F, RTN, RTNH_F } from '../rtnl_records.ts';
+import { NLM_F, RTNH_F } from '../rtnl_records.ts';
 import { inDev } from './ipv4_net.ts';
 
 export class FibNh {
@@ -301,6 +301,3 @@ export function sameInfo(a: FibInfo, b: FibInfo): boolean {
     })
   );
 }
-
-/** Types that carry no next hop. */
-export const isErrorType = (type: number): boolean => type >= RTN.BLACKHOLE && type <= RTN.THROW;

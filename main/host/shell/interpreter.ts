@@ -1,12 +1,11 @@
 // A streaming shell interpreter over just-bash's parser: commands of a pipeline run at the same time, output appears as it is written.
 import { parse, type CommandNode, type PipelineNode, type ScriptNode, type SimpleCommandNode, type StatementNode } from 'just-bash';
-import { strerror } from '../../../engine/index.ts';
 import { evaluate } from './arithmetic.ts';
 import { builtins } from './builtins.ts';
 import { Expander, ShellError } from './expand.ts';
 import { patternToRegExp } from './glob.ts';
 import { type Io, openRedirections } from './redirect.ts';
-import { type CompoundCommand, Flow, Job, ShellState } from './state.ts';
+import { type CompoundCommand, Flow, ShellState } from './state.ts';
 import { Collector, Pipe } from './streams.ts';
 import { conditional } from './conditional.ts';
 import { hostTools } from './text_tools/index.ts';
@@ -300,12 +299,6 @@ export class Interpreter {
     return undefined;
   }
 }
-
-/** `file` errors in the shell's words. */
-export const fileError = (path: string, errno: number): ShellError => new ShellError(`${path}: ${strerror(errno)}`);
-
-/** A fresh job for a foreground command line. */
-export const foregroundJob = (state: ShellState, text: string): Job => state.shared.newJob(text);
 
 function timing(elapsed: number, posix: boolean): string {
   const total = elapsed / 1e9;
