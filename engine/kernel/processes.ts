@@ -48,6 +48,7 @@ const OP_RUN = 0;
 const OP_TIMER = 1;
 const OP_SIGNAL = 2;
 const OP_STDIN = 3;
+const OP_START = 4;
 
 /** The shell that the host runs for a person: not a process here, but what it writes bears its name. */
 export const SHELL_COMM = 'bash';
@@ -92,7 +93,7 @@ export class Processes implements Actor {
   /** Starts a program; its `main` runs at once on CPU pid % cpus (or as soon as possible when called from kernel code). */
   spawn(spec: SpawnSpec): Process | SpawnError {
     const { kernel } = this;
-    const net = spec.netns === '' ? kernel.init_net : kernel.netns.byName(spec.netns);
+    const net = this.netnsOf(spec.netns);
     if (net === undefined) return { errno: -Errno.ENOENT, what: spec.netns };
     const process = this.programs.create(kernel, net, spec.argv);
     if (process === undefined) return { errno: -Errno.ENOENT, what: spec.argv[0] ?? '' };
@@ -241,8 +242,6 @@ export class Processes implements Actor {
     return name === '' ? this.kernel.init_net : this.kernel.netns.byName(name);
   }
 }
-
-const OP_START = 4;
 
 export const comm = (process: Process): string => process.comm;
 const label = (process: Process): string => (process.label ||= `${comm(process)}-${process.pid}`);

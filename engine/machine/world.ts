@@ -1,4 +1,5 @@
 // The world: clock, machines and cables, and everything that can change. Fork it, hash it, apply inputs to it; it refers to nothing outside.
+import { invariant } from '../base/ops.ts';
 import type { Instant } from '../base/units.ts';
 import { Cloner } from '../sim/clone.ts';
 import { hashOf } from '../sim/hash.ts';
@@ -7,14 +8,13 @@ import { Trace, type TraceRecord } from '../trace/trace.ts';
 import { Cable } from '../link/cable.ts';
 import type { CapturedFrame } from '../link/capture.ts';
 import type { CapturedPacket } from '../kernel/packet_capture.ts';
+import { SHELL_COMM, SHELL_PID } from '../kernel/processes.ts';
+import type { NicPort } from '../link/port.ts';
 import { applyEdit, type Attic } from './edits.ts';
 import { applyFs } from './files.ts';
 import type { Input, InputResult } from './inputs.ts';
 import { type CableSpec, cableId, type LabSpec } from './lab.ts';
 import { Machine } from './machine.ts';
-
-/** Pid under which a machine's shells act. */
-const SHELL_PID = 299;
 
 /** What a process did that the host's shell wants to know. */
 export type ProcessEvent =
@@ -122,13 +122,18 @@ export class World {
 
   connect(spec: CableSpec): Cable {
     const id = cableId(spec);
-    const a = this.machines.get(spec.a.machine)!.nic(spec.a.port);
-    const b = this.machines.get(spec.b.machine)!.nic(spec.b.port);
-    const cable = new Cable(this.sim, this.trace, { id, rate: spec.rate === 0 ? Infinity : spec.rate, delay: spec.delay, loss: spec.loss }, a, b);
+    const rate = spec.rate === 0 ? Infinity : spec.rate;
+    const cable = new Cable(this.sim, this.trace, { id, rate, delay: spec.delay, loss: spec.loss }, this.port(spec.a), this.port(spec.b));
     cable.capture.enabled = this.trace.capturing;
     if (!spec.up) cable.setUp(false);
     this.cables.set(id, cable);
     return cable;
+  }
+
+  private port(end: CableSpec['a']): NicPort {
+    const machine = this.machines.get(end.machine);
+    invariant(machine !== undefined, `a cable ends at ${end.machine}:${end.port}, and there is no such machine`);
+    return machine.nic(end.port);
   }
 }
 
@@ -136,12 +141,12 @@ export class World {
 function asShell<T>(machine: Machine, work: () => T): T {
   const [cpu] = machine.platform.cpus.list;
   const began = cpu.enterTask();
-  cpu.currentTask = 'bash';
+  cpu.currentTask = SHELL_COMM;
   cpu.currentPid = SHELL_PID;
   cpu.charge(machine.platform.costs.syscall);
   const result = work();
   cpu.currentTask = 'swapper';
   cpu.currentPid = 0;
-  cpu.leaveTask(began, 'bash');
+  cpu.leaveTask(began, SHELL_COMM);
   return result;
 }

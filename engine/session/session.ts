@@ -1,5 +1,4 @@
 // A run of a lab: inputs are logged, events executed, checkpoints kept; step back, rewind, fork and replay follow from that.
-import { hashOf } from '../sim/hash.ts';
 import { instant, type Instant } from '../base/units.ts';
 import type { TraceRecord } from '../trace/trace.ts';
 import { applyFs } from '../machine/files.ts';
@@ -166,7 +165,7 @@ export class Session {
   }
 
   hash(): string {
-    return hashOf(this.world);
+    return this.world.hash();
   }
 
   /** An independent session at the same state, with the same history. */
