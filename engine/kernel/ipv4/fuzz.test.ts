@@ -43,7 +43,7 @@ const next = fc.constantFrom(0, 17, 43, 44, 58, 59, 60, 255);
 const type6 = fc.constantFrom(1, 2, 3, 4, 128, 129, 130, 131, 133, 134, 135, 136, 137, 143, 200);
 
 /** [EtherType, packet] */
-const packet: fc.Arbitrary<readonly [number, number[]]> = fc.oneof(
+const packet: fc.Arbitrary<readonly [number, readonly number[]]> = fc.oneof(
   bytes(120).map((b) => [0x0800, Array.from(b)] as const),
   bytes(120).map((b) => [0x86dd, Array.from(b)] as const),
   bytes(40).map((b) => [0x0806, Array.from(b)] as const),
