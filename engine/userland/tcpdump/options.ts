@@ -3,7 +3,8 @@ import { getopt } from '../ping/getopt.ts';
 import { ToolExit } from '../tool.ts';
 import type { PrintOptions } from './printer.ts';
 
-export const VERSION = 'tcpdump version 4.99.3\nlibpcap version 1.10.3 (with TPACKET_V3)\n';
+/** The reference build's: Debian 12's tcpdump and what it is linked with. */
+export const VERSION = 'tcpdump version 4.99.3\nlibpcap version 1.10.3 (with TPACKET_V3)\nOpenSSL 3.0.20 7 Apr 2026\n';
 export const MAXIMUM_SNAPLEN = 262_144;
 
 const SPEC = 'AB:c:De#F:hi:j:KlnpqQ:r:s:StT:uUvVw:xXz:Z:';

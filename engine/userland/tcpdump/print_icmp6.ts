@@ -182,6 +182,7 @@ function printOptions(p: Printer, s: Snapshot, from: number, end: number): void 
       p.print(` lifetime ${s.u32be(at + 4)}s,`);
       for (let i = at + 8; i + 16 <= at + size; i += 16) p.print(` addr: ${p.host6(s, i)}`);
     }
+    else if (p.verbose === 1) p.print(hexLines('\n\t  ', s.slice(at + 2, size - 2)));
     if (p.verbose > 1) p.print(hexLines('\n\t    ', s.slice(at + 2, size - 2)));
     at += size;
   }
