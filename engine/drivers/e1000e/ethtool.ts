@@ -4,6 +4,7 @@ import { ops } from '../../base/ops.ts';
 import type { Coalesce, DrvInfo, EthtoolOps, LinkKsettings, RingParam } from '../../kernel/ethtool/ops.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import type { NetDevice } from '../../kernel/net_device.ts';
+import { NVM_WORDS } from '../../pci/e1000e_phy.ts';
 import { E1000, MRQC } from '../../pci/e1000e_regs.ts';
 import { type E1000Adapter, e1000Adapter, E1000_MAX_RXD, E1000_MAX_TXD, E1000_MIN_DESCRIPTORS } from './adapter.ts';
 import { ADV } from './phy.ts';
@@ -180,6 +181,57 @@ export class E1000Ethtool {
     };
   }
 
+  e1000_set_pauseparam(pause: { readonly autoneg: boolean; readonly rx_pause: boolean; readonly tx_pause: boolean }): number {
+    const { adapter } = this;
+    const { hw } = adapter;
+    adapter.fc_autoneg = pause.autoneg;
+    if (pause.autoneg) {
+      // what is negotiated, not what was asked for, counts
+      hw.fc_requested = 'full';
+      this.restart();
+      return 0;
+    }
+    hw.fc_requested = pause.rx_pause ? (pause.tx_pause ? 'full' : 'rx_pause') : pause.tx_pause ? 'tx_pause' : 'none';
+    hw.fc_current = hw.fc_requested;
+    hw.e1000e_force_mac_fc();
+    hw.e1000e_set_fc_watermarks();
+    return 0;
+  }
+
+  /** Version: 1, revision and device; the tool knows the order. */
+  e1000_get_regs(): { version: number; regs: number[] } {
+    const { hw, pdev } = this.adapter;
+    return { version: 0x1000000 | (pdev.revision << 16) | pdev.device, regs: [...REGS.map((r) => hw.er32(E1000[r])), hw.phy.type] };
+  }
+
+  e1000_get_eeprom(offset: number, length: number): Uint8Array | number {
+    const out = new Uint8Array(length);
+    for (let i = 0; i < length; i++) {
+      const word = this.adapter.hw.e1000e_read_nvm_eerd((offset + i) >> 1);
+      if (word < 0) return word;
+      out[i] = word >> (8 * ((offset + i) & 1));
+    }
+    return out;
+  }
+
+  e1000_nway_reset(): number {
+    const { adapter } = this;
+    if (!adapter.dev.started) return -Errno.EAGAIN;
+    if (!adapter.hw.phy.autoneg) return -Errno.EINVAL;
+    adapter.netdev.e1000e_reinit_locked();
+    return 0;
+  }
+
+  /** Lights blink, then are as before. */
+  e1000_set_phys_id(): number {
+    const { hw } = this.adapter;
+    const before = hw.er32(E1000.LEDCTL);
+    // bit 7 of each light's mode: blink
+    hw.ew32(E1000.LEDCTL, before | 0x00808080);
+    hw.ew32(E1000.LEDCTL, before);
+    return 0;
+  }
+
   /** Fields hashed for a flow type, as MRQC says. */
   e1000_get_rx_flow_hash(flow: string): string[] {
     const { hw } = this.adapter;
@@ -190,6 +242,18 @@ export class E1000Ethtool {
     return tcp ? [...addresses, 'L4 bytes 0 & 1 [TCP/UDP src port]', 'L4 bytes 2 & 3 [TCP/UDP dst port]'] : addresses;
   }
 }
+
+/** The registers of a dump, in the order the tool expects them. */
+const REGS = ['CTRL', 'STATUS', 'RCTL', 'RDLEN0', 'RDH0', 'RDT0', 'RDTR', 'TCTL', 'TDLEN0', 'TDH0', 'TDT0', 'TIDV'] as const;
+/** Linux: e1000e_get_ts_info(), modes in the order of their numbers. */
+const TS_HARDWARE = ops({
+  phc: 0,
+  tx: ops(['off', 'on']),
+  rx: ops([
+    'none', 'all', 'ptpv1-l4-sync', 'ptpv1-l4-delay-req', 'ptpv2-l4-sync', 'ptpv2-l4-delay-req', 'ptpv2-l2-sync', 'ptpv2-l2-delay-req', 'ptpv2-event', 'ptpv2-sync', 'ptpv2-delay-req',
+  ]), // prettier-ignore
+});
+const TS_CAPABILITIES = ops(['hardware-transmit', 'software-transmit', 'hardware-receive', 'software-receive', 'software-system-clock', 'hardware-raw-clock']);
 
 const tool = (dev: NetDevice): E1000Ethtool => e1000Adapter(dev).ethtool;
 
@@ -207,6 +271,15 @@ export const e1000_ethtool_ops: EthtoolOps = ops<EthtoolOps>({
   get_coalesce: (dev) => tool(dev).e1000_get_coalesce(),
   set_coalesce: (dev, coalesce) => tool(dev).e1000_set_coalesce(coalesce),
   get_pauseparam: (dev) => tool(dev).e1000_get_pauseparam(),
+  set_pauseparam: (dev, pause) => tool(dev).e1000_set_pauseparam(pause),
+  get_regs: (dev) => tool(dev).e1000_get_regs(),
+  get_eeprom_len: () => 2 * NVM_WORDS,
+  get_eeprom: (dev, offset, length) => tool(dev).e1000_get_eeprom(offset, length),
+  nway_reset: (dev) => tool(dev).e1000_nway_reset(),
+  set_phys_id: (dev) => tool(dev).e1000_set_phys_id(),
+  get_priv_flags: (dev) => [['s0ix-enabled', e1000Adapter(dev).s0ix]],
+  get_ts_info: () => TS_CAPABILITIES,
+  get_ts_hardware: () => TS_HARDWARE,
   get_rx_flow_hash: (dev, flow) => tool(dev).e1000_get_rx_flow_hash(flow),
   get_msglevel: (dev) => e1000Adapter(dev).msg_enable,
   get_wol: () => ({ supported: 0, wolopts: 0 }),

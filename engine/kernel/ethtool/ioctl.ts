@@ -131,6 +131,16 @@ export class EthtoolCore {
     return dev.ethtool_ops?.get_pauseparam?.(dev) ?? -Errno.EOPNOTSUPP;
   }
 
+  /** Only what is given changes. */
+  setPause(dev: NetDevice, request: Partial<Pauseparam>): EthtoolAnswer {
+    const ops = dev.ethtool_ops;
+    if (ops?.get_pauseparam === undefined || ops.set_pauseparam === undefined) return UNSUPPORTED;
+    const now = ops.get_pauseparam(dev);
+    const wanted = { ...now, ...request };
+    if (wanted.autoneg === now.autoneg && wanted.rx_pause === now.rx_pause && wanted.tx_pause === now.tx_pause) return DONE;
+    return { errno: ops.set_pauseparam(dev, wanted) };
+  }
+
   /** Names and values of -S, in the driver's order; -EOPNOTSUPP without the ops. */
   stats(dev: NetDevice): readonly (readonly [string, number])[] | number {
     const ops = dev.ethtool_ops;

@@ -23,6 +23,19 @@ export interface EthtoolOps {
   set_link_ksettings?(dev: NetDevice, settings: LinkKsettings): number;
   get_coalesce?(dev: NetDevice): Coalesce;
   set_coalesce?(dev: NetDevice, coalesce: Coalesce): number;
+  set_pauseparam?(dev: NetDevice, pause: { readonly autoneg: boolean; readonly rx_pause: boolean; readonly tx_pause: boolean }): number;
+  /** Registers as the driver orders them, with the version that tells the tool how to read them. */
+  get_regs?(dev: NetDevice): { readonly version: number; readonly regs: readonly number[] };
+  get_eeprom_len?(dev: NetDevice): number;
+  get_eeprom?(dev: NetDevice, offset: number, length: number): Uint8Array | number;
+  /** Restarts autonegotiation. */
+  nway_reset?(dev: NetDevice): number;
+  /** Blinks a light; 0 when there is one. */
+  set_phys_id?(dev: NetDevice): number;
+  get_priv_flags?(dev: NetDevice): readonly (readonly [name: string, on: boolean])[];
+  /** Time stamping in hardware: number of the clock, and the modes. */
+  get_ts_hardware?(dev: NetDevice): { readonly phc: number; readonly tx: readonly string[]; readonly rx: readonly string[] };
+  self_test?(dev: NetDevice, offline: boolean): { readonly failed: boolean; readonly results: readonly (readonly [name: string, value: number])[] };
   get_pauseparam?(dev: NetDevice): { autoneg: boolean; rx_pause: boolean; tx_pause: boolean };
   get_ts_info?(dev: NetDevice): readonly string[];
   get_msglevel?(dev: NetDevice): number;

@@ -3,11 +3,12 @@ import { JsonWriter } from '../iproute/json_writer.ts';
 import { runTool, type Tool, type ToolContext, ToolExit } from '../tool.ts';
 import { badArguments, type EthtoolCommand, EthtoolContext } from './ethtool_context.ts';
 import { FEATURE_COMMANDS } from './features.ts';
+import { HARDWARE_COMMANDS } from './hardware.ts';
 import { INFORMATION_COMMANDS } from './information.ts';
 import { QUEUE_COMMANDS } from './queues.ts';
 import { SETTING_COMMANDS, showSettings } from './settings.ts';
 
-const COMMANDS: readonly EthtoolCommand[] = [...SETTING_COMMANDS, ...INFORMATION_COMMANDS, ...FEATURE_COMMANDS, ...QUEUE_COMMANDS];
+const COMMANDS: readonly EthtoolCommand[] = [...SETTING_COMMANDS, ...INFORMATION_COMMANDS, ...HARDWARE_COMMANDS, ...FEATURE_COMMANDS, ...QUEUE_COMMANDS];
 /** Commands of ethtool 6.1 that take a device and are not built. */
 const NOT_MODELLED: readonly string[] = ['-E', '--change-eeprom', '-f', '--flash', '--set-phy-tunable', '--set-module', '--cable-test', '--cable-test-tdr', '--monitor', '--set-fec'];
 

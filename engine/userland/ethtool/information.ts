@@ -40,7 +40,12 @@ function timeStamping(e: EthtoolContext): number {
   const dev = e.netlinkDevice();
   const caps = e.value<readonly string[]>(e.core.tsInfo(dev));
   const lines = STAMPS.filter((s) => caps.includes(s)).map((s) => `\t${s}\n`);
-  e.print(`Time stamping parameters for ${dev.name}:\nCapabilities:\n${lines.join('')}PTP Hardware Clock: none\nHardware Transmit Timestamp Modes: none\nHardware Receive Filter Modes: none\n`);
+  const hardware = dev.ethtool_ops?.get_ts_hardware?.(dev);
+  const modes = (names: readonly string[] | undefined): string => (names === undefined ? ' none\n' : `\n${names.map((n) => `\t${n}\n`).join('')}`);
+  e.print(
+    `Time stamping parameters for ${dev.name}:\nCapabilities:\n${lines.join('')}PTP Hardware Clock: ${hardware?.phc ?? 'none'}\n` +
+      `Hardware Transmit Timestamp Modes:${modes(hardware?.tx)}Hardware Receive Filter Modes:${modes(hardware?.rx)}`,
+  );
   return 0;
 }
 
@@ -171,19 +176,13 @@ export const INFORMATION_COMMANDS: readonly EthtoolCommand[] = [
   { opts: ['--show-module'], run: moduleParameters },
   { opts: ['--show-tunnels'], run: tunnels },
   { opts: ['--reset'], run: reset },
-  netlinkRefusal(['-A', '--pause'], 76),
   netlinkRefusal(['-m', '--dump-module-eeprom', '--module-info'], 1),
   netlinkRefusal(['--show-eee'], 1),
   netlinkRefusal(['--set-eee'], 76),
   netlinkRefusal(['--show-fec'], 1, true),
-  netlinkRefusal(['--show-priv-flags'], 1),
   netlinkRefusal(['--set-priv-flags'], 1),
-  ioctlRefusal(['-d', '--register-dump'], 'Cannot get register dump', 74, 72),
-  ioctlRefusal(['-e', '--eeprom-dump'], 'Cannot get EEPROM data', 74, 74),
   ioctlRefusal(['-w', '--get-dump'], 'Can not get dump level', 1),
   ioctlRefusal(['-W', '--set-dump'], 'Can not set dump level', 1),
   ioctlRefusal(['-t', '--test'], 'Cannot test', 74),
-  ioctlRefusal(['-p', '--identify'], 'Cannot identify NIC', 255),
-  ioctlRefusal(['-r', '--negotiate'], 'Cannot restart autonegotiation', 255),
   ioctlRefusal(['-X', '--set-rxfh-indir', '--rxfh'], 'Cannot set RX flow hash configuration', 1),
 ];

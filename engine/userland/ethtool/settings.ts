@@ -130,6 +130,13 @@ function set(e: EthtoolContext): number {
   const given = parseParameters('-s', e.args, SET_PARAMETERS);
   const dev = e.settableDevice(75);
   const value = (name: string): string | number | boolean | undefined => given.find((g) => g.name === name)?.value;
+  const wake = value('wol');
+  const wol = e.core.wol(dev);
+  if (typeof wake === 'string' && typeof wol !== 'number') {
+    const bits = [...wake].reduce((all, letter) => all | (WAKE_LETTERS.includes(letter) ? 1 << WAKE_LETTERS.indexOf(letter) : 0), 0);
+    if ((bits & ~wol.supported) !== 0) e.netlinkError(Errno.EINVAL, 75, 'cannot enable unsupported WoL mode', e.attributeOffset(0));
+    if (bits === wol.wolopts) return 0;
+  }
   if (['wol', 'sopass', 'msglvl'].some((n) => value(n) !== undefined)) e.netlinkError(Errno.EOPNOTSUPP, 75);
   if (given.length === 0) return 0;
   const now = e.core.linkKsettings(dev);
