@@ -207,7 +207,10 @@ function flushAddresses(ip: IpContext, args: Args): number {
       if (a.family === AF.INET6) ip.kernel.ipv6.rtnlAddr.inet6_rtm_deladdr(ip.net, req);
       else ip.kernel.ipv4.rtnlAddr.inet_rtm_deladdr(ip.net, req);
     }
-    if (verbose) ip.tool.print(`\n*** Round ${round + 1}, deleting ${victims.length} addresses ***\n`);
+    if (verbose) {
+      ip.flush();
+      ip.tool.print(`\n*** Round ${round + 1}, deleting ${victims.length} addresses ***\n`);
+    }
   }
 }
 

@@ -93,3 +93,55 @@ test('the monitor tells what happens to links and addresses until it is interrup
   expect(out).toContain('3: d0: <BROADCAST,NOARP> mtu 1500 qdisc noop state DOWN group default \n    link/ether 02:00:00:00:00:01 brd ff:ff:ff:ff:ff:ff\n');
   expect(out).toContain('3: d0    inet 10.0.0.1/8 scope global d0\n       valid_lft forever preferred_lft forever\n');
 });
+
+// what follows was compared with iproute2 6.1 command by command
+function ready(): void {
+  f = bootTools();
+  const steps = ['ip link add v0 type veth peer name v1', 'ip link set v0 up', 'ip link set v1 up', 'ip addr add 10.0.0.1/24 dev v0'];
+  for (const command of steps) expect(f.run(command)).toEqual({ status: 0, out: '', err: '' });
+}
+
+test('what a listing of routes selects by is not said again', () => {
+  ready();
+  for (const route of ['10.1.0.0/16 via 10.0.0.2 src 10.0.0.1', '10.2.0.0/16 dev v0 tos 0x20', '10.3.0.0/16 dev v0 proto 99']) expect(f.run(`ip route add ${route}`).err).toBe('');
+  expect(f.run('ip route show src 10.0.0.1').out).toBe('10.0.0.0/24 dev v0 proto kernel scope link \n10.1.0.0/16 via 10.0.0.2 dev v0 \n');
+  expect(f.run('ip route show tos CS1').out).toBe('10.2.0.0/16 dev v0 scope link \n');
+  expect(f.run('ip route show 10.2.0.0/16').out).toBe('10.2.0.0/16 tos CS1 dev v0 scope link \n');
+  expect(f.run('ip -N route show 10.3.0.0/16').out).toBe('10.3.0.0/16 dev v0 proto 99 scope 253 \n');
+  expect(f.run('ip -s -s route flush proto 99').out).toBe('10.3.0.0/16 dev v0 scope link \n\n*** Round 1, deleting 1 entries ***\n*** Flush is complete after 1 round ***\n');
+  fails('ip route show table 4711', 2, 'Error: ipv4: FIB table does not exist.\nDump terminated\n');
+});
+
+test('rules are selected, and flushed but for the first', () => {
+  ready();
+  for (const rule of ['iif nosuch table 7', 'from 10.9.0.0/16 table 8 pref 100', 'goto 50000 pref 80']) expect(f.run(`ip rule add ${rule}`).err).toBe('');
+  expect(f.run('ip rule show table 7').out).toBe('32765:\tfrom all iif nosuch [detached] lookup 7\n');
+  expect(f.run('ip rule show pref 80').out).toBe('80:\tfrom all goto 50000 [unresolved]\n');
+  expect(f.run('ip rule show from 10.9.0.0/16').out).toBe('100:\tfrom 10.9.0.0/16 lookup 8\n');
+  fails('ip rule add goto 5 pref 6', 2, 'Error: Backward goto not supported.\n');
+  expect(f.run('ip rule flush')).toEqual({ status: 0, out: '', err: '' });
+  expect(f.run('ip rule').out).toBe('0:\tfrom all lookup local\n');
+});
+
+test('addresses are listed by label without their links, and by prefix without hardware', () => {
+  ready();
+  expect(f.run('ip addr add 10.5.0.1/24 label foo dev v0').err).toBe('');
+  expect(f.run('ip -4 addr show label foo').out).toBe('    inet 10.5.0.1/24 scope global foo\n       valid_lft forever preferred_lft forever\n');
+  expect(f.run('ip addr show to 10.5.0.0/16').out).toMatch(/^\d+: v0@v1: <[^\n]*\n {4}inet 10\.5\.0\.1\/24 scope global foo\n[^\n]*\n$/);
+  expect(f.run('ip addr add 10.6.0.1/24 nodad noprefixroute dev v0')).toEqual({ status: 0, out: '', err: 'Warning: nodad option can be set only for IPv6 addresses\n' });
+  fails('ip addr add 10.7.0.1/24 valid_lft 0 dev v0', 1, 'valid_lft is zero\n');
+  fails('ip addr add 10.7.0.1/24 autojoin dev v0', 1, 'autojoin needs multicast address\n');
+  fails('ip link set v0 address 02:00', 1, 'Invalid address length 2 - must be 6 bytes\n');
+  fails('ip link set v0 address 02:zz', 1, '"zz" is invalid lladdr.\n');
+});
+
+test('links take an index when they are made, and change by group', () => {
+  ready();
+  expect(f.run('ip link add x0 index 100 type veth peer name x1 index 200').err).toBe('');
+  fails('ip link add x2 index 100 type veth peer name x3', 2, 'RTNETLINK answers: File exists\n');
+  for (const command of ['ip link set x0 group 9', 'ip link set x1 group 9', 'ip link set group 9 up mtu 1300']) expect(f.run(command)).toEqual({ status: 0, out: '', err: '' });
+  expect(f.run('ip -br link show group 9').out).toMatch(/^x0@x1 +UP .*\nx1@x0 +UP .*\n$/);
+  expect(f.run('ip link show x1').out).toMatch(/^200: x1@x0: .* mtu 1300 /);
+  expect(f.run('ip link del group 9').err).toBe('');
+  fails('ip link show x1', 1, 'Device "x1" does not exist.\n');
+});

@@ -172,6 +172,7 @@ function flush(ip: IpContext, args: Args): number {
     if (r.family === AF.INET6) ip.kernel.ipv6.rtnlRoute.inet6_rtm_delroute(ip.net, req);
     else ip.kernel.ipv4.rtnlRoute.inet_rtm_delroute(ip.net, req);
   }
+  ip.flush();
   if (ip.opt.stats > 0)
     ip.tool.print(routes.length === 0 ? 'Nothing to flush.\n' : `\n*** Round 1, deleting ${routes.length} entries ***\n*** Flush is complete after 1 round ***\n`);
   return 0;
