@@ -19,9 +19,19 @@ const OTHERS: readonly CaptureDevice[] = Object.freeze(
     ['nfqueue', 'Linux netfilter queue (NFQUEUE) interface', []],
     ['dbus-system', 'D-Bus system bus', []],
     ['dbus-session', 'D-Bus session bus', []],
-  ].map(([name, description, flags]) => ({ name: name as string, description: description as string, flags: flags as string[], connection: '' })),
+  ].map(([name, description, flags]) => ({
+    name: name as string,
+    description: description as string,
+    flags: flags as string[],
+    connection: '',
+  })),
 );
-const ANY: CaptureDevice = Object.freeze({ name: 'any', description: 'Pseudo-device that captures on all interfaces', flags: ['Up', 'Running'], connection: '' });
+const ANY: CaptureDevice = Object.freeze({
+  name: 'any',
+  description: 'Pseudo-device that captures on all interfaces',
+  flags: ['Up', 'Running'],
+  connection: '',
+});
 
 /** What is more useful to capture on comes first: running, up, connected, no loopback; then by number. */
 function merit(d: CaptureDevice): number {

@@ -8,11 +8,47 @@ import { compileFilter } from './filter_parser.ts';
 
 const NAMES = { addresses: (name: string) => (name === 'router' ? [Uint8Array.of(10, 0, 0, 1)] : []) };
 
-const ether = (type: number, payload: readonly number[], to = [2, 0, 0, 0, 0, 2]): number[] => [...to, 2, 0, 0, 0, 0, 1, type >> 8, type & 255, ...payload];
-const ip = (protocol: number, payload: readonly number[], { from = [10, 0, 0, 1], to = [10, 0, 0, 2], fragment = 0, options = 0 } = {}): number[] =>
-  ether(0x800, [0x45 + options, 0, 0, 20 + 4 * options + payload.length, 0, 1, fragment >> 8, fragment & 255, 64, protocol, 0, 0, ...from, ...to, ...new Array<number>(4 * options).fill(1), ...payload]);
+const ether = (type: number, payload: readonly number[], to = [2, 0, 0, 0, 0, 2]): number[] => [
+  ...to,
+  2,
+  0,
+  0,
+  0,
+  0,
+  1,
+  type >> 8,
+  type & 255,
+  ...payload,
+];
+const ip = (
+  protocol: number,
+  payload: readonly number[],
+  { from = [10, 0, 0, 1], to = [10, 0, 0, 2], fragment = 0, options = 0 } = {},
+): number[] =>
+  ether(0x800, [
+    0x45 + options,
+    0,
+    0,
+    20 + 4 * options + payload.length,
+    0,
+    1,
+    fragment >> 8,
+    fragment & 255,
+    64,
+    protocol,
+    0,
+    0,
+    ...from,
+    ...to,
+    ...new Array<number>(4 * options).fill(1),
+    ...payload,
+  ]);
 const ip6 = (next: number, payload: readonly number[]): number[] =>
-  ether(0x86dd, [0x60, 0, 0, 0, 0, payload.length, next, 64, ...(parseIpv6('2001:db8::1') ?? []), ...(parseIpv6('ff02::1') ?? []), ...payload], [0x33, 0x33, 0, 0, 0, 1]);
+  ether(
+    0x86dd,
+    [0x60, 0, 0, 0, 0, payload.length, next, 64, ...(parseIpv6('2001:db8::1') ?? []), ...(parseIpv6('ff02::1') ?? []), ...payload],
+    [0x33, 0x33, 0, 0, 0, 1],
+  );
 const ports = (from: number, to: number, rest: readonly number[] = []): number[] => [from >> 8, from & 255, to >> 8, to & 255, ...rest];
 const tcpFlags = (flags: number): number[] => ports(1234, 80, [0, 0, 0, 1, 0, 0, 0, 0, 0x50, flags, 1, 0, 0, 0, 0, 0]);
 
@@ -34,7 +70,10 @@ const IPV4 = 'echo reply dns options fragment syn synack';
 function matches(expression: string): string {
   const program = compileFilter(expression, ETHERNET, 262_144, NAMES);
   return Object.entries(PACKETS)
-    .filter(([, bytes]) => bpf_prog_run(program, { bytes: Uint8Array.from(bytes), length: bytes.length, protocol: 0, pkttype: 0, ifindex: 0 }) !== 0)
+    .filter(
+      ([, bytes]) =>
+        bpf_prog_run(program, { bytes: Uint8Array.from(bytes), length: bytes.length, protocol: 0, pkttype: 0, ifindex: 0 }) !== 0,
+    )
     .map(([name]) => name)
     .join(' ');
 }
@@ -90,7 +129,14 @@ describe('an expression takes exactly its packets:', () => {
     ['ether[0] & 1 = 1 and not arp', 'ns dns6'],
     ['(ip[2:2] - 20) * 2 == 16 && udp', 'dns fragment'],
     ['len > 60', 'ns dns6'],
-    ['less 42', 'dns fragment tagged echo reply arp'.split(' ').filter((n) => PACKETS[n as keyof typeof PACKETS].length <= 42).sort((a, b) => Object.keys(PACKETS).indexOf(a) - Object.keys(PACKETS).indexOf(b)).join(' ')],
+    [
+      'less 42',
+      'dns fragment tagged echo reply arp'
+        .split(' ')
+        .filter((n) => PACKETS[n as keyof typeof PACKETS].length <= 42)
+        .sort((a, b) => Object.keys(PACKETS).indexOf(a) - Object.keys(PACKETS).indexOf(b))
+        .join(' '),
+    ],
     ['not (ip or ip6 or arp)', 'tagged'],
     ['!ip && !ip6 && !vlan', 'arp'],
   ])('%s', (expression, want) => {
@@ -127,7 +173,10 @@ test('without a link header the socket says the protocol', () => {
 });
 
 test('no words and no bytes make it throw anything but a refusal', () => {
-  const words = 'ip ip6 arp tcp udp icmp icmp6 ether host net port portrange proto src dst and or not vlan less greater len ( ) [ ] : = > < & | + - * / 1 10 0x1f 10.0.0.1 fe80::1 2:0:0:0:0:1 1-2 broadcast multicast mask \\tcp tcpflags'.split(' ');
+  const words =
+    'ip ip6 arp tcp udp icmp icmp6 ether host net port portrange proto src dst and or not vlan less greater len ( ) [ ] : = > < & | + - * / 1 10 0x1f 10.0.0.1 fe80::1 2:0:0:0:0:1 1-2 broadcast multicast mask \\tcp tcpflags'.split(
+      ' ',
+    );
   let seed = 1;
   const next = (n: number): number => (seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0) % n;
   let compiled = 0;
@@ -136,7 +185,13 @@ test('no words and no bytes make it throw anything but a refusal', () => {
     try {
       const program = compileFilter(text, ETHERNET, 64, NAMES);
       compiled++;
-      bpf_prog_run(program, { bytes: Uint8Array.from({ length: next(80) }, () => next(256)), length: 80, protocol: 0, pkttype: 0, ifindex: 0 });
+      bpf_prog_run(program, {
+        bytes: Uint8Array.from({ length: next(80) }, () => next(256)),
+        length: 80,
+        protocol: 0,
+        pkttype: 0,
+        ifindex: 0,
+      });
     } catch (e) {
       if (!(e instanceof FilterError)) throw new Error(text, { cause: e });
     }

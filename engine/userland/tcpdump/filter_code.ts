@@ -23,7 +23,12 @@ export const loadAbs = (at: number, size: Size): SockFilter => insn(BPF.LD | SIZ
 export const loadInd = (at: number, size: Size): SockFilter => insn(BPF.LD | SIZE_CODE[size] | BPF.IND, at);
 
 /** The value in A after `loads` compared with a constant. */
-export const test = (loads: readonly SockFilter[], k: number, jump: number = BPF.JEQ): Condition => ({ kind: 'test', loads, jump: BPF.JMP | jump | BPF.K, k });
+export const test = (loads: readonly SockFilter[], k: number, jump: number = BPF.JEQ): Condition => ({
+  kind: 'test',
+  loads,
+  jump: BPF.JMP | jump | BPF.K,
+  k,
+});
 
 /** Bytes at a fixed place, masked, against a constant. */
 export function field(at: number, size: Size, value: number, mask?: number): Condition {

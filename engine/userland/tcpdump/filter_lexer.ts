@@ -26,7 +26,7 @@ const ALIASES: Readonly<Record<string, string>> = Object.freeze({ '&&': 'and', '
 
 export function tokenize(text: string): Token[] {
   const tokens: Token[] = [];
-  for (let at = 0; at < text.length; ) {
+  for (let at = 0; at < text.length;) {
     if (/\s/.test(text[at])) {
       at++;
       continue;
@@ -61,7 +61,10 @@ function tokenAt(text: string, at: number): [Token, number] {
   const op = match(OPERATOR, text, at);
   if (op === undefined) throw new FilterError(`illegal char '${text[at]}'`);
   const alias = ALIASES[op];
-  return [alias === 'and' || alias === 'or' || alias === 'not' ? { kind: 'word', text: alias } : { kind: 'op', text: alias ?? op }, op.length];
+  return [
+    alias === 'and' || alias === 'or' || alias === 'not' ? { kind: 'word', text: alias } : { kind: 'op', text: alias ?? op },
+    op.length,
+  ];
 }
 
 function classify(word: string): Token {

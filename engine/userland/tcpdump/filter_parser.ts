@@ -111,7 +111,8 @@ class Parser {
     if (this.takeWord('vlan')) return make.vlan(this.token?.kind === 'number' ? this.number() : undefined);
     if (this.takeWord('broadcast')) return make.broadcast(undefined);
     if (this.takeWord('multicast')) return make.multicast(undefined);
-    for (const word of ['gateway', 'protochain', 'mpls', 'pppoed', 'pppoes', 'geneve']) if (this.isWord(word)) throw new FilterError(`'${word}' is not modelled`);
+    for (const word of ['gateway', 'protochain', 'mpls', 'pppoed', 'pppoes', 'geneve'])
+      if (this.isWord(word)) throw new FilterError(`'${word}' is not modelled`);
 
     const protocol = this.protocol();
     if (protocol !== undefined && this.takeWord('broadcast')) return make.broadcast(protocol);
@@ -140,7 +141,8 @@ class Parser {
     this.at++;
     const [join, second] = [this.tokens[this.at], this.tokens[this.at + 1]] as (Token | undefined)[];
     const other = first === 'src' ? 'dst' : 'src';
-    if (second?.kind !== 'word' || second.text !== other || join?.kind !== 'word' || (join.text !== 'and' && join.text !== 'or')) return first;
+    if (second?.kind !== 'word' || second.text !== other || join?.kind !== 'word' || (join.text !== 'and' && join.text !== 'or'))
+      return first;
     // `src or dst X`; but `src X or dst Y` has X between
     this.at += 2;
     return join.text === 'and' ? 'both' : 'either';
@@ -171,7 +173,11 @@ class Parser {
     if (token === undefined || token.kind === 'op') return false;
     if (token.kind !== 'word') return true;
     const { text } = token;
-    return !isBase(text) && !KINDS.has(text) && !['src', 'dst', 'and', 'or', 'not', 'less', 'greater', 'vlan', 'broadcast', 'multicast', 'inbound', 'outbound', 'len'].includes(text);
+    return (
+      !isBase(text) &&
+      !KINDS.has(text) &&
+      !['src', 'dst', 'and', 'or', 'not', 'less', 'greater', 'vlan', 'broadcast', 'multicast', 'inbound', 'outbound', 'len'].includes(text)
+    );
   }
 
   private identifier(q: Qualifiers): Condition {
@@ -196,11 +202,13 @@ class Parser {
   private host(q: Qualifiers, token: Token): Condition {
     if (q.protocol === 'ether') {
       if (token.kind === 'bytes' && token.bytes.length === 6) return this.make.etherHost(token.bytes, q.direction);
-      throw new FilterError(token.kind === 'word' || token.kind === 'name' ? `unknown ether host '${token.text}'` : 'only ethernet addresses');
+      throw new FilterError(
+        token.kind === 'word' || token.kind === 'name' ? `unknown ether host '${token.text}'` : 'only ethernet addresses',
+      );
     }
     const full = (a: Uint8Array): Condition => this.make.host(a, new Uint8Array(a.length).fill(0xff), q.direction, q.protocol);
     if (token.kind === 'bytes') {
-      if (token.bytes.length === 6) throw new FilterError("ethernet address used in non-ether expression");
+      if (token.bytes.length === 6) throw new FilterError('ethernet address used in non-ether expression');
       return full(token.bytes);
     }
     if (token.kind === 'v4' || token.kind === 'number') {
@@ -251,9 +259,11 @@ class Parser {
         return Number(text);
       }
       const known = portOf(text);
-      if (known === undefined) throw new FilterError(q.kind === 'portrange' ? `unknown port in range '${token.text}'` : `unknown port '${text}'`);
+      if (known === undefined)
+        throw new FilterError(q.kind === 'portrange' ? `unknown port in range '${token.text}'` : `unknown port '${text}'`);
       if (protocol === undefined && known.tcp !== known.udp) protocol = known.tcp ? 'tcp' : 'udp';
-      else if ((protocol === 'tcp' && !known.tcp) || (protocol === 'udp' && !known.udp)) throw new FilterError(`port '${text}' is ${known.tcp ? 'tcp' : 'udp'}`);
+      else if ((protocol === 'tcp' && !known.tcp) || (protocol === 'udp' && !known.udp))
+        throw new FilterError(`port '${text}' is ${known.tcp ? 'tcp' : 'udp'}`);
       return known.port;
     });
     return this.make.ports(Math.min(...numbers), Math.max(...numbers), q.direction, protocol);
@@ -298,7 +308,11 @@ class Parser {
     const next = this.tokens[this.at + 1] as Token | undefined;
     if (token.kind === 'number') return this.isValueOperator(this.at + 1);
     if (token.kind !== 'word') return false;
-    return token.text === 'len' || (Object.hasOwn(CONSTANTS, token.text) && this.isValueOperator(this.at + 1)) || (isBase(token.text) && next?.kind === 'op' && next.text === '[');
+    return (
+      token.text === 'len' ||
+      (Object.hasOwn(CONSTANTS, token.text) && this.isValueOperator(this.at + 1)) ||
+      (isBase(token.text) && next?.kind === 'op' && next.text === '[')
+    );
   }
   private isValueOperator(i: number): boolean {
     const t = this.tokens[i] as Token | undefined;

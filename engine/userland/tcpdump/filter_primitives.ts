@@ -17,7 +17,18 @@ const ARP_TPA = 24;
 /** From a fragment header to what it says follows. */
 const FRAGMENT_NEXT = 40;
 
-export const PROTOCOLS: Readonly<Record<string, number>> = Object.freeze({ icmp: 1, igmp: 2, tcp: 6, udp: 17, esp: 50, ah: 51, icmp6: 58, pim: 103, vrrp: 112, sctp: SCTP });
+export const PROTOCOLS: Readonly<Record<string, number>> = Object.freeze({
+  icmp: 1,
+  igmp: 2,
+  tcp: 6,
+  udp: 17,
+  esp: 50,
+  ah: 51,
+  icmp6: 58,
+  pim: 103,
+  vrrp: 112,
+  sctp: SCTP,
+});
 export const ETHER_TYPES: Readonly<Record<string, number>> = Object.freeze({ ip: ETH_P.IP, arp: ETH_P.ARP, rarp: RARP, ip6: ETH_P.IPV6 });
 /** What a port may belong to. */
 const WITH_PORTS = ['udp', 'tcp', 'sctp'] as const;
@@ -43,7 +54,8 @@ export class Primitives {
       if (protocol !== undefined && protocol !== 'ip6') throw new FilterError(`'${protocol}' modifier applied to ip6 host`);
       return and(this.etherType(ETH_P.IPV6), this.directed(direction, Ipv6Hdr.saddr.offset, Ipv6Hdr.daddr.offset, address, mask));
     }
-    const ip = (): Condition => and(this.etherType(ETH_P.IP), this.directed(direction, IpHdr.saddr.offset, IpHdr.daddr.offset, address, mask));
+    const ip = (): Condition =>
+      and(this.etherType(ETH_P.IP), this.directed(direction, IpHdr.saddr.offset, IpHdr.daddr.offset, address, mask));
     const arp = (type: number): Condition => and(this.etherType(type), this.directed(direction, ARP_SPA, ARP_TPA, address, mask));
     switch (protocol) {
       case undefined:
@@ -168,5 +180,5 @@ function range(loads: readonly ReturnType<typeof insn>[], low: number, high: num
 }
 
 /** Names usable in `name[expr:size]`. */
-export const isBase = (name: string): boolean => name === 'ether' || name === 'link' || Object.hasOwn(ETHER_TYPES, name) || Object.hasOwn(PROTOCOLS, name);
-
+export const isBase = (name: string): boolean =>
+  name === 'ether' || name === 'link' || Object.hasOwn(ETHER_TYPES, name) || Object.hasOwn(PROTOCOLS, name);

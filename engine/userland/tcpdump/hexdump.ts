@@ -11,7 +11,8 @@ const ascii = (bytes: Uint8Array): string => Array.from(bytes, (b) => (b > 0x20 
 
 function lines(indent: string, bytes: Uint8Array, text: (chunk: Uint8Array) => string): string {
   let out = '';
-  for (let at = 0; at < bytes.length; at += PER_LINE) out += `${indent}0x${at.toString(16).padStart(4, '0')}: ${text(bytes.subarray(at, at + PER_LINE))}`;
+  for (let at = 0; at < bytes.length; at += PER_LINE)
+    out += `${indent}0x${at.toString(16).padStart(4, '0')}: ${text(bytes.subarray(at, at + PER_LINE))}`;
   return out;
 }
 

@@ -12,17 +12,17 @@ const SPEC = 'AB:c:De#F:hi:j:KlnpqQ:r:s:StT:uUvVw:xXz:Z:';
 const LONG: Readonly<Record<string, string>> = Object.freeze({
   'absolute-tcp-sequence-numbers': 'S',
   'buffer-size': 'B',
-  'direction': 'Q',
+  direction: 'Q',
   'dont-verify-checksums': 'K',
-  'help': 'h',
-  'interface': 'i',
+  help: 'h',
+  interface: 'i',
   'list-interfaces': 'D',
   'no-promiscuous-mode': 'p',
-  'number': '#',
+  number: '#',
   'packet-buffered': 'U',
   'relinquish-privileges': 'Z',
   'snapshot-length': 's',
-  'version': 'V',
+  version: 'V',
 });
 /** Taken, without a difference here: output is never held back, and nobody's privileges are dropped. */
 const WITHOUT_EFFECT = 'lUuBZ';
@@ -68,7 +68,11 @@ function shorten(word: string, rest: string[]): string[] {
 }
 
 /** Ends with ToolExit for what is wrong, and for --version and --help. `print` is standard output, `readFile` what -F reads with. */
-export function parseTcpdump(argv: readonly string[], print: (text: string) => void, readFile: (path: string) => string | undefined): TcpdumpOptions {
+export function parseTcpdump(
+  argv: readonly string[],
+  print: (text: string) => void,
+  readFile: (path: string) => string | undefined,
+): TcpdumpOptions {
   const long = new Set<string>();
   const words: string[] = [];
   const rest = argv.slice(1);

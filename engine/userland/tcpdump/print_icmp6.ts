@@ -98,7 +98,9 @@ function printBody(p: Printer, s: Snapshot, at: number, length: number, type: nu
       return printOptions(p, s, at + 8, at + length);
     case ICMPV6.RA:
       if (p.verbose === 0) return;
-      p.print(`\n\thop limit ${s.u8(at + 4)}, Flags [${bitNames(RA_FLAGS, s.u8(at + 5), ', ')}], pref ${['medium', 'high', 'reserved', 'low'][(s.u8(at + 5) >> 3) & 3]}`);
+      p.print(
+        `\n\thop limit ${s.u8(at + 4)}, Flags [${bitNames(RA_FLAGS, s.u8(at + 5), ', ')}], pref ${['medium', 'high', 'reserved', 'low'][(s.u8(at + 5) >> 3) & 3]}`,
+      );
       p.print(`, router lifetime ${s.u16be(at + 6)}s, reachable time ${s.u32be(at + 8)}ms, retrans timer ${s.u32be(at + 12)}ms`);
       return printOptions(p, s, at + 16, at + length);
     case ICMPV6.NS:
@@ -166,7 +168,7 @@ const OPTION_NAMES = new Map<number, string>([
 /** RFC 4861 §4.6; shown when verbose. */
 function printOptions(p: Printer, s: Snapshot, from: number, end: number): void {
   if (p.verbose === 0) return;
-  for (let at = from; at < end; ) {
+  for (let at = from; at < end;) {
     const type = s.u8(at);
     const size = s.u8(at + 1) * 8;
     if (size === 0) return p.print(`\n\t  ${OPTION_NAMES.get(type) ?? 'unknown'} option (${type}), length 0 (0): `);
@@ -181,8 +183,7 @@ function printOptions(p: Printer, s: Snapshot, from: number, end: number): void 
     else if (type === OPTION.RDNSS) {
       p.print(` lifetime ${s.u32be(at + 4)}s,`);
       for (let i = at + 8; i + 16 <= at + size; i += 16) p.print(` addr: ${p.host6(s, i)}`);
-    }
-    else if (p.verbose === 1) p.print(hexLines('\n\t  ', s.slice(at + 2, size - 2)));
+    } else if (p.verbose === 1) p.print(hexLines('\n\t  ', s.slice(at + 2, size - 2)));
     if (p.verbose > 1) p.print(hexLines('\n\t    ', s.slice(at + 2, size - 2)));
     at += size;
   }

@@ -44,7 +44,8 @@ function printQuery3(p: Printer, s: Snapshot, at: number): void {
   // RFC 3376 §4.1.1: above 127 a floating-point number
   const resp = code < 128 ? code : ((code & 15) | 16) << (((code >> 4) & 7) + 3);
   p.print(' v3');
-  if (p.verbose > 0 && resp !== 100) p.print(` [max resp time ${resp < 100 ? `0.${String(resp).padStart(2, '0')}` : (resp / 10).toFixed(1)}s]`);
+  if (p.verbose > 0 && resp !== 100)
+    p.print(` [max resp time ${resp < 100 ? `0.${String(resp).padStart(2, '0')}` : (resp / 10).toFixed(1)}s]`);
   if (s.u32be(at + 4) === 0) return;
   const sources = s.u16be(at + 10);
   p.print(` [gaddr ${p.host4(s, at + 4)}`);

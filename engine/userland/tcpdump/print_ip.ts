@@ -59,7 +59,12 @@ export function printIp(p: Printer, s: Snapshot, at: number, length: number): vo
   }
 }
 
-function printHeader(p: Printer, s: Snapshot, at: number, h: { readonly hlen: number; readonly total: number; readonly off: number; readonly protocol: number }): void {
+function printHeader(
+  p: Printer,
+  s: Snapshot,
+  at: number,
+  h: { readonly hlen: number; readonly total: number; readonly off: number; readonly protocol: number },
+): void {
   const tos = IpHdr.tos.get(s, at);
   const ttl = IpHdr.ttl.get(s, at);
   p.print(`(tos 0x${hex(tos)}${ECN[tos & 3]}`);
@@ -92,7 +97,7 @@ const OPTION_NAMES = new Map<number, string>([
 ]);
 
 function printOptions(p: Printer, s: Snapshot, at: number, length: number): void {
-  for (let o = 0; o < length; ) {
+  for (let o = 0; o < length;) {
     const type = s.u8(at + o);
     p.print(`${o === 0 ? '' : ','}${OPTION_NAMES.get(type) ?? `unknown ${type}`}`);
     const size = type === OPTION.EOL || type === OPTION.NOP ? 1 : s.u8(at + o + 1);
@@ -133,7 +138,8 @@ function printTimestamps(p: Printer, s: Snapshot, at: number, size: number): voi
   if (name === undefined || name === '') p.print(`[bad ts type ${kind}]`);
   else {
     p.print(name);
-    for (; i + hop <= size; i += hop) p.print(`${next === i ? ' ^ ' : ' '}${s.u32be(at + i + hop - 4)}@${hop === 8 ? p.host4(s, at + i) : ''}`);
+    for (; i + hop <= size; i += hop)
+      p.print(`${next === i ? ' ^ ' : ' '}${s.u32be(at + i + hop - 4)}@${hop === 8 ? p.host4(s, at + i) : ''}`);
   }
   if (next === i) p.print(' ^ ');
   p.print(flags >> 4 === 0 ? '}' : ` [${flags >> 4} hops not recorded]} `);

@@ -26,7 +26,9 @@ export function printIp6(p: Printer, s: Snapshot, at: number, length: number): v
     p.print('(');
     if ((flow & 0x0ff00000) !== 0) p.print(`class 0x${hex((flow >>> 20) & 0xff, 2)}, `);
     if ((flow & 0xfffff) !== 0) p.print(`flowlabel 0x${hex(flow & 0xfffff, 5)}, `);
-    p.print(`hlim ${Ipv6Hdr.hop_limit.get(s, at)}, next-header ${IPPROTO_NAMES.get(next) ?? 'unknown'} (${next}) payload length: ${payload}) `);
+    p.print(
+      `hlim ${Ipv6Hdr.hop_limit.get(s, at)}, next-header ${IPPROTO_NAMES.get(next) ?? 'unknown'} (${next}) payload length: ${payload}) `,
+    );
   }
   const [src, dst] = [p.host6(s, at + Ipv6Hdr.saddr.offset), p.host6(s, at + Ipv6Hdr.daddr.offset)];
   // the transport printers of ports begin with the addresses themselves
@@ -82,7 +84,7 @@ function printNext(p: Printer, s: Snapshot, ip: NetworkHeader, chain: { next: nu
 
 /** RFC 8200 §4.2, RFC 2711 */
 function printOptions(p: Printer, s: Snapshot, at: number, length: number): void {
-  for (let o = 0; o < length; ) {
+  for (let o = 0; o < length;) {
     const type = s.u8(at + o);
     if (type === 0) {
       p.print('(pad1) ');

@@ -140,7 +140,19 @@ function printPayload(p: Printer, s: Snapshot, at: number, type: number, length:
   }
 }
 
-const ARP_OPERATIONS = ['', 'Request', 'Reply', 'Reverse Request', 'Reverse Reply', '', '', '', 'Inverse Request', 'Inverse Reply', 'NACK'] as const;
+const ARP_OPERATIONS = [
+  '',
+  'Request',
+  'Reply',
+  'Reverse Request',
+  'Reverse Reply',
+  '',
+  '',
+  '',
+  'Inverse Request',
+  'Inverse Reply',
+  'NACK',
+] as const;
 const ARP_HARDWARE = new Map([
   [1, 'Ethernet'],
   [6, 'TokenRing'],
@@ -150,7 +162,9 @@ const ARP_HARDWARE = new Map([
 /** RFC 826 */
 function printArp(p: Printer, s: Snapshot, at: number, length: number): void {
   p.protocol = 'arp';
-  const [hardware, protocol, hlen, plen, op] = [ArpHdr.ar_hrd, ArpHdr.ar_pro, ArpHdr.ar_hln, ArpHdr.ar_pln, ArpHdr.ar_op].map((f) => f.get(s, at));
+  const [hardware, protocol, hlen, plen, op] = [ArpHdr.ar_hrd, ArpHdr.ar_pro, ArpHdr.ar_hln, ArpHdr.ar_pln, ArpHdr.ar_op].map((f) =>
+    f.get(s, at),
+  );
   if (!p.options.link) p.print('ARP, ');
   const ordinary = hardware === 1 && protocol === ETH_P.IP && hlen === ETH_ALEN && plen === 4;
   if (!ordinary || p.verbose > 0) {

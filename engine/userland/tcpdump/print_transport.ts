@@ -124,7 +124,7 @@ const OPTION = { EOL: 0, NOP: 1, MSS: 2, WSCALE: 3, SACKOK: 4, SACK: 5, TIMESTAM
 
 function printOptions(p: Printer, s: Snapshot, at: number, length: number): void {
   p.print(', options [');
-  for (let o = 0; o < length; ) {
+  for (let o = 0; o < length;) {
     if (o > 0) p.print(',');
     const kind = s.u8(at + o);
     if (kind === OPTION.EOL || kind === OPTION.NOP) {

@@ -71,17 +71,20 @@ export function readSavefile(bytes: Uint8Array): Savefile | string {
   if (magic === 0x0a0d0d0a) return 'pcapng files are not modelled';
   if (magic !== MAGIC_MICRO && magic !== MAGIC_NANO) return 'unknown file format';
   const rest = PcapFileHeader.$size - 4;
-  if (bytes.length < PcapFileHeader.$size) return `truncated dump file; tried to read ${rest} file header bytes, only got ${bytes.length - 4}`;
+  if (bytes.length < PcapFileHeader.$size)
+    return `truncated dump file; tried to read ${rest} file header bytes, only got ${bytes.length - 4}`;
   const u32 = (at: number): number => (swapped ? little.u32be(at) : little.u32(at));
   const snaplen = u32(PcapFileHeader.snaplen.offset);
   const packets: Captured[] = [];
   const done = (error?: string): Savefile => ({ linktype: u32(PcapFileHeader.linktype.offset) & 0x3ffffff, snaplen, packets, error });
-  for (let at: number = PcapFileHeader.$size; at < bytes.length; ) {
+  for (let at: number = PcapFileHeader.$size; at < bytes.length;) {
     const left = bytes.length - at;
     if (left < PcapRecord.$size) return done(`truncated dump file; tried to read ${PcapRecord.$size} header bytes, only got ${left}`);
     const caplen = u32(at + PcapRecord.caplen.offset);
-    if (caplen > Math.max(snaplen, MAXIMUM_SNAPLEN)) return done(`invalid packet capture length ${caplen}, bigger than maximum of ${MAXIMUM_SNAPLEN}`);
-    if (left - PcapRecord.$size < caplen) return done(`truncated dump file; tried to read ${caplen} captured bytes, only got ${left - PcapRecord.$size}`);
+    if (caplen > Math.max(snaplen, MAXIMUM_SNAPLEN))
+      return done(`invalid packet capture length ${caplen}, bigger than maximum of ${MAXIMUM_SNAPLEN}`);
+    if (left - PcapRecord.$size < caplen)
+      return done(`truncated dump file; tried to read ${caplen} captured bytes, only got ${left - PcapRecord.$size}`);
     const fraction = u32(at + PcapRecord.ts_frac.offset);
     packets.push({
       seconds: u32(at + PcapRecord.ts_sec.offset),

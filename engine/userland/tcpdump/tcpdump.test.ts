@@ -131,7 +131,10 @@ describe('a file', () => {
 
 test.each([
   ['tcpdump -i nosuch', 'tcpdump: nosuch: No such device exists\n(No such device exists)\n'],
-  ['setpriv --reuid=65534 tcpdump -i v0', "tcpdump: v0: You don't have permission to perform this capture on that device\n(socket: Operation not permitted)\n"],
+  [
+    'setpriv --reuid=65534 tcpdump -i v0',
+    "tcpdump: v0: You don't have permission to perform this capture on that device\n(socket: Operation not permitted)\n",
+  ],
   ['tcpdump -i v0 tcp port', "tcpdump: can't parse filter expression: syntax error\n"],
   ['tcpdump -i v0 host nosuch', "tcpdump: unknown host 'nosuch'\n"],
   ['tcpdump -i v0 -c 0', 'tcpdump: invalid packet count 0\n'],

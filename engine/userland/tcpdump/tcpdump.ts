@@ -185,7 +185,8 @@ export class TcpdumpProcess extends Process {
     const any = name === 'any';
     this.linktype = any ? LINKTYPE.LINUX_SLL2 : LINKTYPE.ETHERNET;
     const { sockets } = this.kernel;
-    if (this.uid !== 0) return fail(`${name}: You don't have permission to perform this capture on that device\n(socket: ${strerror(Errno.EPERM)})`);
+    if (this.uid !== 0)
+      return fail(`${name}: You don't have permission to perform this capture on that device\n(socket: ${strerror(Errno.EPERM)})`);
     const sk = sockets.socket(this.net, AF.PACKET, any ? SOCK.DGRAM : SOCK.RAW, 0);
     if (typeof sk === 'number') return fail(`${name}: socket: ${strerror(sk)}`);
     this.sock = sk as PacketSock;
@@ -197,7 +198,14 @@ export class TcpdumpProcess extends Process {
     sockets.packet.sk_attach_filter(this.sock, program);
     sockets.setsockopt(sk, 'SO_RCVBUF', RCVBUF);
     this.openOutput(o.snaplen);
-    const err = sockets.bind(sk, { family: 17, protocol: ETH_P.ALL, ifindex: this.device?.ifindex ?? 0, hatype: 0, pkttype: 0, addr: new Uint8Array(0) });
+    const err = sockets.bind(sk, {
+      family: 17,
+      protocol: ETH_P.ALL,
+      ifindex: this.device?.ifindex ?? 0,
+      hatype: 0,
+      pkttype: 0,
+      addr: new Uint8Array(0),
+    });
     if (err < 0) return fail(`${name}: ${strerror(err)}`);
     this.banner(name);
     sockets.waitFor(sk, this, OP_SOCKET);
@@ -220,7 +228,10 @@ export class TcpdumpProcess extends Process {
   private banner(name: string): void {
     const o = this.options;
     let out = this.linktype === LINKTYPE.LINUX_SLL2 ? 'tcpdump: data link type LINUX_SLL2\n' : '';
-    out += o.print.verbose > 0 || o.write !== undefined ? 'tcpdump: ' : 'tcpdump: verbose output suppressed, use -v[v]... for full protocol decode\n';
+    out +=
+      o.print.verbose > 0 || o.write !== undefined
+        ? 'tcpdump: '
+        : 'tcpdump: verbose output suppressed, use -v[v]... for full protocol decode\n';
     this.error(`${out}listening on ${name}, link-type ${DESCRIPTIONS.get(this.linktype)}, snapshot length ${o.snaplen} bytes\n`);
   }
 
@@ -272,7 +283,8 @@ export class TcpdumpProcess extends Process {
     this.captured++;
     const { countOnly } = this.options;
     if (this.output !== undefined) this.write(record(p));
-    if (this.prints && !countOnly) this.print(printPacket(this.printer, this.clock, p, this.linktype, (index) => this.net.__dev_get_by_index(index)?.name ?? '?'));
+    if (this.prints && !countOnly)
+      this.print(printPacket(this.printer, this.clock, p, this.linktype, (index) => this.net.__dev_get_by_index(index)?.name ?? '?'));
   }
 
   private finish(): void {
@@ -284,7 +296,11 @@ export class TcpdumpProcess extends Process {
   private statistics(going: boolean): void {
     const sock = this.sock as PacketSock;
     const plural = (n: number): string => `${n} packet${n === 1 ? '' : 's'}`;
-    const parts = [`${plural(this.captured)} captured`, `${plural(sock.packets)} received by filter`, `${plural(sock.drops)} dropped by kernel`];
+    const parts = [
+      `${plural(this.captured)} captured`,
+      `${plural(sock.packets)} received by filter`,
+      `${plural(sock.drops)} dropped by kernel`,
+    ];
     this.error(going ? `tcpdump: ${parts.join(', ')}\n` : `${parts.join('\n')}\n`);
   }
 }
