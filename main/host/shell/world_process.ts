@@ -14,7 +14,7 @@ const target = (sink: Sink): FdTarget => (sink === NULL_SINK ? NULL : sink insta
 const READS_STDIN = new Set(['cat', 'ip', 'tc', 'bridge', 'sysctl', 'nc', 'tcpdump']);
 
 /** Commands a Linux host would have and a machine of ours does not: named, so that nobody takes their absence for a typing error. */
-const NOT_MODELLED = new Set('arp bridge brctl conntrack curl dhclient host ifconfig ifup iperf iperf3 iptables mtr nc netcat netstat nft nmcli nmap route socat ss ssh systemctl telnet trace-cmd tracepath traceroute wget wg'.split(' '));
+const NOT_MODELLED = new Set('bridge brctl conntrack curl dhclient host ifup iperf iperf3 iptables mtr nc netcat netstat nft nmcli nmap socat ss ssh systemctl telnet trace-cmd traceroute wget wg'.split(' '));
 
 /** Starts `argv` and waits for its end. Status 127 when there is no such program. */
 export async function runWorldProcess(argv: readonly string[], state: ShellState, io: Io, shell: Interpreter): Promise<number> {
