@@ -109,6 +109,8 @@ export type Edit =
   | { readonly op: 'cable.add'; readonly a: { readonly machine: string; readonly port: string }; readonly b: { readonly machine: string; readonly port: string } }
   | { readonly op: 'cable.remove'; readonly cable: string }
   | { readonly op: 'cable.set'; readonly cable: string; readonly rateBitsPerSecond?: number; readonly delayNs?: number; readonly loss?: number; readonly up?: boolean }
+  /** Runs `ip link set IFNAME netns TO` in `netns` of the machine; '' is init_net. */
+  | { readonly op: 'iface.move'; readonly machine: string; readonly netns: string; readonly ifname: string; readonly to: string }
   | { readonly op: 'batch'; readonly label: string; readonly edits: readonly Edit[] };
 export interface ActionLogEntry {
   readonly time: Nanos;

@@ -3,11 +3,15 @@ import { type CableSpec, cableId, DEFAULT_AUTOLOAD, DEFAULT_CABLE, DEFAULT_RAM_B
 import type { ActionLogEntry, Edit } from '../../preload/contract.ts';
 import { UserError } from './protocol.ts';
 import type { Runtime } from './runtime.ts';
+import { type InterfaceMove, moveCommand, moveInterface } from './interface_move.ts';
 import { formatDuration, formatRate } from './units.ts';
+
+/** What undo and redo run: an edit of the topology, or a command that moves an interface. */
+type Change = WorldEdit | InterfaceMove;
 
 interface Step {
   readonly label: string;
-  readonly edit: WorldEdit;
+  readonly edit: Change;
 }
 
 /** What earlier parts of the same batch will have added: MACs, and ports as 'machine:port'. */
@@ -46,7 +50,7 @@ export class EditHistory {
 
   apply(edit: Edit): void {
     const { label, command } = describe(edit);
-    const inverse = this.run(this.toWorld(edit, { macs: new Set(), ports: new Set() }));
+    const inverse = this.run(edit.op === 'iface.move' ? edit : this.toWorld(edit, { macs: new Set(), ports: new Set() }));
     const last = this.undoStack.at(-1);
     // dragging a card is one step of undo, not hundreds
     if (edit.op === 'machine.move' && last?.edit.op === 'machine.move' && last.edit.machine === edit.machine && this.redoStack.length === 0 && this.undoStack.length !== this.savedDepth) {
@@ -55,7 +59,7 @@ export class EditHistory {
     }
     this.undoStack.push({ label, edit: inverse });
     this.redoStack.length = 0;
-    this.note(label, command);
+    this.note(label, command, 'machine' in edit ? edit.machine : undefined);
   }
 
   undo(): void {
@@ -70,15 +74,16 @@ export class EditHistory {
     if (step === undefined) throw new UserError(`There is nothing to ${prefix.slice(0, 4)}.`);
     const inverse = this.run(step.edit);
     to.push({ label: step.label, edit: inverse });
-    this.note(prefix + step.label, undefined);
+    this.note(prefix + step.label, step.edit.op === 'iface.move' ? moveCommand(step.edit) : undefined, 'machine' in step.edit ? step.edit.machine : undefined);
   }
 
-  private note(label: string, command: string | undefined): void {
+  private note(label: string, command: string | undefined, machine: string | undefined): void {
     this.version++;
-    this.log.push({ time: this.runtime.session.time, label, machine: undefined, command });
+    this.log.push({ time: this.runtime.session.time, label, machine, command });
   }
 
-  private run(edit: WorldEdit): WorldEdit {
+  private run(edit: Change): Change {
+    if (edit.op === 'iface.move') return moveInterface(this.runtime, edit);
     const r = this.runtime.apply({ kind: 'edit', edit });
     if (r.kind === 'refused') throw new UserError(`${r.why.slice(0, 1).toUpperCase()}${r.why.slice(1)}.`);
     if (r.kind !== 'edit') throw new Error('an edit was not answered as one');
@@ -126,6 +131,8 @@ export class EditHistory {
       }
       case 'machine.move':
         return { ...edit, x: Math.round(edit.x), y: Math.round(edit.y) };
+      case 'iface.move':
+        throw new UserError('Moving an interface is an edit by itself: it cannot be part of several.');
       case 'batch':
         return { op: 'batch', edits: edit.edits.map((e) => this.toWorld(e, planned)) };
       default:
@@ -178,6 +185,8 @@ function describe(edit: Edit): { label: string; command: string | undefined } {
       ].filter((p) => p !== undefined);
       return { label: `set ${edit.cable}: ${parts.join(', ')}`, command: edit.up === undefined ? undefined : `set_link ${edit.cable} ${edit.up ? 'on' : 'off'}` };
     }
+    case 'iface.move':
+      return { label: `move ${edit.ifname} of ${edit.machine} to ${edit.to === '' ? 'init_net' : edit.to}`, command: moveCommand(edit) };
     case 'batch':
       return { label: edit.label, command: undefined };
   }

@@ -165,6 +165,28 @@ describe('a window of the host', () => {
   });
 });
 
+describe('an interface dropped on a namespace', () => {
+  test('is moved by the command of the log, and back by undo', async () => {
+    const w = await open();
+    await type(w, 'h1', 'ip netns add blue', 1);
+    const place = async (): Promise<string | undefined> => (await w.request('world.topology', {})).machines[0].interfaces.find((i) => i.name === 'eth0')?.netns;
+    await w.request('world.edit', { op: 'iface.move', machine: 'h1', netns: '', ifname: 'eth0', to: 'blue' });
+    expect(await place()).toBe('blue');
+    expect((await w.request('log.list', {})).at(-1)).toMatchObject({ machine: 'h1', command: 'ip link set eth0 netns blue' });
+    await w.request('world.undo', {});
+    expect(await place()).toBe('');
+    expect((await w.request('log.list', {})).at(-1)?.command).toBe('ip -n blue link set eth0 netns 1');
+    await w.request('world.redo', {});
+    expect(await place()).toBe('blue');
+  });
+
+  test('that cannot be moved is refused with what ip says, and there is nothing to undo', async () => {
+    const w = await open();
+    await expect(w.request('world.edit', { op: 'iface.move', machine: 'h1', netns: '', ifname: 'lo', to: 'nowhere' })).rejects.toThrow('ip link set lo netns nowhere: ');
+    expect((await w.request('run.step', { events: 0 })).canUndo).toBeUndefined();
+  });
+});
+
 describe('what a person does at an awkward moment', () => {
   test('lines pasted while a command runs are run after it, each once; Ctrl-C drops them', async () => {
     const w = await open();

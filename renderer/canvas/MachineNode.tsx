@@ -1,12 +1,13 @@
 // A machine on the canvas: a card with its NICs as ports; opened, its namespaces, their interfaces and what joins them.
 import { Handle, Position, type NodeProps } from '@xyflow/react';
-import { memo, useEffect, useRef, type ReactNode } from 'react';
+import { memo, useEffect, useRef, useState, type ReactNode } from 'react';
 import type { MachineView, NicView } from '../../preload/contract.ts';
 import { select, showRings, useStore, type StoreState } from '../store/store.ts';
 import { Icon } from '../widgets/Icon.tsx';
 import { formatBytes } from '../widgets/units.ts';
 import { canvas, toggleOpened, useCanvas } from './canvas_state.ts';
-import { rename, terminal } from './commands.ts';
+import { moveInterface, rename, terminal } from './commands.ts';
+import type { InterfaceRef } from './edits.ts';
 import { handleId, type MachineNode } from './flow_model.ts';
 import { CARD_WIDTH, openedCard, PORT_HEIGHT, type InnerLine } from './geometry.ts';
 
@@ -216,6 +217,8 @@ function Inside({
   readonly reachable: boolean;
 }): ReactNode {
   const { boxes, lines, height } = openedCard(machine);
+  const [carried, setCarried] = useState<InterfaceRef>();
+  const [dropOn, setDropOn] = useState<string>();
   return (
     <>
       <svg className="inner-lines" width={CARD_WIDTH} height={height} aria-hidden="true">
@@ -230,6 +233,19 @@ function Inside({
           key={box.netns}
           className="netns"
           style={{ top: box.y, height: box.height, left: GUTTER, right: GUTTER }}
+          data-drop={dropOn === box.netns ? '' : undefined}
+          onDragOver={(event) => {
+            if (carried?.machine !== machine.name || carried.netns === box.netns) return;
+            event.preventDefault();
+            setDropOn(box.netns);
+          }}
+          onDragLeave={() => setDropOn(undefined)}
+          onDrop={(event) => {
+            event.preventDefault();
+            event.stopPropagation();
+            setDropOn(undefined);
+            if (carried !== undefined) moveInterface(carried, box.netns);
+          }}
           data-testid={`netns-${machine.name}-${box.netns === '' ? 'init' : box.netns}`}
         >
           <div className="netns-head">{box.netns === '' ? 'init_net' : box.netns}</div>
@@ -242,6 +258,17 @@ function Inside({
               tabIndex={reachable ? 0 : -1}
               data-ifname={view.name}
               data-netns={view.netns}
+              draggable={view.name !== 'lo'}
+              onDragStart={(event) => {
+                event.stopPropagation();
+                event.dataTransfer.setData('text/plain', view.name);
+                event.dataTransfer.effectAllowed = 'move';
+                setCarried({ machine: machine.name, netns: view.netns, ifname: view.name });
+              }}
+              onDragEnd={() => {
+                setCarried(undefined);
+                setDropOn(undefined);
+              }}
               data-selected={chosen === `if ${view.netns} ${view.name}` ? '' : undefined}
               onClick={(event) => {
                 event.stopPropagation();

@@ -1,7 +1,7 @@
 // Gestures become the edits a person means, geometry agrees with itself, and unchanged cards keep their identity.
 import { describe, expect, it } from 'vitest';
 import type { CableView, InterfaceView, MachineView, NicView, TopologyView } from '../../preload/contract.ts';
-import { cannotConnect, copied, freePorts, nextName, pasted, removal } from './edits.ts';
+import { cannotConnect, copied, freePorts, nextName, otherNamespaces, pasted, removal } from './edits.ts';
 import { cableEdges, findMachines, handleId, machineNodes, portOfHandle } from './flow_model.ts';
 import { treeLines } from './tree_model.ts';
 import { cableText } from './cable_text.ts';
@@ -207,5 +207,21 @@ describe('tree_model', () => {
       detail: 'cut · 1 Gbit/s · 500 ns · 10 % loss',
     });
     expect(cableText({ ...cable, rateBitsPerSecond: 0, delayNs: 0, loss: 0 })).toBe('');
+  });
+});
+
+describe('an interface can be moved', () => {
+  const topology: TopologyView = {
+    lab: { name: '', path: undefined, seed: 1, notes: '' },
+    machines: [machine('h1', { namespaces: ['blue', 'red'] })],
+    cables: [],
+  };
+  it('to every other namespace of its machine, init_net first', () => {
+    expect(otherNamespaces({ machine: 'h1', netns: 'red', ifname: 'eth0' }, topology)).toEqual(['', 'blue']);
+    expect(otherNamespaces({ machine: 'h1', netns: '', ifname: 'eth0' }, topology)).toEqual(['blue', 'red']);
+  });
+  it('but loopback cannot, and nothing can in a machine that is gone', () => {
+    expect(otherNamespaces({ machine: 'h1', netns: '', ifname: 'lo' }, topology)).toEqual([]);
+    expect(otherNamespaces({ machine: 'h9', netns: '', ifname: 'eth0' }, topology)).toEqual([]);
   });
 });

@@ -4,7 +4,18 @@ import { openTerminal } from '../store/actions.ts';
 import { host } from '../store/host.ts';
 import { attempt, primarySelection, select, setTopology, showRings, store, toast, type Selection } from '../store/store.ts';
 import { canvas, toggleOpened, type Place } from './canvas_state.ts';
-import { cannotConnect, copied, freePorts, moves, nextName, pasted, removal, type PortRef } from './edits.ts';
+import {
+  cannotConnect,
+  copied,
+  freePorts,
+  moves,
+  nextName,
+  otherNamespaces,
+  pasted,
+  removal,
+  type InterfaceRef,
+  type PortRef,
+} from './edits.ts';
 import { cardHeight, closedCardHeight, freeSpot, GRID, type Point } from './geometry.ts';
 
 /** Between what was copied and the copy below it. */
@@ -130,6 +141,12 @@ export function open(item: Selection): void {
   }
 }
 
+/** Takes an interface to another namespace of its machine; it stays selected. */
+export function moveInterface({ machine, netns, ifname }: InterfaceRef, to: string): void {
+  if (netns === to) return;
+  edit({ op: 'iface.move', machine, netns, ifname, to }, () => select({ kind: 'interface', machine, netns: to, ifname }));
+}
+
 export function terminal(machine: string, netns = ''): void {
   openTerminal(netns === '' ? { machine } : { machine, netns });
 }
@@ -206,6 +223,12 @@ function singleEntries(item: Selection, place: Place): readonly Entry[] {
           hint: 'Enter',
           run: () => open(item),
         },
+        ...otherNamespaces(item, store.getState().topology).map((to, i) => ({
+          id: `move-${to === '' ? 'init' : to}`,
+          title: `Move to ${to === '' ? 'init_net' : to}`,
+          group: i === 0,
+          run: () => moveInterface(item, to),
+        })),
       ];
     case 'cable': {
       const up = store.getState().topology?.cables.find((cable) => cable.id === item.cable)?.up ?? true;

@@ -12,6 +12,19 @@ export function samePort(a: PortRef, b: PortRef): boolean {
   return a.machine === b.machine && a.port === b.port;
 }
 
+export interface InterfaceRef {
+  readonly machine: string;
+  readonly netns: string;
+  readonly ifname: string;
+}
+
+/** Where an interface can be moved to: the other namespaces of its machine, init_net ('') first. Loopback stays where it is. */
+export function otherNamespaces({ machine, netns, ifname }: InterfaceRef, topology: TopologyView | undefined): readonly string[] {
+  const view = topology?.machines.find((candidate) => candidate.name === machine);
+  if (view === undefined || ifname === 'lo') return [];
+  return ['', ...view.namespaces.filter((name) => name !== '')].filter((name) => name !== netns);
+}
+
 /** One edit as itself, several as a batch with a label for undo, none as undefined. */
 export function together(label: string, edits: readonly Edit[]): Edit | undefined {
   return edits.length > 1 ? { op: 'batch', label, edits } : edits[0];
