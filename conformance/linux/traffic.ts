@@ -122,6 +122,23 @@ export async function tcp(rig: Rig, report: Report): Promise<void> {
   await guest.run('kill $(cat /tmp/ns); ip link set eth1 down');
 }
 
+/** Frames larger than Linux's receive buffers: each fills several, and says how many. */
+export async function jumbo(rig: Rig, report: Report): Promise<void> {
+  const { guest, world, pacer, nics } = rig;
+  const { net, pci } = nics[0];
+  const setMtu = async (mtu: number): Promise<void> => {
+    await guest.run(`ip link set eth0 mtu ${mtu}`);
+    await runOnPeer(world, pacer, `ip link set eth0 mtu ${mtu}`);
+  };
+  await setMtu(9000);
+  const before = { buffers: pci.queues[0].state().popped, frames: net.counters.rx_packets };
+  await ping(rig, report, '50 pings of 8900 bytes with an MTU of 9000', '-s 8900', 50);
+  const buffers = pci.queues[0].state().popped - before.buffers;
+  const frames = net.counters.rx_packets - before.frames;
+  report.check('such a frame fills several merged buffers', buffers >= frames + 50, `${buffers} buffers for ${frames} frames`);
+  await setMtu(1500);
+}
+
 export async function linkAndQueues(rig: Rig, report: Report): Promise<void> {
   const { guest, cable, pacer, nics } = rig;
   const { net } = nics[0];
