@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { textToBytes } from '../../base/byte_text.ts';
 import type { Process } from '../../kernel/process.ts';
 import { runFor, spawnSpec } from '../../testkit/kernel_fixture.ts';
+import * as lab from '../../testkit/lab.ts';
 import { bootTools, type ToolFixture } from '../../testkit/tool_fixture.ts';
 
 let f: ToolFixture;
@@ -149,4 +150,19 @@ test('-D lists what can be captured on, the most useful first', () => {
   f.run('ip link set v0 down');
   expect(f.run('tcpdump -i v0').err).toBe('tcpdump: v0: That device is not up\n');
   expect(f.run('tcpdump -D').out).toMatch(/\d\.v0 \[none, Disconnected\]\n$/);
+});
+
+test('a fork captures on by itself, and what it writes is the same', () => {
+  const s = lab.openLab('two-hosts');
+  lab.command(s, 'h1', 'tcpdump -i eth0 -w /tmp/a.pcap host 10.0.0.2');
+  lab.command(s, 'h1', 'tcpdump -i any -n -vv tcp or icmp');
+  lab.command(s, 'h1', 'ping -c 3 10.0.0.2');
+  lab.runFor(s, 1.5e9);
+  const fork = s.fork();
+  const before = s.hash();
+  expect(fork.hash()).toBe(before);
+  lab.runFor(fork, 3e9);
+  expect(s.hash()).toBe(before);
+  lab.runFor(s, 3e9);
+  expect(s.hash()).toBe(fork.hash());
 });
