@@ -7,6 +7,8 @@ import { GRO_NORMAL_BATCH } from './gro.ts';
 import type { Kernel } from './kernel.ts';
 import type { Net } from './net_namespace.ts';
 import { isDefaultQdisc } from './sched/sch_generic.ts';
+import { MAX_SKB_FRAGS } from './skbuff.ts';
+import { SK_MEM_MAX } from './sock.ts';
 
 /** Of every namespace. */
 export const CORE_SYSCTLS: Readonly<Record<string, string>> = Object.freeze({
@@ -26,7 +28,6 @@ const MACHINE_SYSCTLS: Readonly<Record<string, string>> = Object.freeze({
   'net.core.bpf_jit_limit': '528482304',
   'net.core.busy_poll': '0',
   'net.core.busy_read': '0',
-  'net.core.default_qdisc': 'fq_codel',
   'net.core.dev_weight': String(DEV_RX_WEIGHT),
   'net.core.dev_weight_rx_bias': '1',
   'net.core.dev_weight_tx_bias': '1',
@@ -36,7 +37,7 @@ const MACHINE_SYSCTLS: Readonly<Record<string, string>> = Object.freeze({
   'net.core.flow_limit_table_len': '4096',
   'net.core.gro_normal_batch': String(GRO_NORMAL_BATCH),
   'net.core.high_order_alloc_disable': '0',
-  'net.core.max_skb_frags': '17',
+  'net.core.max_skb_frags': String(MAX_SKB_FRAGS),
   'net.core.mem_pcpu_rsv': '256',
   'net.core.message_burst': '10',
   'net.core.message_cost': '5',
@@ -47,20 +48,21 @@ const MACHINE_SYSCTLS: Readonly<Record<string, string>> = Object.freeze({
   'net.core.netdev_tstamp_prequeue': '1',
   'net.core.netdev_unregister_timeout_secs': '10',
   'net.core.optmem_max': '20480',
-  'net.core.rmem_default': '212992',
-  'net.core.rmem_max': '212992',
+  'net.core.rmem_default': String(SK_MEM_MAX),
+  'net.core.rmem_max': String(SK_MEM_MAX),
   'net.core.rps_sock_flow_entries': '0',
   'net.core.skb_defer_max': '64',
   'net.core.tstamp_allow_data': '1',
   'net.core.warnings': '0',
-  'net.core.wmem_default': '212992',
-  'net.core.wmem_max': '212992',
+  'net.core.wmem_default': String(SK_MEM_MAX),
+  'net.core.wmem_max': String(SK_MEM_MAX),
 });
 
 /** Acts on writes to what the net core reads. */
 export class CoreSysctls implements SysctlHandler {
   constructor(readonly kernel: Kernel) {
     for (const [name, value] of Object.entries(MACHINE_SYSCTLS)) kernel.vfs.sysctl.define(name, value);
+    kernel.vfs.sysctl.define('net.core.default_qdisc', kernel.sched.default_qdisc);
     kernel.vfs.sysctl.register('net.core.', this);
   }
 

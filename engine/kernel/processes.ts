@@ -55,7 +55,8 @@ export const SHELL_COMM = 'bash';
 export const SHELL_PID = 299;
 /** First pid given to a program: what a booted system has used before. */
 const FIRST_PID = 300;
-const PID_MAX = 4_194_304;
+/** kernel.pid_max */
+export const PID_MAX = 4_194_304;
 
 export class Processes implements Actor {
   /** Living processes by pid. */

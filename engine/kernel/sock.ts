@@ -4,6 +4,9 @@ import type { Process } from './process.ts';
 import type { IpBytes } from './rtnl_records.ts';
 import { SkBuffHead, type SkbOwner, type SkBuff } from './skbuff.ts';
 
+/** Linux: SK_RMEM_MAX and SK_WMEM_MAX, the default and the limit of a socket's buffers: room for 256 packets of 256 bytes. */
+export const SK_MEM_MAX = 212_992;
+
 export const SOCK = { STREAM: 1, DGRAM: 2, RAW: 3 } as const;
 /** recvmsg's and sendmsg's flags */
 export const MSG = { PEEK: 0x2, DONTROUTE: 0x4, CTRUNC: 0x8, TRUNC: 0x20, DONTWAIT: 0x40, CONFIRM: 0x800, ERRQUEUE: 0x2000 } as const;
@@ -155,8 +158,8 @@ export abstract class Sock implements SkbOwner {
   reuseport = false;
   no_check_tx = false;
   timestamp = false;
-  rcvbuf = 212_992;
-  sndbuf = 212_992;
+  rcvbuf = SK_MEM_MAX;
+  sndbuf = SK_MEM_MAX;
   rmem_alloc = 0;
   wmem_alloc = 0;
   drops = 0;

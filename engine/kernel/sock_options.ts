@@ -5,12 +5,11 @@ import { v4number } from './ipv4/arp.ts';
 import { InetSock } from './ipv4/inet_sock.ts';
 import { inDev, ipv4Net } from './ipv4/ipv4_net.ts';
 import type { Kernel } from './kernel.ts';
-import type { Sock, SockOpt } from './sock.ts';
+import { SK_MEM_MAX, type Sock, type SockOpt } from './sock.ts';
 
-/** Linux: SOCK_MIN_RCVBUF, SOCK_MIN_SNDBUF, sysctl_wmem_max */
+/** Linux: SOCK_MIN_RCVBUF, SOCK_MIN_SNDBUF */
 const SOCK_MIN_RCVBUF = 2304;
 const SOCK_MIN_SNDBUF = 4608;
-const BUF_MAX = 212_992;
 
 export class SockOptions {
   constructor(readonly kernel: Kernel) {}
@@ -57,10 +56,10 @@ export class SockOptions {
         sk.priority = n;
         return 0;
       case 'SO_RCVBUF':
-        sk.rcvbuf = Math.max(Math.min(n, BUF_MAX) * 2, SOCK_MIN_RCVBUF);
+        sk.rcvbuf = Math.max(Math.min(n, SK_MEM_MAX) * 2, SOCK_MIN_RCVBUF);
         return 0;
       case 'SO_SNDBUF':
-        sk.sndbuf = Math.max(Math.min(n, BUF_MAX) * 2, SOCK_MIN_SNDBUF);
+        sk.sndbuf = Math.max(Math.min(n, SK_MEM_MAX) * 2, SOCK_MIN_SNDBUF);
         return 0;
       case 'SO_REUSEADDR':
         sk.reuse = n !== 0;

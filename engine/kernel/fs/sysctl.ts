@@ -2,6 +2,7 @@
 import { Errno } from '../../base/errno.ts';
 import { UTS_RELEASE, type Kernel } from '../kernel.ts';
 import type { Net } from '../net_namespace.ts';
+import { PID_MAX } from '../processes.ts';
 import { UTS_VERSION } from '../uts.ts';
 
 /** A subsystem that checks or acts on values written. An object, so that it is state that can be cloned. */
@@ -9,28 +10,6 @@ export interface SysctlHandler {
   /** Called before the value is stored. 0 accepts, -errno refuses (EINVAL for text that is no number in range). `net` is the writer's. */
   sysctl_write(net: Net, name: string, value: string): number;
 }
-
-const KERNEL_VALUES: readonly (readonly [string, string])[] = [
-  ['kernel.ostype', 'Linux'],
-  ['kernel.pid_max', '4194304'],
-];
-
-/** net.core's machine-wide values with Linux 6.1's defaults; those with an effect are read by the code that they steer. */
-const NET_CORE_VALUES: readonly (readonly [string, string])[] = [
-  ['net.core.default_qdisc', 'fq_codel'],
-  ['net.core.dev_weight', '64'],
-  ['net.core.dev_weight_rx_bias', '1'],
-  ['net.core.dev_weight_tx_bias', '1'],
-  ['net.core.gro_normal_batch', '8'],
-  ['net.core.max_skb_frags', '17'],
-  ['net.core.netdev_budget', '300'],
-  ['net.core.netdev_budget_usecs', '8000'],
-  ['net.core.netdev_max_backlog', '1000'],
-  ['net.core.rmem_default', '212992'],
-  ['net.core.rmem_max', '212992'],
-  ['net.core.wmem_default', '212992'],
-  ['net.core.wmem_max', '212992'],
-];
 
 interface Registration {
   readonly prefix: string;
@@ -44,8 +23,8 @@ export class Sysctls {
   private readonly handlers: Registration[] = [];
 
   constructor(readonly kernel: Kernel) {
-    for (const [name, value] of KERNEL_VALUES) this.define(name, value, 'ro');
-    for (const [name, value] of NET_CORE_VALUES) this.define(name, value);
+    this.define('kernel.ostype', 'Linux', 'ro');
+    this.define('kernel.pid_max', String(PID_MAX), 'ro');
     this.define('kernel.hostname', kernel.hostname);
     this.define('kernel.osrelease', UTS_RELEASE, 'ro');
     this.define('kernel.version', UTS_VERSION, 'ro');
