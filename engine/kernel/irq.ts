@@ -136,7 +136,8 @@ export class IrqCore {
       desc.vector = ISA_IRQ_VECTOR + irq;
     }
     for (const [irq, name] of LEGACY) {
-      const desc = this.descs[irq]!;
+      const desc = this.descs[irq];
+      invariant(desc !== undefined, `the board has no line ${irq}`);
       desc.action = new IrqAction(line, 0, name, irq === 0);
       desc.disabled = desc.masked = false;
       desc.depth = 0;

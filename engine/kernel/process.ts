@@ -48,7 +48,7 @@ export abstract class Process implements Actor {
   execRequest: { readonly argv: readonly string[]; readonly netns: string } | undefined;
   stdinData = '';
   stdinEof = false;
-  /** Events this process waits for; cancelled at exit by subclasses' `cleanup`. */
+
   constructor(
     readonly kernel: Kernel,
     readonly net: Net,

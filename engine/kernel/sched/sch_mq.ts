@@ -1,9 +1,9 @@
 // mq: a default qdisc under each transmit queue (Linux: net/sched/sch_mq.c).
-import type { SkBuff } from '../skbuff.ts';
-import { NET_XMIT_CN } from '../net_device.ts';
-import { Qdisc, type QdiscStats } from './qdisc.ts';
+import type { Qdisc, QdiscStats } from './qdisc.ts';
+import { EmptyQdisc } from './sch_noqueue.ts';
 
-export class Mq extends Qdisc {
+/** Never asked for packets itself: they enter a queue's own qdisc. */
+export class Mq extends EmptyQdisc {
   readonly children: Qdisc[] = [];
 
   override init(): number {
@@ -16,18 +16,7 @@ export class Mq extends Qdisc {
     return 0;
   }
 
-  /** Never asked: packets enter a queue's own qdisc. */
-  enqueue(skb: SkBuff): number {
-    this.kernel.skb.kfree_skb_reason(skb, 'QDISC_DROP');
-    return NET_XMIT_CN;
-  }
-  dequeue(): undefined {
-    return undefined;
-  }
-  peek(): undefined {
-    return undefined;
-  }
-  reset(): void {
+  override reset(): void {
     for (const q of this.children) q.reset();
   }
   override child(queue: number): Qdisc | undefined {
