@@ -122,6 +122,18 @@ export class SessionFileError extends Error {}
 
 const isNumber = (v: unknown): v is number => typeof v === 'number' && Number.isFinite(v) && v >= 0;
 
+const KINDS: Readonly<Record<LoggedInput['input']['kind'], true>> = { spawn: true, stdin: true, signal: true, fs: true, edit: true };
+
+function isLogged(v: object): v is LoggedInput {
+  const { event, time, input } = v as { readonly [K in keyof LoggedInput]?: unknown };
+  return isNumber(event) && isNumber(time) && typeof input === 'object' && input !== null && 'kind' in input && String(input.kind) in KINDS;
+}
+
+function isMark(v: object): v is Mark {
+  const { event, time, hash, end } = v as { readonly [K in keyof Mark]?: unknown };
+  return isNumber(event) && isNumber(time) && typeof hash === 'string' && typeof end === 'boolean';
+}
+
 /** Reads a session file, also one that a crash cut off. Throws SessionFileError when it is none. */
 export function readSession(path: string): SessionFile {
   let bytes: Uint8Array;
@@ -152,9 +164,13 @@ export function readSession(path: string): SessionFile {
         }
         const v = JSON.parse(decoder.decode(r.data)) as Record<string, unknown>;
         if (!isNumber(v['event'])) throw broken(`a record of ${topic ?? 'an unknown channel'} has no event number`);
-        if (topic === '/inputs') log.push(v as unknown as LoggedInput);
-        else if (topic === '/marks') marks.push(v as unknown as Mark);
-        else if (topic === '/truncate') {
+        if (topic === '/inputs') {
+          if (!isLogged(v)) throw broken(`the input of event ${v['event']} is none`);
+          log.push(v);
+        } else if (topic === '/marks') {
+          if (!isMark(v)) throw broken(`the mark of event ${v['event']} has no hash`);
+          marks.push(v);
+        } else if (topic === '/truncate') {
           while (log.length > 0 && log[log.length - 1].event > v['event']) log.pop();
           while (marks.length > 0 && marks[marks.length - 1].event > v['event']) marks.pop();
         }

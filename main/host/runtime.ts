@@ -1,6 +1,6 @@
 // A session joined to shells: routes process output, applies the shells' inputs, and lets simulated time go on when all shells wait.
-import { type Drained, instant, type Input, type InputResult, type LoggedInput, type Session } from '../../engine/index.ts';
-import type { ProcessWatcher, SpawnRequest, WorldPort } from './shell/world_port.ts';
+import { type Drained, instant, type Input, type InputResult, type LoggedInput, type Session, type SpawnSpec } from '../../engine/index.ts';
+import type { ProcessWatcher, WorldPort } from './shell/world_port.ts';
 
 export interface RuntimeListener {
   drained?(d: Drained): void;
@@ -156,7 +156,7 @@ export class Runtime {
   }
 
   /** Headless, a program starts when fork and exec have taken their time, and the world moves on meanwhile. */
-  private spawnLater(machine: string, request: SpawnRequest): InputResult {
+  private spawnLater(machine: string, request: SpawnSpec): InputResult {
     const at = instant(this.session.time + FORK_AND_EXEC);
     while (this.session.run(at, TURN) === 'attention' || this.session.time < at) if ((this.session.nextTime() ?? Infinity) > at) break;
     const result = this.session.apply({ kind: 'spawn', machine, spec: request }, at);
@@ -165,7 +165,7 @@ export class Runtime {
     return result;
   }
 
-  private spawn(machine: string, request: SpawnRequest, watcher: ProcessWatcher): ReturnType<WorldPort['spawn']> {
+  private spawn(machine: string, request: SpawnSpec, watcher: ProcessWatcher): ReturnType<WorldPort['spawn']> {
     const r = this.clock === undefined ? this.spawnLater(machine, request) : this.apply({ kind: 'spawn', machine, spec: request });
     if (r.kind !== 'spawn') return { errno: 5 };
     const { result } = r;

@@ -257,10 +257,11 @@ function braces(word: WordNode): WordNode[] {
 
 function range(item: { start: string | number; end: string | number; step?: number; startStr?: string }): string[] {
   const isChar = typeof item.start === 'string';
-  const a = isChar ? (item.start as string).codePointAt(0)! : (item.start as number);
-  const b = typeof item.end === 'string' ? item.end.codePointAt(0)! : item.end;
+  const code = (end: string | number): number => (typeof end === 'string' ? (end.codePointAt(0) ?? 0) : end);
+  const a = code(item.start);
+  const b = code(item.end);
   const step = Math.max(1, Math.abs(item.step ?? 1));
-  const width = !isChar && /^-?0\d/.test(item.startStr ?? '') ? item.startStr!.length : 0;
+  const width = !isChar && /^-?0\d/.test(item.startStr ?? '') ? (item.startStr ?? '').length : 0;
   const out: string[] = [];
   for (let i = a; a <= b ? i <= b : i >= b; i += a <= b ? step : -step) out.push(isChar ? String.fromCodePoint(i) : String(i).padStart(width, '0'));
   return out;

@@ -1,16 +1,5 @@
 // What the shell needs of the world: start processes, feed and signal them, use files. Implemented by the host over a session.
-import type { FdTarget } from '../../../engine/index.ts';
-import type { FsCall, FsResult } from '../../../engine/index.ts';
-
-export interface SpawnRequest {
-  readonly argv: readonly string[];
-  readonly netns: string;
-  readonly cwd: string;
-  readonly env: Readonly<Record<string, string>>;
-  readonly stdin: FdTarget;
-  readonly stdout: FdTarget;
-  readonly stderr: FdTarget;
-}
+import type { FsCall, FsResult, SpawnSpec } from '../../../engine/index.ts';
 
 /** Receives a process's output and end. Calls come between world events. */
 export interface ProcessWatcher {
@@ -23,7 +12,7 @@ export interface WorldPort {
   readonly machine: string;
   readonly hostname: string;
   /** pid of the started process; `undefined` when there is no such program; errno when it could not start. */
-  spawn(request: SpawnRequest, watcher: ProcessWatcher): { readonly pid: number } | { readonly errno: number } | undefined;
+  spawn(request: SpawnSpec, watcher: ProcessWatcher): { readonly pid: number } | { readonly errno: number } | undefined;
   stdin(pid: number, text: string, eof: boolean): void;
   /** False when there is no such process. */
   signal(pid: number, signal: number): boolean;

@@ -1,6 +1,8 @@
 // head, tail, wc, seq, tee, yes.
-import { strerror } from '../../../../engine/index.ts';
-import { FileSink } from '../redirect.ts';
+import { strerror, textToBytes } from '../../../../engine/index.ts';
+import { FileSink, type Io } from '../redirect.ts';
+import type { ShellState } from '../state.ts';
+import type { LineReader } from '../streams.ts';
 import type { HostTool } from './index.ts';
 import { cannot, openInput, options } from './input.ts';
 
@@ -10,20 +12,31 @@ function count(args: readonly string[]): { args: string[]; lines: string | undef
   return at < 0 ? { args: [...args], lines: undefined } : { args: args.filter((_, i) => i !== at), lines: args[at].replace(/^-/, '') };
 }
 
+/** Runs `print` on each file named, or on standard input, with the headings of -q and -v. */
+async function eachInput(tool: string, names: readonly string[], opts: ReadonlyMap<string, string>, state: ShellState, io: Io, print: (input: LineReader) => Promise<void>): Promise<number> {
+  const files = names.length > 0 ? names : ['-'];
+  const headed = (files.length > 1 && !opts.has('q')) || opts.has('v');
+  let status = 0;
+  let first = true;
+  for (const name of files) {
+    const input = openInput(name, state, io);
+    if (typeof input === 'number') {
+      await io.stderr.write(`${tool}: cannot open '${name}' for reading: ${strerror(input)}\n`);
+      status = 1;
+      continue;
+    }
+    if (headed) await io.stdout.write(`${first ? '' : '\n'}==> ${name === '-' ? 'standard input' : name} <==\n`);
+    first = false;
+    await print(input);
+  }
+  return status;
+}
+
 export const head: HostTool = async (all, state, io) => {
   const { args, lines } = count(all);
   const { opts, rest } = options(args, 'nc', { lines: 'n', bytes: 'c', quiet: 'q', verbose: 'v' });
   const n = lines ?? opts.get('n') ?? '10';
-  const files = rest.length > 0 ? rest : ['-'];
-  let status = 0;
-  for (const [i, name] of files.entries()) {
-    const input = openInput(name, state, io);
-    if (typeof input === 'number') {
-      await io.stderr.write(`head: cannot open '${name}' for reading: ${strerror(input)}\n`);
-      status = 1;
-      continue;
-    }
-    if ((files.length > 1 && !opts.has('q')) || opts.has('v')) await io.stdout.write(`${i > 0 ? '\n' : ''}==> ${name === '-' ? 'standard input' : name} <==\n`);
+  return eachInput('head', rest, opts, state, io, async (input) => {
     const bytes = opts.get('c');
     if (bytes !== undefined) await io.stdout.write((await input.all()).slice(0, Number(bytes)));
     else if (n.startsWith('-')) {
@@ -36,24 +49,14 @@ export const head: HostTool = async (all, state, io) => {
       }
       input.source.cancel();
     }
-  }
-  return status;
+  });
 };
 
 export const tail: HostTool = async (all, state, io) => {
   const { args, lines } = count(all);
-  const { opts, rest } = options(args, 'nc', { lines: 'n', bytes: 'c', follow: 'f', quiet: 'q' });
+  const { opts, rest } = options(args, 'nc', { lines: 'n', bytes: 'c', follow: 'f', quiet: 'q', verbose: 'v' });
   const n = lines ?? opts.get('n') ?? '10';
-  const files = rest.length > 0 ? rest : ['-'];
-  let status = 0;
-  for (const [i, name] of files.entries()) {
-    const input = openInput(name, state, io);
-    if (typeof input === 'number') {
-      await io.stderr.write(`tail: cannot open '${name}' for reading: ${strerror(input)}\n`);
-      status = 1;
-      continue;
-    }
-    if (files.length > 1 && !opts.has('q')) await io.stdout.write(`${i > 0 ? '\n' : ''}==> ${name === '-' ? 'standard input' : name} <==\n`);
+  return eachInput('tail', rest, opts, state, io, async (input) => {
     const text = await input.all();
     const bytes = opts.get('c');
     if (bytes !== undefined) await io.stdout.write(bytes.startsWith('+') ? text.slice(Number(bytes) - 1) : text.slice(-Number(bytes)));
@@ -61,8 +64,7 @@ export const tail: HostTool = async (all, state, io) => {
       const split = text === '' ? [] : text.split(/(?<=\n)/);
       await io.stdout.write((n.startsWith('+') ? split.slice(Math.max(0, Number(n) - 1)) : Number(n) === 0 ? [] : split.slice(-Math.abs(Number(n)))).join(''));
     }
-  }
-  return status;
+  });
 };
 
 export const wc: HostTool = async (args, state, io) => {
@@ -80,7 +82,7 @@ export const wc: HostTool = async (args, state, io) => {
       continue;
     }
     const text = await input.all();
-    const of: Record<string, number> = { l: (text.match(/\n/g) ?? []).length, w: (text.match(/\S+/g) ?? []).length, c: new TextEncoder().encode(text).length, m: Array.from(text).length };
+    const of: Record<string, number> = { l: (text.match(/\n/g) ?? []).length, w: (text.match(/\S+/g) ?? []).length, c: textToBytes(text).length, m: Array.from(text).length };
     rows.push({ counts: shown.map((k) => of[k]), name });
   }
   if (files.length > 1) rows.push({ counts: shown.map((_, i) => rows.reduce((s, r) => s + r.counts[i], 0)), name: 'total' });
