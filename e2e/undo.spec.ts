@@ -2,7 +2,7 @@
 import { expect, test } from './door.ts';
 
 test('undoing the deletion of a machine brings back its counters and rings', async ({ workbench: w }) => {
-  await w.terminal('h2');
+  await w.oneQueue('h2');
   await w.run('ping -c 2 10.0.0.1');
   // nothing may come in while it is looked at
   await w.pause();

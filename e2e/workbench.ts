@@ -85,6 +85,8 @@ export class Workbench {
     const before = await this.event();
     await this.get('bar-step').click();
     await expect.poll(() => this.event()).toBeGreaterThan(before);
+    // the views of this event came with its number and are painted by the second frame
+    await this.page.evaluate(() => new Promise((painted) => requestAnimationFrame(() => requestAnimationFrame(painted))));
     return this.event();
   }
 
@@ -108,6 +110,11 @@ export class Workbench {
   async showPair(pair: number): Promise<void> {
     await this.get(`rings-choice-pair-${pair}`).click();
     await expect(this.get(`ring-canvas-${2 * pair}`)).toHaveAttribute('data-owners', /./);
+  }
+  /** Lets a machine use its first pair only, so that it is known where its packets go. */
+  async oneQueue(machine: string): Promise<void> {
+    await this.terminal(machine);
+    await this.run('ethtool -L eth0 combined 1');
   }
   async owners(queue: number): Promise<Owners> {
     const text = (await this.get(`ring-canvas-${queue}`).getAttribute('data-owners')) ?? '';
