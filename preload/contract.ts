@@ -235,8 +235,8 @@ export interface TraceRow {
   readonly text: string;
 }
 export interface Span {
-  readonly track: string; // 'h1/cpu0'
-  readonly kind: string; // 'hardirq' | 'softirq' | 'task'
+  readonly track: string; // 'h1/cpu0', or a cable's id: 'h1:nic0--h2:nic0'
+  readonly kind: string; // of a CPU: 'hardirq' | 'softirq' | 'task'; of a cable: the end that sent, 'h1:nic0 →'
   readonly label: string;
   readonly start: Nanos;
   readonly end: Nanos;

@@ -59,7 +59,7 @@ export class EditHistory {
     }
     this.undoStack.push({ label, edit: inverse });
     this.redoStack.length = 0;
-    this.note(label, command, 'machine' in edit ? edit.machine : undefined);
+    this.note(label, command, edit.op === 'iface.move' ? edit.machine : undefined);
   }
 
   undo(): void {
@@ -74,7 +74,8 @@ export class EditHistory {
     if (step === undefined) throw new UserError(`There is nothing to ${prefix.slice(0, 4)}.`);
     const inverse = this.run(step.edit);
     to.push({ label: step.label, edit: inverse });
-    this.note(prefix + step.label, step.edit.op === 'iface.move' ? moveCommand(step.edit) : undefined, 'machine' in step.edit ? step.edit.machine : undefined);
+    const moved = step.edit.op === 'iface.move' ? step.edit : undefined;
+    this.note(prefix + step.label, moved && moveCommand(moved), moved?.machine);
   }
 
   private note(label: string, command: string | undefined, machine: string | undefined): void {

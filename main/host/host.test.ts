@@ -97,7 +97,12 @@ describe('a window of the host', () => {
     const used = rings.filter((r) => r.machine === 'h1' && r.name.startsWith('input')).map((r) => w.subscribe('ring', { machine: 'h1', port: 'nic0', queue: r.queue })[0] as SplitRingView);
     expect(used.reduce((n, r) => n + r.usedIdx, 0)).toBeGreaterThanOrEqual(3);
     expect((await w.request('trace.rows', { from: 0, count: 10, filter: 'virtq_push' })).matching).toBeGreaterThan(0);
-    expect((await w.request('trace.spans', { from: 0, to: 1e12, limit: 1000 })).some((s) => s.kind === 'softirq')).toBe(true);
+    const spans = await w.request('trace.spans', { from: 0, to: 1e12, limit: 1000 });
+    expect(spans.some((s) => s.kind === 'softirq')).toBe(true);
+    expect(spans.filter((s) => s.label.startsWith('ICMP Echo')).map((s) => [s.track, s.kind])).toEqual(
+      [1, 2, 1, 2].map((h) => ['h1:nic0--h2:nic0', `h${h}:nic0 →`]),
+    );
+    for (const s of spans) expect(s.end).toBeGreaterThan(s.start);
   });
 
   test('a descriptor opens with its fields, mapping and decoded bytes', async () => {

@@ -8,7 +8,7 @@ import { inspect } from './inspect.ts';
 import { LabErrors, labErrorText } from './labs.ts';
 import { EditHistory } from './edits.ts';
 import { LabLibrary, type OpenLab } from './lab_library.ts';
-import { framesInFlight, packetGet, packetRows } from './packets.ts';
+import { framesInFlight, frameSpans, packetGet, packetRows } from './packets.ts';
 import { Pacer } from './pacer.ts';
 import { Client, type Feeds, type Handlers, UserError } from './protocol.ts';
 import { Recording } from './recordings.ts';
@@ -286,7 +286,10 @@ export class Host {
         return { path: to, packets: writeFrames(to, this.open.stores, this.open.session.event) };
       },
       'trace.rows': (p) => traceRows(this.open.stores, this.open.session.lastEvent, p),
-      'trace.spans': (p) => spans(this.open.stores, this.open.session.lastEvent, p),
+      'trace.spans': (p) => {
+        const frames = frameSpans(this.open.stores, this.open.session.lastEvent, { ...p, limit: p.limit >> 2 });
+        return [...spans(this.open.stores, this.open.session.lastEvent, { ...p, limit: p.limit - frames.length }), ...frames];
+      },
       'inspect.get': (p) => inspect(this.open.session.world, p),
       'record.start': async ({ path }) => {
         if (this.recording !== undefined) throw new UserError('A recording is running already: stop it first.');

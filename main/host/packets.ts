@@ -1,6 +1,6 @@
 // The packet list: frames on cables, decoded for people; frames in flight for the canvas.
 import { decodeFrame, type FrameDecode, type World } from '../../engine/index.ts';
-import type { FrameInFlight, PacketRow, PacketView } from '../../preload/contract.ts';
+import type { FrameInFlight, PacketRow, PacketView, Span } from '../../preload/contract.ts';
 import type { Pacer } from './pacer.ts';
 import { UserError } from './protocol.ts';
 import type { StoredFrame, Stores } from './stores.ts';
@@ -54,6 +54,21 @@ export function packetGet(stores: Stores, index: number): PacketView {
   const f = stores.frames.get(index);
   if (f === undefined) throw new UserError(`Packet ${index} is no longer kept: the list holds the latest ones.`);
   return { row: row(index, f), bytes: Buffer.from(f.bytes).toString('hex'), decode: decode(f).tree };
+}
+
+/** Frames on cables that touch [from, to], the latest `limit` of them, as spans from the first bit sent to the last one received. */
+export function frameSpans(stores: Stores, event: number, p: { from: number; to: number; limit: number }): Span[] {
+  const { frames } = stores;
+  const out: Span[] = [];
+  for (let i = frames.upTo(event) - 1; i >= frames.first && out.length < p.limit; i--) {
+    const f = frames.get(i);
+    // frames are kept in order of sending; a margin covers those long under way
+    if (f === undefined || f.sent < p.from - 1e9) break;
+    if (f.arrives < p.from || f.sent > p.to) continue;
+    const { info, protocol } = decode(f).summary;
+    out.push({ track: f.cable, kind: `${f.from} →`, label: `${f.lost === '' ? '' : '✕ '}${protocol} ${info}`, start: f.sent, end: f.arrives });
+  }
+  return out.reverse();
 }
 
 /** Frames whose flight is long enough to be seen at the chosen speed: two display frames at least. */

@@ -1,10 +1,10 @@
-// Timeline: what every CPU did and when, drawn on a canvas. Wheel or W/S zooms, drag or A/D moves, click goes there in time.
+// Timeline: what every CPU did and what every cable carried, and when, drawn on a canvas. Wheel or W/S zooms, drag or A/D moves, click goes there in time.
 import { useEffect, useRef, useState, type KeyboardEvent } from 'react';
 import { Icon } from '../../widgets/Icon.tsx';
 import { TimelineController } from './timeline_controller.ts';
 import './timeline.css';
 
-const KINDS = ['hardirq', 'softirq', 'task'] as const;
+const KINDS = ['hardirq', 'softirq', 'task', 'frame'] as const;
 
 export function TimelinePanel() {
   const box = useRef<HTMLDivElement>(null);
@@ -94,7 +94,7 @@ export function TimelinePanel() {
         tabIndex={0}
         data-autofocus
         role="application"
-        aria-label="Timeline of every CPU. W and S zoom, A and D move, arrow keys walk the spans, Enter goes to the marked one."
+        aria-label="Timeline of every CPU and cable. W and S zoom, A and D move, arrow keys walk the spans, Enter goes to the marked one."
         data-testid="timeline"
         onKeyDown={onKeyDown}
       >

@@ -5,7 +5,20 @@ import { host } from '../../store/host.ts';
 import { attempt, store } from '../../store/store.ts';
 import { formatDuration, formatInstant } from '../../widgets/units.ts';
 import { drawTimeline, GUTTER, RULER, spanText } from './timeline_draw.ts';
-import { eventAt, follow, layOut, nextSpan, pan, spanAt, timeToX, xToTime, zoom, type Interval, type Lanes } from './timeline_view.ts';
+import {
+  eventAt,
+  follow,
+  knownTracks,
+  layOut,
+  nextSpan,
+  pan,
+  spanAt,
+  timeToX,
+  xToTime,
+  zoom,
+  type Interval,
+  type Lanes,
+} from './timeline_view.ts';
 
 const SPAN_LIMIT = 6_000;
 const FETCH_MS = 150;
@@ -255,10 +268,7 @@ export class TimelineController {
   }
 
   private layOut(): void {
-    const known = (store.getState().topology?.machines ?? []).flatMap((machine) =>
-      Array.from({ length: machine.cpus }, (_, cpu) => `${machine.name}/cpu${cpu}`),
-    );
-    this.lanes = layOut(this.spans, known);
+    this.lanes = layOut(this.spans, knownTracks(store.getState().topology));
     this.draw();
   }
 

@@ -2,7 +2,7 @@
 import type { Nanos, Span } from '../../../preload/contract.ts';
 import { token } from '../../theme/tokens.ts';
 import { formatDuration } from '../../widgets/units.ts';
-import { ticks, timeToX, type Interval, type Lanes } from './timeline_view.ts';
+import { isCable, ticks, timeToX, type Interval, type Lanes } from './timeline_view.ts';
 
 export const RULER = 22;
 export const GUTTER = 108;
@@ -18,7 +18,8 @@ export interface Scene {
 
 export function kindColor(kind: string): string {
   if (kind === 'hardirq') return token('--ctx-hardirq');
-  return kind === 'softirq' ? token('--ctx-softirq') : token('--ctx-task');
+  if (kind === 'softirq') return token('--ctx-softirq');
+  return kind === 'task' ? token('--ctx-task') : token('--accent');
 }
 
 /** width and height in CSS px; the context is already scaled to device px. */
@@ -120,7 +121,10 @@ function drawNames(context: CanvasRenderingContext2D, width: number, height: num
     if (top + track.height / 2 < RULER + 4) continue;
     context.fillStyle = token('--text-2');
     context.font = `12px ${token('--font-mono')}`;
-    context.fillText(track.track, 12, top + track.height / 2, GUTTER - 20);
+    if (!isCable(track.track)) context.fillText(track.track, 12, top + track.height / 2, GUTTER - 20);
+    else
+      for (const lane of lanes.lanes)
+        if (lane.track === track.track) context.fillText(lane.kind, 12, RULER + 6 + lane.top - scroll + lane.height / 2, GUTTER - 20);
   }
   context.fillStyle = token('--line');
   context.fillRect(GUTTER - 1, 0, 1, height);

@@ -1,7 +1,7 @@
 // Rules of the timeline.
 import { describe, expect, test } from 'vitest';
 import type { Span, TraceRow } from '../../../preload/contract.ts';
-import { eventAt, follow, layOut, nextSpan, pan, spanAt, ticks, timeToX, zoom } from './timeline_view.ts';
+import { CPU_KINDS, eventAt, follow, layOut, nextSpan, pan, spanAt, ticks, timeToX, zoom } from './timeline_view.ts';
 
 const span = (track: string, kind: string, start: number, end: number): Span => ({ track, kind, label: kind, start, end });
 
@@ -30,10 +30,25 @@ describe('timeline', () => {
   test('tracks are in natural order, interrupts above tasks, and a quiet CPU keeps its place', () => {
     const { tracks, lanes } = layOut(
       [span('h1/cpu10', 'task', 0, 1), span('h1/cpu2', 'task', 0, 1), span('h1/cpu2', 'hardirq', 0, 1)],
-      ['h1/cpu0'],
+      [{ track: 'h1/cpu0', kinds: CPU_KINDS }],
     );
     expect(tracks.map((t) => t.track)).toEqual(['h1/cpu0', 'h1/cpu2', 'h1/cpu10']);
     expect(lanes.filter((l) => l.track === 'h1/cpu2').map((l) => l.kind)).toEqual(['hardirq', 'softirq', 'task']);
+  });
+  test('a cable is a band below the CPUs with a lane for each direction, also while nothing is on it', () => {
+    const cable = 'h1:nic0--h2:nic0';
+    const { tracks, lanes } = layOut(
+      [span(cable, 'h2:nic0 →', 0, 1)],
+      [
+        { track: cable, kinds: ['h1:nic0 →', 'h2:nic0 →'] },
+        { track: 'z9/cpu0', kinds: CPU_KINDS },
+      ],
+    );
+    expect(tracks.map((t) => t.track)).toEqual(['z9/cpu0', cable]);
+    expect(lanes.filter((l) => l.track === cable).map((l) => [l.kind, l.spans.length])).toEqual([
+      ['h1:nic0 →', 0],
+      ['h2:nic0 →', 1],
+    ]);
   });
   test('a span too narrow to hit is found within the slack, the nearest first', () => {
     const { lanes } = layOut([span('h1/cpu0', 'task', 100, 101), span('h1/cpu0', 'task', 110, 111)], []);

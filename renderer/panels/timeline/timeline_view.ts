@@ -1,5 +1,5 @@
 // Timeline arithmetic: visible interval, zoom and pan, ticks, lanes, what is under a point, which event is at a time. Pure.
-import type { Nanos, Span, TraceRow } from '../../../preload/contract.ts';
+import type { Nanos, Span, TopologyView, TraceRow } from '../../../preload/contract.ts';
 
 export interface Interval {
   readonly from: Nanos;
@@ -28,7 +28,29 @@ const NARROWEST: Nanos = 100;
 const WIDEST: Nanos = 3_600e9;
 const LANE_HEIGHT = 14;
 const TRACK_GAP = 10;
-const KIND_ORDER: readonly string[] = ['hardirq', 'softirq', 'task'];
+export const CPU_KINDS: readonly string[] = ['hardirq', 'softirq', 'task'];
+
+/** A track that is shown although no span is in view, with its lanes. */
+export interface KnownTrack {
+  readonly track: string;
+  readonly kinds: readonly string[];
+}
+
+/** Each CPU of each machine, each cable in both directions. */
+export function knownTracks(topology: TopologyView | undefined): readonly KnownTrack[] {
+  const cpus = (topology?.machines ?? []).flatMap((machine) =>
+    Array.from({ length: machine.cpus }, (_, cpu) => ({ track: `${machine.name}/cpu${cpu}`, kinds: CPU_KINDS })),
+  );
+  const cables = (topology?.cables ?? []).map(({ id, a, b }) => ({
+    track: id,
+    kinds: [a, b].map((end) => `${end.machine}:${end.port} →`),
+  }));
+  return [...cpus, ...cables];
+}
+
+export function isCable(track: string): boolean {
+  return track.includes('--');
+}
 
 /** Zooms by `factor` (< 1 = closer) so that the time at `at` stays where it is. */
 export function zoom({ from, to }: Interval, factor: number, at: Nanos): Interval {
@@ -72,16 +94,16 @@ export function ticks(view: Interval, width: number, spacing: number): { readonl
 }
 
 function kindRank(kind: string): number {
-  const rank = KIND_ORDER.indexOf(kind);
-  return rank < 0 ? KIND_ORDER.length : rank;
+  const rank = CPU_KINDS.indexOf(kind);
+  return rank < 0 ? CPU_KINDS.length : rank;
 }
 
-/** One band per track in natural order; in it one lane per kind, interrupts above tasks as they pre-empt them. `known` keeps a track that has no span in view. */
-export function layOut(spans: readonly Span[], known: readonly string[]): Lanes {
+/** One band per track in natural order, cables below CPUs; in it one lane per kind, interrupts above tasks as they pre-empt them. `known` keeps a track that has no span in view. */
+export function layOut(spans: readonly Span[], known: readonly KnownTrack[]): Lanes {
   const byTrack = new Map<string, Map<string, Span[]>>();
-  for (const track of known) byTrack.set(track, new Map(KIND_ORDER.map((kind) => [kind, []])));
+  for (const { track, kinds } of known) byTrack.set(track, new Map(kinds.map((kind) => [kind, []])));
   for (const span of spans) {
-    const kinds = byTrack.get(span.track) ?? new Map<string, Span[]>(KIND_ORDER.map((kind) => [kind, []]));
+    const kinds = byTrack.get(span.track) ?? new Map<string, Span[]>(isCable(span.track) ? [] : CPU_KINDS.map((kind) => [kind, []]));
     byTrack.set(span.track, kinds);
     const lane = kinds.get(span.kind) ?? [];
     kinds.set(span.kind, lane);
@@ -90,7 +112,9 @@ export function layOut(spans: readonly Span[], known: readonly string[]): Lanes 
   const tracks: TrackBox[] = [];
   const lanes: Lane[] = [];
   let top = 0;
-  for (const track of [...byTrack.keys()].toSorted((a, b) => a.localeCompare(b, 'en', { numeric: true }))) {
+  for (const track of [...byTrack.keys()].toSorted(
+    (a, b) => Number(isCable(a)) - Number(isCable(b)) || a.localeCompare(b, 'en', { numeric: true }),
+  )) {
     const start = top;
     const kinds = byTrack.get(track) ?? new Map<string, Span[]>();
     for (const kind of [...kinds.keys()].toSorted((a, b) => kindRank(a) - kindRank(b))) {
