@@ -6,8 +6,8 @@ import type { TracePoint, TraceScope } from '../trace/trace.ts';
 import { PciMsix } from './trace.ts';
 
 /** Offset of the pending bit array in the BAR that also holds the table (QEMU: msix_init_exclusive_bar). */
-export const MSIX_PBA_OFFSET = 0x800;
-export const MSIX_BAR_SIZE = 0x1000;
+const MSIX_PBA_OFFSET = 0x800;
+const MSIX_BAR_SIZE = 0x1000;
 
 /** Where table and pending bits lie; the table is at the BAR's start. */
 export interface MsixLayout {

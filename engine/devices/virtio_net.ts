@@ -42,7 +42,7 @@ export interface VirtioNetSpec {
 /** QEMU: the control queue always has 64 entries. */
 const CTRL_QUEUE_SIZE = 64;
 const CLASS_ETHERNET = 0x020000;
-export const MAX_QUEUE_PAIRS = 8;
+const MAX_QUEUE_PAIRS = 8;
 
 /** What QEMU 7.2 offers to a modern driver with a vnet-hdr capable tap behind it; MQ is added with the second queue pair. */
 const NET_FEATURES = featureWord(

@@ -1,7 +1,7 @@
 // What a guest can do wrong with a virtqueue: typed, with the rule it broke. The device then needs a reset; the run goes on.
 
 /** kind → the section broken, and what is wrong in words. */
-export const VIRTQ_FAULTS = {
+const VIRTQ_FAULTS = {
   'head out of range': ['§2.7.6', 'the avail ring names a descriptor beyond the table'],
   'next out of range': ['§2.7.5', 'a descriptor chains to one beyond the table'],
   loop: ['§2.7.5.2', 'the descriptor chain loops'],

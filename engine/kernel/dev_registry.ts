@@ -11,14 +11,14 @@ import { NETIF_F, NETIF_F_SOFT_FEATURES, NETIF_F_SOFT_FEATURES_OFF } from './net
 /** Sets a new device's type-specific fields (Linux: ether_setup, loopback_setup, veth_setup). */
 export type NetdevSetup = (dev: NetDevice) => void;
 
-export const IFNAMSIZ = 16;
+const IFNAMSIZ = 16;
 
 /** Who named a device (Linux: include/uapi/linux/netdevice.h). */
 const NET_NAME_ENUM = 1;
 const NET_NAME_USER = 3;
 
 /** 1 to 15 characters, none of them '/', ':' or white space; not '.' or '..'. */
-export function dev_valid_name(name: string): boolean {
+function dev_valid_name(name: string): boolean {
   return name !== '' && name.length < IFNAMSIZ && name !== '.' && name !== '..' && !/[/:\s]/.test(name);
 }
 
@@ -238,6 +238,6 @@ export class DevRegistry {
 }
 
 /** Where a hardware address came from (Linux: NET_ADDR_*) */
-export const NET_ADDR_PERM = 0;
+const NET_ADDR_PERM = 0;
 export const NET_ADDR_RANDOM = 1;
 export const NET_ADDR_SET = 3;

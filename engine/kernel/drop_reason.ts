@@ -1,6 +1,6 @@
 // Why a packet was dropped, by the names of Linux 6.1's SKB_DROP_REASON_* (include/net/dropreason.h), as skb:kfree_skb prints them.
 
-export const SKB_DROP_REASONS = [
+const SKB_DROP_REASONS = [
   'NOT_SPECIFIED',
   'NO_SOCKET',
   'PKT_TOO_SMALL',

@@ -6,8 +6,8 @@ import { ARPHRD, IFF, type NetDevice } from './net_device.ts';
 import { __skb_push, skb_reset_mac_header } from './skb_inline.ts';
 import { PACKET_BROADCAST, PACKET_MULTICAST, PACKET_OTHERHOST, type SkBuff } from './skbuff.ts';
 
-export const is_zero_ether_addr = (a: Uint8Array): boolean => (a[0] | a[1] | a[2] | a[3] | a[4] | a[5]) === 0;
-export const is_multicast_ether_addr = (a: Uint8Array): boolean => (a[0] & 1) !== 0;
+const is_zero_ether_addr = (a: Uint8Array): boolean => (a[0] | a[1] | a[2] | a[3] | a[4] | a[5]) === 0;
+const is_multicast_ether_addr = (a: Uint8Array): boolean => (a[0] & 1) !== 0;
 export const is_valid_ether_addr = (a: Uint8Array): boolean => !is_multicast_ether_addr(a) && !is_zero_ether_addr(a);
 
 /** Type-specific fields of an Ethernet device (Linux: ether_setup()). */

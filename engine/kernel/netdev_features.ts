@@ -81,7 +81,7 @@ export const FEATURE_NAMES: readonly { readonly bit: bigint; readonly name: stri
 );
 
 export const NETIF_F_ALL_TSO = NETIF_F.TSO | NETIF_F.TSO6 | NETIF_F.TSO_ECN | NETIF_F.TSO_MANGLEID;
-export const NETIF_F_CSUM_MASK = NETIF_F.IP_CSUM | NETIF_F.IPV6_CSUM | NETIF_F.HW_CSUM;
+const NETIF_F_CSUM_MASK = NETIF_F.IP_CSUM | NETIF_F.IPV6_CSUM | NETIF_F.HW_CSUM;
 /** Fixed whatever hw_features says. */
 export const NETIF_F_NEVER_CHANGE = NETIF_F.VLAN_CHALLENGED | NETIF_F.LLTX | NETIF_F.NETNS_LOCAL;
 /** On for every device, off by default for every device. */

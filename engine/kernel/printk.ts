@@ -6,7 +6,7 @@ import type { NetDevice } from './net_device.ts';
 import { COMMAND_LINE, linuxBanner } from './uts.ts';
 
 /** Linux: include/linux/kern_levels.h */
-export const LOGLEVEL = { EMERG: 0, ALERT: 1, CRIT: 2, ERR: 3, WARNING: 4, NOTICE: 5, INFO: 6, DEBUG: 7 } as const;
+const LOGLEVEL = { EMERG: 0, ALERT: 1, CRIT: 2, ERR: 3, WARNING: 4, NOTICE: 5, INFO: 6, DEBUG: 7 } as const;
 export const LOGLEVEL_NAMES = ['emerg', 'alert', 'crit', 'err', 'warn', 'notice', 'info', 'debug'] as const;
 
 /** One line of the log. `time` in nanoseconds since boot. */

@@ -6,7 +6,7 @@ import type { Kernel } from './kernel.ts';
 import { TIMER_SOFTIRQ } from './softirq.ts';
 
 /** Length of a jiffy: CONFIG_HZ=250. Timers expire on jiffies, never early. */
-export const HZ = 250;
+const HZ = 250;
 export const JIFFY = 1e9 / HZ;
 
 /** One timer; a field of the object it belongs to. Expiry calls `target.onEvent(op, arg)` in softirq context. */

@@ -16,7 +16,7 @@ export { IFF, LINK_STATS, type NetDevice } from '../kernel/net_device.ts';
 export const pciAddress = (nic: Nic): string => `0000:00:${PCI_SLOT(nic.devfn).toString(16).padStart(2, '0')}.${PCI_FUNC(nic.devfn)}`;
 
 /** The kernel's device of a NIC, while it is enumerated. */
-export function pciDeviceOf(machine: Machine, nic: Nic): Device | undefined {
+function pciDeviceOf(machine: Machine, nic: Nic): Device | undefined {
   const name = pciAddress(nic);
   return machine.kernel.drivers.bus('pci')?.devices.find((d) => d.name === name);
 }

@@ -6,7 +6,7 @@ import { event, type TracePoint, type TraceScope } from '../trace/trace.ts';
 export type Context = 'idle' | 'hardirq' | 'softirq' | 'task';
 
 /** One span of work on a CPU, for the timeline. */
-export const CpuSpan = event('cpu:span', { context: 'str', label: 'str', duration: 'ns' }, (e) => `${e.context} ${e.label} ${e.duration} ns`);
+const CpuSpan = event('cpu:span', { context: 'str', label: 'str', duration: 'ns' }, (e) => `${e.context} ${e.label} ${e.duration} ns`);
 
 /** What the kernel installs on the platform: the entries that a CPU jumps to. */
 export interface CpuEntries {

@@ -11,11 +11,11 @@ import { PAGE_SIZE, type PageAllocator, type Ram } from './ram.ts';
 
 export type DmaDirection = 'DMA_TO_DEVICE' | 'DMA_FROM_DEVICE' | 'DMA_BIDIRECTIONAL';
 /** What dma_map_* returns on failure; test with dma_mapping_error (Linux: DMA_MAPPING_ERROR, all ones). */
-export const DMA_MAPPING_ERROR = TOO_LARGE as DmaAddr;
+const DMA_MAPPING_ERROR = TOO_LARGE as DmaAddr;
 
-export const DmaMap = event('dma:map', { dev: 'str', dma: 'addr', gpa: 'addr', len: 'u32', dir: 'str', by: 'str' }, (e) =>
+const DmaMap = event('dma:map', { dev: 'str', dma: 'addr', gpa: 'addr', len: 'u32', dir: 'str', by: 'str' }, (e) =>
   `${e.dev} dma=0x${e.dma.toString(16)} len=${e.len} ${e.dir} by ${e.by}`);
-export const DmaUnmap = event('dma:unmap', { dev: 'str', dma: 'addr', len: 'u32', dir: 'str', by: 'str' }, (e) =>
+const DmaUnmap = event('dma:unmap', { dev: 'str', dma: 'addr', len: 'u32', dir: 'str', by: 'str' }, (e) =>
   `${e.dev} dma=0x${e.dma.toString(16)} len=${e.len} ${e.dir} by ${e.by}`);
 
 export interface DmaMapping {
@@ -136,7 +136,7 @@ export class DmaContext {
 }
 
 /** Pages needed for `length` bytes, as a power of two (Linux: get_order()). */
-export function orderOf(length: number): number {
+function orderOf(length: number): number {
   return Math.max(0, 32 - Math.clz32((Math.max(1, length) - 1) >>> 12));
 }
 

@@ -11,7 +11,7 @@ import { startCaptures } from './captures.ts';
 const PATIENCE = 3600e9;
 
 /** A descriptor of this process as a sink; false once the reader has gone. */
-export function fdSink(fd: 1 | 2): Sink {
+function fdSink(fd: 1 | 2): Sink {
   let open = true;
   return {
     write(text) {

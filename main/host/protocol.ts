@@ -29,7 +29,7 @@ export class UserError extends Error {}
 const isRecord = (v: unknown): v is Record<string, unknown> => typeof v === 'object' && v !== null;
 
 /** Reads a message from a window; undefined when it is not one. */
-export function readMessage(raw: unknown): ToHost | undefined {
+function readMessage(raw: unknown): ToHost | undefined {
   if (!isRecord(raw) || typeof raw['id'] !== 'number') return undefined;
   if (raw['t'] === 'unsub') return { t: 'unsub', id: raw['id'] };
   if (raw['t'] === 'req' && typeof raw['name'] === 'string') return { t: 'req', id: raw['id'], name: raw['name'] as RequestName, params: raw['params'] };

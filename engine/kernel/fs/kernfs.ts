@@ -5,7 +5,7 @@ const MASK = (1n << 64n) - 1n;
 const GOLDEN_RATIO_64 = 0x61c8864680b583ebn;
 
 /** Linux: kernfs_name_hash() of a name outside any namespace. */
-export function kernfsNameHash(name: string): number {
+function kernfsNameHash(name: string): number {
   let hash = 0n;
   for (let i = 0; i < name.length; i++) {
     const c = BigInt(name.charCodeAt(i) & 0xff);

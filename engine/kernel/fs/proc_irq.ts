@@ -78,7 +78,7 @@ export const maskText = (kernel: Kernel, mask: number): string =>
   mask.toString(16).padStart(Math.ceil(kernel.platform.cpus.list.length / 4), '0');
 
 /** '0-1,3' */
-export function maskList(mask: number): string {
+function maskList(mask: number): string {
   const parts: string[] = [];
   for (let i = 0; i < 32; i++) {
     if ((mask & (1 << i)) === 0) continue;
@@ -91,13 +91,13 @@ export function maskList(mask: number): string {
 }
 
 /** The mask of a hexadecimal text with commas, undefined when it is none. */
-export function parseMask(text: string): number | undefined {
+function parseMask(text: string): number | undefined {
   const t = text.trim().replaceAll(',', '').replace(/^0x/, '');
   return /^[0-9a-fA-F]{1,8}$/.test(t) ? parseInt(t, 16) : undefined;
 }
 
 /** The mask of '0-1,3', undefined when it is none. */
-export function parseMaskList(text: string): number | undefined {
+function parseMaskList(text: string): number | undefined {
   let mask = 0;
   for (const part of text.trim().split(',')) {
     const m = /^(\d+)(?:-(\d+))?$/.exec(part);

@@ -11,7 +11,7 @@ import { icmpSockets, igmp, igmp6, rawSockets, udpSockets } from './proc_sock.ts
 
 type Show = (kernel: Kernel, net: Net) => string;
 /** A file whose text depends on the reader's namespace. */
-export const perNet = (show: Show): FileOps<undefined> => ops({ read: (kernel: Kernel, ctx: VfsContext) => show(kernel, ctx.net) });
+const perNet = (show: Show): FileOps<undefined> => ops({ read: (kernel: Kernel, ctx: VfsContext) => show(kernel, ctx.net) });
 
 /** A network-order word as a little-endian machine prints it with %08X. */
 const word = (bytes: Uint8Array | undefined): string => (bytes === undefined ? '00000000' : hex(bytes.slice().reverse()).toUpperCase());

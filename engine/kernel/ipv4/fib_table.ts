@@ -272,13 +272,13 @@ export class FibTable {
   }
 }
 
-export function sameMetrics(a: Map<number, number> | undefined, b: Map<number, number> | undefined): boolean {
+function sameMetrics(a: Map<number, number> | undefined, b: Map<number, number> | undefined): boolean {
   if ((a?.size ?? 0) !== (b?.size ?? 0)) return false;
   return a === undefined || [...a].every(([k, v]) => b?.get(k) === v);
 }
 
 /** Two routes share one fib_info in Linux when they agree in all of this. */
-export function sameInfo(a: FibInfo, b: FibInfo): boolean {
+function sameInfo(a: FibInfo, b: FibInfo): boolean {
   return (
     a.protocol === b.protocol &&
     a.scope === b.scope &&

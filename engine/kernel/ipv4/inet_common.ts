@@ -10,7 +10,7 @@ import { ipv4Net } from './ipv4_net.ts';
 import { IPSTATS } from './mib.ts';
 import { RTCF } from '../rtnl_records.ts';
 
-export const isMulticast4 = (a: number): boolean => a >>> 28 === 0xe;
+const isMulticast4 = (a: number): boolean => a >>> 28 === 0xe;
 
 export class InetCommon {
   private readonly flow = new Flow4();

@@ -5,7 +5,7 @@ import type { Net } from '../net_namespace.ts';
 import { RTN } from '../rtnl_records.ts';
 import { ktimeGetReal } from '../wall_clock.ts';
 
-export const IPOPT = { END: 0, NOOP: 1, RR: 7, TIMESTAMP: 68, SEC: 130, LSRR: 131, SID: 136, SSRR: 137, RA: 148 } as const;
+const IPOPT = { END: 0, NOOP: 1, RR: 7, TIMESTAMP: 68, SEC: 130, LSRR: 131, SID: 136, SSRR: 137, RA: 148 } as const;
 const IPOPT_TS_TSONLY = 0;
 const IPOPT_TS_TSANDADDR = 1;
 const IPOPT_TS_PRESPEC = 3;

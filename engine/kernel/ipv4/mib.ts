@@ -4,7 +4,7 @@ const index = <N extends string>(names: readonly N[]): { readonly [K in N]: numb
   Object.freeze(Object.fromEntries(names.map((n, i) => [n, i]))) as { readonly [K in N]: number };
 
 /** /proc/net/snmp's Ip line after Forwarding and DefaultTTL. */
-export const SNMP_IP = [
+const SNMP_IP = [
   'InReceives',
   'InHdrErrors',
   'InAddrErrors',
@@ -24,7 +24,7 @@ export const SNMP_IP = [
   'FragCreates',
 ] as const;
 /** /proc/net/netstat's IpExt line. */
-export const NETSTAT_IPEXT = [
+const NETSTAT_IPEXT = [
   'InNoRoutes',
   'InTruncatedPkts',
   'InMcastPkts',
@@ -47,7 +47,7 @@ export const NETSTAT_IPEXT = [
 const IP_ALL = [...SNMP_IP, ...NETSTAT_IPEXT, 'InTooBigErrors', 'OutForwDatagrams'] as const;
 export const IPSTATS = index(IP_ALL);
 
-export const SNMP_ICMP = [
+const SNMP_ICMP = [
   'InMsgs',
   'InErrors',
   'InCsumErrors',
@@ -94,7 +94,7 @@ const ICMP_TYPES: readonly (readonly [number, string])[] = [
   [18, 'AddrMaskReps'],
 ];
 
-export const SNMP_TCP = [
+const SNMP_TCP = [
   'RtoAlgorithm',
   'RtoMin',
   'RtoMax',
@@ -111,7 +111,7 @@ export const SNMP_TCP = [
   'OutRsts',
   'InCsumErrors',
 ] as const;
-export const SNMP_UDP = [
+const SNMP_UDP = [
   'InDatagrams',
   'NoPorts',
   'InErrors',
@@ -125,7 +125,7 @@ export const SNMP_UDP = [
 export const UDPSTATS = index(SNMP_UDP);
 
 /** /proc/net/snmp6, in order, without the Icmp6In/OutTypeN lines that follow Icmp6OutMLDv2Reports when they are not zero. */
-export const SNMP6_IP6 = [
+const SNMP6_IP6 = [
   'InReceives',
   'InHdrErrors',
   'InTooBigErrors',
@@ -159,7 +159,7 @@ export const SNMP6_IP6 = [
   'InECT0Pkts',
   'InCEPkts',
 ] as const;
-export const SNMP6_ICMP6 = ['InMsgs', 'InErrors', 'OutMsgs', 'OutErrors', 'InCsumErrors', 'OutRateLimitHost'] as const;
+const SNMP6_ICMP6 = ['InMsgs', 'InErrors', 'OutMsgs', 'OutErrors', 'InCsumErrors', 'OutRateLimitHost'] as const;
 export const ICMP6STATS = index(SNMP6_ICMP6);
 const ICMP6_TYPES: readonly (readonly [number, string])[] = [
   [1, 'DestUnreachs'],
@@ -179,9 +179,9 @@ const ICMP6_TYPES: readonly (readonly [number, string])[] = [
   [143, 'MLDv2Reports'],
 ];
 /** UdpLite6's line has no IgnoredMulti. */
-export const SNMP6_UDPLITE6 = SNMP_UDP.filter((n) => n !== 'IgnoredMulti');
+const SNMP6_UDPLITE6 = SNMP_UDP.filter((n) => n !== 'IgnoredMulti');
 
-export const NETSTAT_TCPEXT: readonly string[] = Object.freeze(
+const NETSTAT_TCPEXT: readonly string[] = Object.freeze(
   `SyncookiesSent SyncookiesRecv SyncookiesFailed EmbryonicRsts PruneCalled RcvPruned OfoPruned OutOfWindowIcmps LockDroppedIcmps ArpFilter TW TWRecycled
   TWKilled PAWSActive PAWSEstab DelayedACKs DelayedACKLocked DelayedACKLost ListenOverflows ListenDrops TCPHPHits TCPPureAcks TCPHPAcks TCPRenoRecovery
   TCPSackRecovery TCPSACKReneging TCPSACKReorder TCPRenoReorder TCPTSReorder TCPFullUndo TCPPartialUndo TCPDSACKUndo TCPLossUndo TCPLostRetransmit
@@ -197,7 +197,7 @@ export const NETSTAT_TCPEXT: readonly string[] = Object.freeze(
   TCPMTUPFail TCPMTUPSuccess TCPDelivered TCPDeliveredCE TCPAckCompressed TCPZeroWindowDrop TCPRcvQDrop TCPWqueueTooBig TCPFastOpenPassiveAltKey
   TcpTimeoutRehash TcpDuplicateDataRehash TCPDSACKRecvSegs TCPDSACKIgnoredDubious TCPMigrateReqSuccess TCPMigrateReqFailure`.split(/\s+/),
 );
-export const NETSTAT_MPTCPEXT: readonly string[] = Object.freeze(
+const NETSTAT_MPTCPEXT: readonly string[] = Object.freeze(
   `MPCapableSYNRX MPCapableSYNTX MPCapableSYNACKRX MPCapableACKRX MPCapableFallbackACK MPCapableFallbackSYNACK MPCapableEndpAttempt MPFallbackTokenInit
   MPTCPRetrans MPJoinNoTokenFound MPJoinSynRx MPJoinSynBackupRx MPJoinSynAckRx MPJoinSynAckBackupRx MPJoinSynAckHMacFailure MPJoinAckRx MPJoinAckHMacFailure
   DSSNotMatching DSSCorruptionFallback DSSCorruptionReset InfiniteMapTx InfiniteMapRx DSSNoMatchTCP DataCsumErr OFOQueueTail OFOQueue OFOMerge NoDSSInWindow

@@ -4,7 +4,7 @@ import { type SkBuff, SkBuffHead } from '../skbuff.ts';
 import { type QdiscInfo, Qdisc } from './qdisc.ts';
 
 /** Band of each priority, as tc prints it (Linux: sch_default_prio2band) */
-export const PRIO2BAND: readonly number[] = Object.freeze([1, 2, 2, 2, 1, 2, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1]);
+const PRIO2BAND: readonly number[] = Object.freeze([1, 2, 2, 2, 1, 2, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1]);
 const BANDS = 3;
 
 export class PfifoFast extends Qdisc {

@@ -7,7 +7,7 @@ const CODES: Readonly<Record<Context, number>> = Object.freeze({ idle: 0, task: 
 export const contextFlags = (context: Context, preemptCount: number): number => CODES[context] | (Math.min(preemptCount, 15) << 2);
 
 /** irqs-off/BH-disabled, need-resched, hardirq/softirq, preempt-depth, migrate-disable. */
-export function contextLetters(flags: number): string {
+function contextLetters(flags: number): string {
   const code = flags & 3;
   const depth = flags >> 2;
   return `${code === 2 ? 'd' : '.'}.${code === 2 ? 'h' : code === 1 ? 's' : '.'}${depth === 0 ? '.' : depth.toString(16)}.`;

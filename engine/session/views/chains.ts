@@ -25,7 +25,7 @@ const hex = (n: number): string => `0x${n.toString(16)}`;
 const flagNames = (flags: number): string => Object.entries(VIRTQ_DESC_F).filter(([, bit]) => (flags & bit) !== 0).map(([n]) => n).join(' | ') || '0';
 
 /** Every integer field of a layout at `base`, as text. */
-export function fieldsAt(layout: { readonly $fields: readonly FieldInfo[] }, mem: Mem, base: number, show: (name: string, value: number) => string = (_n, v) => String(v)): FieldText[] {
+function fieldsAt(layout: { readonly $fields: readonly FieldInfo[] }, mem: Mem, base: number, show: (name: string, value: number) => string = (_n, v) => String(v)): FieldText[] {
   return layout.$fields.map((f) => {
     const at = base + f.offset;
     const value = f.kind === 'u8' ? mem.u8(at) : f.kind === 'le16' ? mem.u16(at) : f.kind === 'le32' ? mem.u32(at) : f.kind === 'le64' ? mem.u64(at) : f.kind === 'be16' ? mem.u16be(at) : f.kind === 'be32' ? mem.u32be(at) : 0;

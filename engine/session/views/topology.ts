@@ -54,7 +54,7 @@ function nicView(machine: Machine, port: string, nic: Nic, cables: readonly Cabl
   };
 }
 
-export function cableSpecs(world: World): CableSpec[] {
+function cableSpecs(world: World): CableSpec[] {
   return [...world.cables.keys()].map((id) => specOf(world, id));
 }
 

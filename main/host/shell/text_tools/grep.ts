@@ -11,7 +11,7 @@ const LONG = { 'ignore-case': 'i', 'invert-match': 'v', count: 'c', 'line-number
 const CLASSES: Readonly<Record<string, string>> = { digit: '0-9', alpha: 'A-Za-z', alnum: 'A-Za-z0-9', space: '\\s', upper: 'A-Z', lower: 'a-z', punct: String.raw`!-\/:-@\[-\`{-~`, xdigit: '0-9A-Fa-f', blank: ' \\t' };
 
 /** POSIX basic (or extended) regular expression as a JavaScript one. */
-export function posixRegExp(pattern: string, extended: boolean): string {
+function posixRegExp(pattern: string, extended: boolean): string {
   let out = '';
   for (let i = 0; i < pattern.length; i++) {
     const c = pattern[i];
