@@ -22,7 +22,9 @@ describe('descriptors', () => {
   });
 
   it('82574L datasheet §7.2.12: a data descriptor has its length, type and command in one word, status and options behind it', () => {
-    expect([TxDescData.cmd_and_length.offset, TxDescData.status.offset, TxDescData.popts.offset, TxDescData.special.offset]).toEqual([8, 12, 13, 14]);
+    expect([TxDescData.cmd_and_length.offset, TxDescData.status.offset, TxDescData.popts.offset, TxDescData.special.offset]).toEqual([
+      8, 12, 13, 14,
+    ]);
     // a legacy descriptor's command byte is the word's highest
     expect(TxDescLegacy.cmd.offset).toBe(TxDescData.cmd_and_length.offset + 3);
   });

@@ -22,7 +22,16 @@ export const PHY = {
   PAGE_ADDR: 29,
   GEN_CONTROL: 30,
 } as const;
-export const BMCR = { RESET: 0x8000, LOOPBACK: 0x4000, SPEED100: 0x2000, ANENABLE: 0x1000, PDOWN: 0x0800, ANRESTART: 0x0200, FULLDPLX: 0x0100, SPEED1000: 0x0040 } as const;
+export const BMCR = {
+  RESET: 0x8000,
+  LOOPBACK: 0x4000,
+  SPEED100: 0x2000,
+  ANENABLE: 0x1000,
+  PDOWN: 0x0800,
+  ANRESTART: 0x0200,
+  FULLDPLX: 0x0100,
+  SPEED1000: 0x0040,
+} as const;
 export const BMSR = { ANEGCOMPLETE: 0x20, LSTATUS: 0x4 } as const;
 export const ADVERTISE = { HALF10: 0x20, FULL10: 0x40, HALF100: 0x80, FULL100: 0x100, PAUSE: 0x400, PAUSE_ASYM: 0x800 } as const;
 export const CTRL1000 = { HALF: 0x100, FULL: 0x200 } as const;
@@ -34,6 +43,15 @@ export const PSCR = { AUTO_X: 0x0060, DOWNSHIFT: 0x0800 } as const;
 
 export const NVM_WORDS = 64;
 /** Words of the non-volatile memory (82574L datasheet §6.1). */
-export const NVM = { MAC0: 0, COMPAT: 3, VERSION: 5, PBA0: 8, PBA1: 9, INIT_CONTROL2: 0x0f, INIT_CONTROL3_A: 0x24, CHECKSUM: 0x3f } as const;
+export const NVM = {
+  MAC0: 0,
+  COMPAT: 3,
+  VERSION: 5,
+  PBA0: 8,
+  PBA1: 9,
+  INIT_CONTROL2: 0x0f,
+  INIT_CONTROL3_A: 0x24,
+  CHECKSUM: 0x3f,
+} as const;
 /** The words up to and including the checksum add up to this. */
 export const NVM_SUM = 0xbaba;

@@ -208,7 +208,15 @@ export const CTRL = {
   PHY_RST: 0x80000000,
 } as const;
 /** §10.2.2.2 */
-export const STATUS = { FD: 0x1, LU: 0x2, SPEED_100: 0x40, SPEED_1000: 0x80, ASDV_100: 0x100, ASDV_1000: 0x200, GIO_MASTER_ENABLE: 0x80000 } as const;
+export const STATUS = {
+  FD: 0x1,
+  LU: 0x2,
+  SPEED_100: 0x40,
+  SPEED_1000: 0x80,
+  ASDV_100: 0x100,
+  ASDV_1000: 0x200,
+  GIO_MASTER_ENABLE: 0x80000,
+} as const;
 /** §10.2.2.3, §10.2.2.5 */
 export const EECD = { PRES: 0x100, AUTO_RD: 0x200 } as const;
 export const EERD = { START: 0x1, DONE: 0x2, ADDR_SHIFT: 2, DATA_SHIFT: 16 } as const;
@@ -247,7 +255,16 @@ export const ICR = {
 /** What the vector for other causes stands for. */
 export const ICR_OTHER_CAUSES = ICR.LSC | ICR.RXO | ICR.MDAC | ICR.SRPD | ICR.ACK | ICR.MNG;
 /** §10.2.4.9: four bits per cause: vector, and valid. */
-export const IVAR = { VALID: 0x8, VECTOR: 0x7, RXQ0_SHIFT: 0, RXQ1_SHIFT: 4, TXQ0_SHIFT: 8, TXQ1_SHIFT: 12, OTHER_SHIFT: 16, INT_ON_ALL_WB: 0x80000000 } as const;
+export const IVAR = {
+  VALID: 0x8,
+  VECTOR: 0x7,
+  RXQ0_SHIFT: 0,
+  RXQ1_SHIFT: 4,
+  TXQ0_SHIFT: 8,
+  TXQ1_SHIFT: 12,
+  OTHER_SHIFT: 16,
+  INT_ON_ALL_WB: 0x80000000,
+} as const;
 /** §10.2.4.3, §10.2.4.10: intervals in units of 256 ns. */
 export const ITR_UNIT = 256;
 /** §10.2.5.1 */
@@ -268,10 +285,26 @@ export const RCTL = {
 } as const;
 /** §10.2.5.15, §10.2.5.16 */
 export const RXCSUM = { IPOFL: 0x100, TUOFL: 0x200, PCSD: 0x2000 } as const;
-export const RFCTL = { NFSW_DIS: 0x40, NFSR_DIS: 0x80, ACK_DIS: 0x1000, EXTEN: 0x8000, IPV6_EX_DIS: 0x10000, NEW_IPV6_EXT_DIS: 0x20000 } as const;
+export const RFCTL = {
+  NFSW_DIS: 0x40,
+  NFSR_DIS: 0x80,
+  ACK_DIS: 0x1000,
+  EXTEN: 0x8000,
+  IPV6_EX_DIS: 0x10000,
+  NEW_IPV6_EXT_DIS: 0x20000,
+} as const;
 export const RAH_AV = 0x80000000;
 /** §10.2.5.22 */
-export const MRQC = { ENABLE: 0x3, RSS_QUEUES: 0x1, TCP_IPV4: 0x10000, IPV4: 0x20000, TCP_IPV6_EX: 0x40000, IPV6_EX: 0x80000, IPV6: 0x100000, TCP_IPV6: 0x200000 } as const;
+export const MRQC = {
+  ENABLE: 0x3,
+  RSS_QUEUES: 0x1,
+  TCP_IPV4: 0x10000,
+  IPV4: 0x20000,
+  TCP_IPV6_EX: 0x40000,
+  IPV6_EX: 0x80000,
+  IPV6: 0x100000,
+  TCP_IPV6: 0x200000,
+} as const;
 /** §10.2.6.1 */
 export const TCTL = { EN: 0x2, PSP: 0x8, CT_SHIFT: 4, CT_MASK: 0xff0, COLD_SHIFT: 12, RTLC: 0x01000000, MULR: 0x10000000 } as const;
 export const TARC_SPEED_MODE = 0x00200000;

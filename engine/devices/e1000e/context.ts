@@ -21,7 +21,16 @@ export interface E1000eContext {
 }
 
 /** Why packets ended in the device, as views show it; what the datasheet counts is in the statistics registers. */
-export const E1000E_DROPS = ['rx_filtered', 'rx_disabled', 'rx_overrun', 'rx_oversize', 'rx_dma', 'tx_link_down', 'tx_bad', 'tx_dma'] as const;
+export const E1000E_DROPS = [
+  'rx_filtered',
+  'rx_disabled',
+  'rx_overrun',
+  'rx_oversize',
+  'rx_dma',
+  'tx_link_down',
+  'tx_bad',
+  'tx_dma',
+] as const;
 export type E1000eDrop = (typeof E1000E_DROPS)[number];
 export type E1000eDrops = Record<E1000eDrop, number>;
 export const zeroDrops = (): E1000eDrops => Object.fromEntries(E1000E_DROPS.map((d) => [d, 0])) as E1000eDrops;

@@ -77,8 +77,7 @@ export class E1000eFunction implements PciFunctionHooks, MsiTarget {
     fn.config.setU32(at + 4, 0x00008000);
     fn.config.setU32(at + 12, 0x00000411);
     fn.config.setU16(at + 18, 0x0011);
-    fn.allow(at + 8, 2, 'rw', 0x7fef);
-    fn.allow(at + 10, 2, 'w1c', 0x000f);
+    // QEMU leaves device control and status at zero
     fn.allow(at + 16, 2, 'rw', 0x01ff);
   }
 

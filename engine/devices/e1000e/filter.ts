@@ -16,7 +16,8 @@ export function accepts(regs: RegisterFile, b: Uint8Array, vlan: number): boolea
   return matchesAddress(regs, b) || (multicast && inMulticastTable(regs, b, rctl));
 }
 
-export const isBroadcast = (b: Uint8Array): boolean => b[0] === 0xff && b[1] === 0xff && b[2] === 0xff && b[3] === 0xff && b[4] === 0xff && b[5] === 0xff;
+export const isBroadcast = (b: Uint8Array): boolean =>
+  b[0] === 0xff && b[1] === 0xff && b[2] === 0xff && b[3] === 0xff && b[4] === 0xff && b[5] === 0xff;
 
 function matchesAddress(regs: RegisterFile, b: Uint8Array): boolean {
   const low = (b[0] | (b[1] << 8) | (b[2] << 16) | (b[3] << 24)) >>> 0;
@@ -72,4 +73,4 @@ export function receiveSideScaling(regs: RegisterFile, b: Uint8Array, f: FrameLa
 }
 
 const keyByte = (regs: RegisterFile, i: number): number => (i < 40 ? (regs.get(E1000.RSSRK + (i & ~3)) >>> (8 * (i & 3))) & 0xff : 0);
-const byteSwap = (w: number): number => ((w << 24) | ((w & 0xff00) << 8) | ((w >>> 8) & 0xff00) | (w >>> 24)) | 0;
+const byteSwap = (w: number): number => (w << 24) | ((w & 0xff00) << 8) | ((w >>> 8) & 0xff00) | (w >>> 24) | 0;

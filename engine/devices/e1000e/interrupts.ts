@@ -64,7 +64,8 @@ export class E1000eInterrupts implements Actor {
     const { regs } = this;
     const value = regs.get(E1000.ICR);
     const asserted = (value & ICR.INT_ASSERTED) !== 0;
-    if (asserted && (regs.get(E1000.CTRL_EXT) & CTRL_EXT.IAME) !== 0) regs.set(E1000.IMS, (regs.get(E1000.IMS) & ~regs.get(E1000.IAM)) >>> 0);
+    if (asserted && (regs.get(E1000.CTRL_EXT) & CTRL_EXT.IAME) !== 0)
+      regs.set(E1000.IMS, (regs.get(E1000.IMS) & ~regs.get(E1000.IAM)) >>> 0);
     if (asserted || regs.get(E1000.IMS) === 0) regs.set(E1000.ICR, 0);
     this.update();
     return value;

@@ -19,7 +19,16 @@ const RESET: readonly (readonly [number, number])[] = [
   [PHY.ESTATUS, 0x3000],
   [PHY.SPEC_CTRL, 0x3300 | PSCR.AUTO_X],
 ];
-const READ_ONLY: readonly number[] = [PHY.BMSR, PHY.PHYSID1, PHY.PHYSID2, PHY.LPA, PHY.EXPANSION, PHY.STAT1000, PHY.ESTATUS, PHY.SPEC_STATUS];
+const READ_ONLY: readonly number[] = [
+  PHY.BMSR,
+  PHY.PHYSID1,
+  PHY.PHYSID2,
+  PHY.LPA,
+  PHY.EXPANSION,
+  PHY.STAT1000,
+  PHY.ESTATUS,
+  PHY.SPEC_STATUS,
+];
 
 export interface PhyOwner {
   /** The link came, went, or changed speed. */

@@ -195,7 +195,10 @@ export class E1000eReceiver implements Actor {
     const { regs } = this.nic;
     const ring = E1000_QUEUE_STRIDE * queue;
     const count = regs.get(E1000.RDLEN0 + ring) / E1000_DESC_SIZE;
-    return free(regs.get(E1000.RDH0 + ring), regs.get(E1000.RDT0 + ring), count) <= count >> (1 + ((regs.get(E1000.RCTL) >>> RCTL.RDMTS_SHIFT) & 3));
+    return (
+      free(regs.get(E1000.RDH0 + ring), regs.get(E1000.RDT0 + ring), count) <=
+      count >> (1 + ((regs.get(E1000.RCTL) >>> RCTL.RDMTS_SHIFT) & 3))
+    );
   }
 
   private fault(frame: Frame, queue: number): number {
@@ -232,4 +235,5 @@ const free = (head: number, tail: number, count: number): number => (tail >= hea
 export const bufferSize = (rctl: number): number => (2048 >> ((rctl >>> RCTL.BSIZE_SHIFT) & 3)) * ((rctl & RCTL.BSEX) !== 0 ? 16 : 1);
 
 /** §10.2.5.15 PCSS: the sum over the packet from a start byte on. */
-const packetChecksum = (b: Uint8Array, start: number): number => (start < b.length ? ~csumFold(csumBytes(b, start, b.length - start)) & 0xffff : 0);
+const packetChecksum = (b: Uint8Array, start: number): number =>
+  start < b.length ? ~csumFold(csumBytes(b, start, b.length - start)) & 0xffff : 0;

@@ -91,7 +91,7 @@ export class E1000eTransmitter implements Actor {
     const count = regs.get(E1000.TDLEN0 + ring) / E1000_DESC_SIZE;
     let free: number = nic.sim.now;
     let reported = false;
-    for (let ended = false; !ended && this.hasWork(queue); ) {
+    for (let ended = false; !ended && this.hasWork(queue);) {
       const head = regs.get(E1000.TDH0 + ring);
       const at = base + head * E1000_DESC_SIZE;
       if (mem.check(at, E1000_DESC_SIZE, true) !== undefined) {

@@ -88,7 +88,8 @@ export function insertChecksum(b: Uint8Array, start: number, field: number, end:
 export function segmentPacket(b: Uint8Array, c: TxContext): Uint8Array[] | undefined {
   const { headerLength, mss, ipcss, tucss } = c;
   const l4 = c.tcp ? TcpHdr.$size : 8;
-  if (mss === 0 || headerLength > b.length || tucss + l4 > headerLength || ipcss + (c.ipv4 ? IpHdr.$size : Ipv6Hdr.$size) > tucss) return undefined;
+  if (mss === 0 || headerLength > b.length || tucss + l4 > headerLength || ipcss + (c.ipv4 ? IpHdr.$size : Ipv6Hdr.$size) > tucss)
+    return undefined;
   const payload = b.length - headerLength;
   const out: Uint8Array[] = [];
   for (let at = 0; at < payload || out.length === 0; at += mss) {

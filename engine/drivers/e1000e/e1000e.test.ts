@@ -252,27 +252,30 @@ test('whatever was in flight, removal leaves no page, no skb, no DMA mapping and
   expect(f.platform.pages.freePages).toBe(pages);
 });
 
-test.each(['alloc_etherdev_mqs', 'pci_alloc_irq_vectors_affinity', 'register_netdevice', 'request_threaded_irq'])('a failure of %s is undone completely', (step) => {
-  const f = e1000eFixture();
-  const { failFunction } = f.kernel.drivers;
-  life(f);
-  const pages = f.platform.pages.freePages;
-  f.wire.sent.length = 0;
-  expect(failFunction.inject(step, -12)).toBe(0);
-  failFunction.attr.probability = 100;
-  failFunction.attr.times = 1;
-  f.kernel.modules.modprobe('e1000e');
-  const dev = f.kernel.init_net.__dev_get_by_name('eth0');
-  if (step === 'request_threaded_irq') expect(f.kernel.net.dev_change_flags(dev!, dev!.flags | IFF.UP)).toBe(-12);
-  else expect(dev).toBeUndefined();
-  expect(pciDev(f).dma.leaks()).toEqual([]);
-  f.kernel.modules.delete_module('e1000e');
-  expect(f.platform.pages.freePages).toBe(pages);
-  const again = up(f);
-  send(f, again, frame(64, 1, PEER));
-  f.settle();
-  expect(f.wire.sent).toHaveLength(1);
-});
+test.each(['alloc_etherdev_mqs', 'pci_alloc_irq_vectors_affinity', 'register_netdevice', 'request_threaded_irq'])(
+  'a failure of %s is undone completely',
+  (step) => {
+    const f = e1000eFixture();
+    const { failFunction } = f.kernel.drivers;
+    life(f);
+    const pages = f.platform.pages.freePages;
+    f.wire.sent.length = 0;
+    expect(failFunction.inject(step, -12)).toBe(0);
+    failFunction.attr.probability = 100;
+    failFunction.attr.times = 1;
+    f.kernel.modules.modprobe('e1000e');
+    const dev = f.kernel.init_net.__dev_get_by_name('eth0');
+    if (step === 'request_threaded_irq') expect(f.kernel.net.dev_change_flags(dev!, dev!.flags | IFF.UP)).toBe(-12);
+    else expect(dev).toBeUndefined();
+    expect(pciDev(f).dma.leaks()).toEqual([]);
+    f.kernel.modules.delete_module('e1000e');
+    expect(f.platform.pages.freePages).toBe(pages);
+    const again = up(f);
+    send(f, again, frame(64, 1, PEER));
+    f.settle();
+    expect(f.wire.sent).toHaveLength(1);
+  },
+);
 
 test('a mapping that fails drops the packet and frees what was mapped', () => {
   const f = e1000eFixture();

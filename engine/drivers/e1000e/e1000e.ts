@@ -154,7 +154,14 @@ export class E1000Driver implements PciDriver {
 
   private setUpFeatures({ dev }: E1000Adapter): void {
     dev.features =
-      NETIF_F.SG | NETIF_F.HW_VLAN_CTAG_RX | NETIF_F.HW_VLAN_CTAG_TX | NETIF_F.TSO | NETIF_F.TSO6 | NETIF_F.RXHASH | NETIF_F.RXCSUM | NETIF_F.HW_CSUM;
+      NETIF_F.SG |
+      NETIF_F.HW_VLAN_CTAG_RX |
+      NETIF_F.HW_VLAN_CTAG_TX |
+      NETIF_F.TSO |
+      NETIF_F.TSO6 |
+      NETIF_F.RXHASH |
+      NETIF_F.RXCSUM |
+      NETIF_F.HW_CSUM;
     dev.hw_features = dev.features | NETIF_F.RXFCS | NETIF_F.RXALL;
     dev.features |= NETIF_F.HW_VLAN_CTAG_FILTER | NETIF_F.HIGHDMA;
     dev.vlan_features |= NETIF_F.SG | NETIF_F.TSO | NETIF_F.TSO6 | NETIF_F.HW_CSUM | NETIF_F.HIGHDMA;

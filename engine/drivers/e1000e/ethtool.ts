@@ -250,10 +250,27 @@ const TS_HARDWARE = ops({
   phc: 0,
   tx: ops(['off', 'on']),
   rx: ops([
-    'none', 'all', 'ptpv1-l4-sync', 'ptpv1-l4-delay-req', 'ptpv2-l4-sync', 'ptpv2-l4-delay-req', 'ptpv2-l2-sync', 'ptpv2-l2-delay-req', 'ptpv2-event', 'ptpv2-sync', 'ptpv2-delay-req',
-  ]), // prettier-ignore
+    'none',
+    'all',
+    'ptpv1-l4-sync',
+    'ptpv1-l4-delay-req',
+    'ptpv2-l4-sync',
+    'ptpv2-l4-delay-req',
+    'ptpv2-l2-sync',
+    'ptpv2-l2-delay-req',
+    'ptpv2-event',
+    'ptpv2-sync',
+    'ptpv2-delay-req',
+  ]),
 });
-const TS_CAPABILITIES = ops(['hardware-transmit', 'software-transmit', 'hardware-receive', 'software-receive', 'software-system-clock', 'hardware-raw-clock']);
+const TS_CAPABILITIES = ops([
+  'hardware-transmit',
+  'software-transmit',
+  'hardware-receive',
+  'software-receive',
+  'software-system-clock',
+  'hardware-raw-clock',
+]);
 
 const tool = (dev: NetDevice): E1000Ethtool => e1000Adapter(dev).ethtool;
 

@@ -2,7 +2,19 @@
 import { Errno } from '../../base/errno.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import { NVM, NVM_SUM } from '../../pci/e1000e_phy.ts';
-import { CTRL, CTRL_EXT, E1000, type E1000Reg, EECD, EERD, EXTCNF_MDIO_SW_OWNERSHIP, RAH_AV, STATUS, TCTL, TXDCTL } from '../../pci/e1000e_regs.ts';
+import {
+  CTRL,
+  CTRL_EXT,
+  E1000,
+  type E1000Reg,
+  EECD,
+  EERD,
+  EXTCNF_MDIO_SW_OWNERSHIP,
+  RAH_AV,
+  STATUS,
+  TCTL,
+  TXDCTL,
+} from '../../pci/e1000e_regs.ts';
 import { E1000Phy } from './phy.ts';
 
 const RAR_ENTRIES = 15;
@@ -19,12 +31,64 @@ const SWSM_SMBI = 0x1;
 
 /** Statistics that are read once to clear them, in Linux's order (e1000e_clear_hw_cntrs_base() and e1000_clear_hw_cntrs_82571()). */
 const BASE_COUNTERS: readonly E1000Reg[] = [
-  'CRCERRS', 'SYMERRS', 'MPC', 'SCC', 'ECOL', 'MCC', 'LATECOL', 'COLC', 'DC', 'SEC', 'RLEC', 'XONRXC', 'XONTXC', 'XOFFRXC', 'XOFFTXC', 'FCRUC',
-  'GPRC', 'BPRC', 'MPRC', 'GPTC', 'GORCL', 'GORCH', 'GOTCL', 'GOTCH', 'RNBC', 'RUC', 'RFC', 'ROC', 'RJC', 'TORL', 'TORH', 'TOTL', 'TOTH', 'TPR', 'TPT', 'MPTC', 'BPTC',
-]; // prettier-ignore
+  'CRCERRS',
+  'SYMERRS',
+  'MPC',
+  'SCC',
+  'ECOL',
+  'MCC',
+  'LATECOL',
+  'COLC',
+  'DC',
+  'SEC',
+  'RLEC',
+  'XONRXC',
+  'XONTXC',
+  'XOFFRXC',
+  'XOFFTXC',
+  'FCRUC',
+  'GPRC',
+  'BPRC',
+  'MPRC',
+  'GPTC',
+  'GORCL',
+  'GORCH',
+  'GOTCL',
+  'GOTCH',
+  'RNBC',
+  'RUC',
+  'RFC',
+  'ROC',
+  'RJC',
+  'TORL',
+  'TORH',
+  'TOTL',
+  'TOTH',
+  'TPR',
+  'TPT',
+  'MPTC',
+  'BPTC',
+];
 const LATER_COUNTERS: readonly E1000Reg[] = [
-  'ALGNERRC', 'RXERRC', 'TNCRS', 'CEXTERR', 'TSCTC', 'TSCTFC', 'MGTPRC', 'MGTPDC', 'MGTPTC', 'IAC', 'ICRXOC', 'ICRXPTC', 'ICRXATC', 'ICTXPTC', 'ICTXATC', 'ICTXQEC', 'ICTXQMTC', 'ICRXDMTC',
-]; // prettier-ignore
+  'ALGNERRC',
+  'RXERRC',
+  'TNCRS',
+  'CEXTERR',
+  'TSCTC',
+  'TSCTFC',
+  'MGTPRC',
+  'MGTPDC',
+  'MGTPTC',
+  'IAC',
+  'ICRXOC',
+  'ICRXPTC',
+  'ICRXATC',
+  'ICTXPTC',
+  'ICTXATC',
+  'ICTXQEC',
+  'ICTXQMTC',
+  'ICRXDMTC',
+];
 
 export class E1000Hw {
   /** Inline in Linux. */

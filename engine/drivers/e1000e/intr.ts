@@ -23,7 +23,12 @@ const interval = (rate: number): number => (rate === 0 ? 0 : Math.floor(1e9 / (r
 
 export class E1000Intr implements IrqTarget, NapiPoller {
   /** Inline in Linux. */
-  static readonly inlined: readonly string[] = Object.freeze(['e1000_request_msix', 'e1000_update_itr', 'e1000_irq_enable', 'e1000_irq_disable']);
+  static readonly inlined: readonly string[] = Object.freeze([
+    'e1000_request_msix',
+    'e1000_update_itr',
+    'e1000_irq_enable',
+    'e1000_irq_disable',
+  ]);
 
   constructor(
     readonly kernel: Kernel,

@@ -25,7 +25,12 @@ const TIMINCA_82574 = 0x01a00000;
 
 export class E1000Netdev implements Actor {
   /** Inline in Linux. */
-  static readonly inlined: readonly string[] = Object.freeze(['e1000_print_link_info', 'e1000e_get_hw_control', 'e1000e_release_hw_control', 'e1000_alloc_queues']);
+  static readonly inlined: readonly string[] = Object.freeze([
+    'e1000_print_link_info',
+    'e1000e_get_hw_control',
+    'e1000e_release_hw_control',
+    'e1000_alloc_queues',
+  ]);
 
   constructor(
     readonly kernel: Kernel,
@@ -261,7 +266,10 @@ export class E1000Netdev implements Actor {
     const ctrl = hw.er32(E1000.CTRL);
     const [tx, rx] = [(ctrl & CTRL.TFCE) !== 0, (ctrl & CTRL.RFCE) !== 0];
     const flow = tx && rx ? 'Rx/Tx' : rx ? 'Rx' : tx ? 'Tx' : 'None';
-    this.kernel.printk.netdev_info(dev, `NIC Link is Up ${link_speed} Mbps ${link_duplex === 1 ? 'Full' : 'Half'} Duplex, Flow Control: ${flow}`);
+    this.kernel.printk.netdev_info(
+      dev,
+      `NIC Link is Up ${link_speed} Mbps ${link_duplex === 1 ? 'Full' : 'Half'} Duplex, Flow Control: ${flow}`,
+    );
   }
 
   e1000e_set_rx_mode(dev: NetDevice): void {
@@ -334,4 +342,3 @@ export const e1000e_netdev_ops: NetDeviceOps = ops<NetDeviceOps>({
   ndo_vlan_rx_kill_vid: (dev, _proto, vid) => of(dev).setVlan(vid, false),
   ndo_set_features: (dev, features) => of(dev).e1000_set_features(dev, features),
 });
-

@@ -14,7 +14,8 @@ for (const section of readFileSync(new URL('register_sequences.golden.txt', impo
 
 /** The clock for time stamps stands still in QEMU and runs in this world. */
 const VOLATILE: readonly string[] = ['b600', 'b604'];
-const line = (write: boolean, register: string, value: string): string => `${write ? 'w' : 'r'} ${register} ${VOLATILE.includes(register) ? '*' : value}`;
+const line = (write: boolean, register: string, value: string): string =>
+  `${write ? 'w' : 'r'} ${register} ${VOLATILE.includes(register) ? '*' : value}`;
 const register = (l: string): number => Number.parseInt(l.split(' ')[1], 16);
 
 /** Tables are written word by word, with or without a read in between: one line for at least four such steps. */
@@ -39,7 +40,11 @@ function steps(lines: readonly string[], at: number, width: number): number {
   let n = 1;
   const [op, , value] = lines[at].split(' ');
   const expected = (k: number): string => `${op} ${(register(lines[at]) + 4 * k).toString(16)} ${value}`;
-  while (lines[at + n * width] === expected(n) && [...Array(width - 1).keys()].every((j) => lines[at + n * width + 1 + j] === lines[at + 1 + j])) n++;
+  while (
+    lines[at + n * width] === expected(n) &&
+    [...Array(width - 1).keys()].every((j) => lines[at + n * width + 1 + j] === lines[at + 1 + j])
+  )
+    n++;
   return n;
 }
 

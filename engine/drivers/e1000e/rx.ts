@@ -50,7 +50,7 @@ export class E1000Rx {
     rctl |= RCTL.EN | RCTL.BAM;
     if (dev.mtu > 1500) rctl |= RCTL.LPE;
     if (crcStripping) rctl |= RCTL.SECRC;
-    if (rx_buffer_len > 2048) rctl |= RCTL.BSEX | (rx_buffer_len === 4096 ? 3 : rx_buffer_len === 8192 ? 2 : 1) << RCTL.BSIZE_SHIFT;
+    if (rx_buffer_len > 2048) rctl |= RCTL.BSEX | ((rx_buffer_len === 4096 ? 3 : rx_buffer_len === 8192 ? 2 : 1) << RCTL.BSIZE_SHIFT);
     hw.ew32(E1000.RFCTL, hw.er32(E1000.RFCTL) | RFCTL.EXTEN);
     if ((dev.features & NETIF_F.RXALL) !== 0n) rctl |= RCTL.SBP | RCTL.BAM;
     hw.ew32(E1000.RCTL, rctl);

@@ -6,15 +6,55 @@ import type { E1000Adapter } from './adapter.ts';
 
 /** Statistics registers in the order they are read. */
 const REGISTERS = [
-  'CRCERRS', 'GPRC', 'GORCL', 'GORCH', 'BPRC', 'MPRC', 'ROC', 'MPC',
-  'SCC', 'ECOL', 'MCC', 'LATECOL', 'DC', 'XONRXC', 'XONTXC', 'XOFFRXC', 'XOFFTXC',
-  'GPTC', 'GOTCL', 'GOTCH', 'RNBC', 'RUC', 'MPTC', 'BPTC', 'TPT', 'COLC',
-  'ALGNERRC', 'RXERRC', 'TNCRS', 'CEXTERR', 'TSCTC', 'TSCTFC', 'MGTPTC', 'MGTPRC', 'MGTPDC',
-] as const satisfies readonly E1000Reg[]; // prettier-ignore
+  'CRCERRS',
+  'GPRC',
+  'GORCL',
+  'GORCH',
+  'BPRC',
+  'MPRC',
+  'ROC',
+  'MPC',
+  'SCC',
+  'ECOL',
+  'MCC',
+  'LATECOL',
+  'DC',
+  'XONRXC',
+  'XONTXC',
+  'XOFFRXC',
+  'XOFFTXC',
+  'GPTC',
+  'GOTCL',
+  'GOTCH',
+  'RNBC',
+  'RUC',
+  'MPTC',
+  'BPTC',
+  'TPT',
+  'COLC',
+  'ALGNERRC',
+  'RXERRC',
+  'TNCRS',
+  'CEXTERR',
+  'TSCTC',
+  'TSCTFC',
+  'MGTPTC',
+  'MGTPRC',
+  'MGTPDC',
+] as const satisfies readonly E1000Reg[];
 type Counter = (typeof REGISTERS)[number];
 
 /** What the driver counts itself. */
-const OWN = ['hw_csum_good', 'hw_csum_err', 'rx_hdr_split', 'alloc_rx_buff_failed', 'rx_dma_failed', 'tx_dma_failed', 'tx_timeout_count', 'restart_queue'] as const;
+const OWN = [
+  'hw_csum_good',
+  'hw_csum_err',
+  'rx_hdr_split',
+  'alloc_rx_buff_failed',
+  'rx_dma_failed',
+  'tx_dma_failed',
+  'tx_timeout_count',
+  'restart_queue',
+] as const;
 type OwnCounter = (typeof OWN)[number];
 
 /** `ethtool -S` in Linux's order: name, and where the value comes from: a register, the interface's statistics, or the driver. 0: never counted. */
@@ -74,7 +114,8 @@ const STRINGS: readonly (readonly [string, Counter | OwnCounter | keyof LinkStat
   ['tx_hwtstamp_skipped', 0],
 ];
 
-const zero = <K extends string>(names: readonly K[]): Record<K, number> => Object.fromEntries(names.map((n) => [n, 0])) as Record<K, number>;
+const zero = <K extends string>(names: readonly K[]): Record<K, number> =>
+  Object.fromEntries(names.map((n) => [n, 0])) as Record<K, number>;
 
 export class E1000Stats {
   /** Sums since the driver was loaded. The high half of a 64-bit register is added to its low half. */

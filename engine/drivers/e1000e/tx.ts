@@ -27,7 +27,14 @@ const OFFLOAD_TSO = 2;
 
 export class E1000Tx {
   /** Inline in Linux. */
-  static readonly inlined: readonly string[] = Object.freeze(['e1000_maybe_stop_tx', 'e1000_put_txbuf', 'e1000_tx_csum', 'e1000_tso', 'e1000_tx_map', 'e1000_tx_queue']);
+  static readonly inlined: readonly string[] = Object.freeze([
+    'e1000_maybe_stop_tx',
+    'e1000_put_txbuf',
+    'e1000_tx_csum',
+    'e1000_tso',
+    'e1000_tx_map',
+    'e1000_tx_queue',
+  ]);
 
   constructor(
     readonly kernel: Kernel,

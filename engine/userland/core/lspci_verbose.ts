@@ -1,5 +1,6 @@
 // What `lspci -v…` decodes of a function's configuration space (PCI 3.0 §6.2, §6.7; virtio-v1.2 §4.1.4), and its hex dump.
 import { type ToolContext, ToolExit } from '../tool.ts';
+import { express, extendedCapabilities, msi, powerManagement } from './lspci_caps.ts';
 
 /** Configuration space as the kernel shows it. */
 export class ConfigSpace {
@@ -125,6 +126,15 @@ function msixCapability(c: ConfigSpace, at: number, detail: boolean): string {
   return detail ? `${out}\t\tVector table: ${where(c.u32(at + 4))}\n\t\tPBA: ${where(c.u32(at + 8))}\n` : out;
 }
 
+/** By capability id (PCI Code and ID Assignment §2). */
+const CAPABILITIES: Readonly<Record<number, (c: ConfigSpace, at: number, detail: boolean) => string>> = {
+  0x01: powerManagement,
+  0x05: msi,
+  0x09: vendorCapability,
+  0x10: express,
+  0x11: msixCapability,
+};
+
 function capabilities(c: ConfigSpace, detail: boolean): string {
   if ((c.u16(STATUS) & STATUS_CAP) === 0) return '';
   let out = '';
@@ -132,10 +142,10 @@ function capabilities(c: ConfigSpace, detail: boolean): string {
   for (let at = c.u8(CAPABILITY_LIST) & ~3; at !== 0 && !seen.has(at); at = c.u8(at + 1) & ~3) {
     seen.add(at);
     const id = c.u8(at);
-    const body = id === 0x11 ? msixCapability(c, at, detail) : id === 0x09 ? vendorCapability(c, at, detail) : `capability ${hex(id, 2)} is not modelled\n`;
+    const body = CAPABILITIES[id]?.(c, at, detail) ?? `capability ${hex(id, 2)} is not modelled\n`;
     out += `\tCapabilities: [${hex(at, 2)}] ${body}`;
   }
-  return out;
+  return out + extendedCapabilities(c, detail);
 }
 
 /** The lines between the name and the driver; `level` counts the v's. */

@@ -26,7 +26,8 @@ const hexBytes = (bytes: Uint8Array): string => [...bytes].map((b) => b.toString
 /** Lines of 16 bytes with their offsets. */
 function dump(bytes: Uint8Array): string {
   let out = 'Offset\t\tValues\n------\t\t------\n';
-  for (let at = 0; at < bytes.length; at += 16) out += `0x${at.toString(16).padStart(4, '0')}:\t\t${hexBytes(bytes.subarray(at, at + 16))} \n`;
+  for (let at = 0; at < bytes.length; at += 16)
+    out += `0x${at.toString(16).padStart(4, '0')}:\t\t${hexBytes(bytes.subarray(at, at + 16))} \n`;
   return out;
 }
 
