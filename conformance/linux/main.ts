@@ -56,7 +56,7 @@ async function main(): Promise<void> {
   const cleanUp = async (): Promise<void> => {
     for (const c of cleanups.splice(0).reverse()) await c();
   };
-  process.once('SIGTERM', () => void cleanUp().finally(() => process.exit(1)));
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void cleanUp().finally(() => process.exit(1)));
   try {
     const initramfs = join(temp, 'initramfs.gz');
     writeFileSync(initramfs, buildInitramfs(modules, { busybox, ethtool }));
