@@ -4,6 +4,7 @@ import { ETH_P } from '../wire/headers.ts';
 import { bpf_prog_run, type BpfProgram } from './bpf.ts';
 import type { Kernel } from './kernel.ts';
 import { IFF, type NetDevice } from './net_device.ts';
+import type { NetdevEvent, NetdevNotifier } from './netdev_events.ts';
 import type { Net } from './net_namespace.ts';
 import { PacketType, type PacketHandler } from './packet_type.ts';
 import { PACKET_OUTGOING, type SkBuff } from './skbuff.ts';
@@ -46,8 +47,37 @@ export class PacketSock extends Sock implements PacketHandler {
   }
 }
 
-export class AfPacket {
-  constructor(readonly kernel: Kernel) {}
+export class AfPacket implements NetdevNotifier {
+  /** Ours, not Linux's. */
+  static readonly inlined: readonly string[] = Object.freeze(['netdev_event']);
+  constructor(readonly kernel: Kernel) {
+    kernel.net.register_netdevice_notifier(this);
+  }
+
+  netdev_event(event: NetdevEvent, dev: NetDevice): number {
+    if (event === 'NETDEV_UP' || event === 'NETDEV_DOWN' || event === 'NETDEV_UNREGISTER') this.packet_notifier(event, dev);
+    return 0;
+  }
+
+  /** A bound device goes down: its sockets hear nothing but an error; comes up: they hear again; goes away: so do their memberships. */
+  packet_notifier(event: 'NETDEV_UP' | 'NETDEV_DOWN' | 'NETDEV_UNREGISTER', dev: NetDevice): void {
+    for (const sk of this.kernel.sockets.all) {
+      if (!(sk instanceof PacketSock) || sk.net !== dev.net) continue;
+      if (event === 'NETDEV_UNREGISTER' && sk.promisc === dev.ifindex) {
+        sk.promisc = 0;
+        this.kernel.net.addrs.dev_set_promiscuity(dev, -1);
+      }
+      if (sk.ifindex !== dev.ifindex) continue;
+      if (event === 'NETDEV_UP') {
+        this.register_prot_hook(sk, dev);
+        continue;
+      }
+      this.__unregister_prot_hook(sk);
+      if (event === 'NETDEV_UNREGISTER') sk.ifindex = -1;
+      sk.err = Errno.ENETDOWN;
+      this.kernel.sockets.sk_error_report(sk);
+    }
+  }
 
   packet_create(net: Net, type: number, protocol: number, ino: number): PacketSock {
     const sk = new PacketSock(net, type, protocol, ino, this);

@@ -105,6 +105,23 @@ describe('a capture', () => {
   });
 });
 
+test('an interface that goes down and up again is captured on; one that goes away ends it', () => {
+  const again = start('tcpdump -n -i v0 -Q out icmp');
+  f.run('ip link set v0 down');
+  f.run('ip link set v0 up');
+  runFor(f.sim, 3e9);
+  const p = f.kernel.procs.spawn(spawnSpec('ping -c 1 10.0.0.2'.split(' '), ''));
+  expect('errno' in p).toBe(false);
+  expect(during(again, 2).out).toContain('ICMP echo request');
+  expect(again.process.exited).toBe(false);
+  const del = f.kernel.procs.spawn(spawnSpec('ip link del v0'.split(' '), ''));
+  expect('errno' in del).toBe(false);
+  during(again, 0.1);
+  expect(again.err).toContain('tcpdump: pcap_loop: The interface disappeared\n');
+  expect(again.process.status).toBe(1);
+  expect(f.run('dmesg').out).toContain('device v0 left promiscuous mode');
+});
+
 describe('a file', () => {
   test('holds the bytes of the packets and is read again', () => {
     const job = pingDuring('tcpdump -i v0 -w /tmp/a.pcap arp or icmp');

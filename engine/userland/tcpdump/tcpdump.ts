@@ -251,7 +251,8 @@ export class TcpdumpProcess extends Process {
     while (!this.exited) {
       const m = sockets.recvmsg(sock, this.options.snaplen, MSG.DONTWAIT);
       if (m === -Errno.EAGAIN) return;
-      if (m === -Errno.ENETDOWN) {
+      // down is not gone: an interface may come up again
+      if (m === -Errno.ENETDOWN && this.device !== undefined && this.net.__dev_get_by_index(this.device.ifindex) !== this.device) {
         this.error('tcpdump: pcap_loop: The interface disappeared\n');
         this.statistics(false);
         return this.exit(1);
