@@ -42,7 +42,7 @@ export interface VirtioNetSpec {
 /** QEMU: the control queue always has 64 entries. */
 const CTRL_QUEUE_SIZE = 64;
 const CLASS_ETHERNET = 0x020000;
-const MAX_QUEUE_PAIRS = 8;
+export const NIC_LIMITS = Object.freeze({ queuePairs: 8, ringMin: 64, ringMax: VIRTQUEUE_MAX });
 
 /** What QEMU 7.2 offers to a modern driver with a vnet-hdr capable tap behind it; MQ is added with the second queue pair. */
 const NET_FEATURES = featureWord(
@@ -95,10 +95,10 @@ export class VirtioNet implements VirtioDevice, NicPort, NicContext {
   ) {
     const ring = spec.ringSize ?? 256;
     const { portName, queuePairs } = spec;
-    invariant(queuePairs >= 1 && queuePairs <= MAX_QUEUE_PAIRS, `${portName}: 1 to ${MAX_QUEUE_PAIRS} queue pairs`);
+    invariant(queuePairs >= 1 && queuePairs <= NIC_LIMITS.queuePairs, `${portName}: 1 to ${NIC_LIMITS.queuePairs} queue pairs`);
     invariant(
-      ring >= 64 && ring <= VIRTQUEUE_MAX && (ring & (ring - 1)) === 0,
-      `${portName}: the ring size is a power of two from 64 to ${VIRTQUEUE_MAX}`,
+      ring >= NIC_LIMITS.ringMin && ring <= NIC_LIMITS.ringMax && (ring & (ring - 1)) === 0,
+      `${portName}: the ring size is a power of two from ${NIC_LIMITS.ringMin} to ${NIC_LIMITS.ringMax}`,
     );
     this.sim = platform.sim;
     this.portName = portName;

@@ -1,6 +1,8 @@
 // What a lab says: machines, NICs, cables. Plain data; main/host/labs.ts reads it from YAML and validates it.
 import type { CostName } from '../platform/costs.ts';
 
+export { NIC_LIMITS } from '../devices/virtio_net.ts';
+
 export const NIC_MODELS = ['virtio-net', 'e1000e'] as const;
 export type NicModelName = (typeof NIC_MODELS)[number];
 

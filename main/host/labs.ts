@@ -1,7 +1,7 @@
 // Lab files: YAML in, a validated LabSpec out, with file, line and column for every error; and back again.
 import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, stringify } from 'yaml';
 import { z } from 'zod';
-import { type CableSpec, cableId, DEFAULT_AUTOLOAD, DEFAULT_CABLE, DEFAULT_RAM_BYTES, DEFAULT_RING_SIZE, type LabSpec, type MachineSpec, NIC_MODELS, type NicSpec } from '../../engine/index.ts';
+import { type CableSpec, cableId, DEFAULT_AUTOLOAD, DEFAULT_CABLE, DEFAULT_RAM_BYTES, DEFAULT_RING_SIZE, type LabSpec, type MachineSpec, NIC_LIMITS, NIC_MODELS, type NicSpec } from '../../engine/index.ts';
 import { formatBytes, formatDuration, formatRate, parseBytes, parseDuration, parseRate } from './units.ts';
 
 /** One thing wrong with a lab file. */
@@ -36,13 +36,15 @@ const duration = quantity('a duration', parseDuration, '5 us');
 const bytes = quantity('a size', parseBytes, '16 MiB');
 const MAC = /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/;
 
+const QUEUES = `queues: 1 to ${NIC_LIMITS.queuePairs}`;
+const RING = `ring: ${NIC_LIMITS.ringMin} to ${NIC_LIMITS.ringMax}`;
 const nicSchema = z.strictObject({
   model: z.enum(NIC_MODELS, `the NIC models are: ${NIC_MODELS.join(', ')}`).default('virtio-net'),
   mac: z.string().regex(MAC, "a MAC address has the form '52:54:00:12:34:56', lower case").optional(),
-  queues: z.int('queues: a whole number').min(1, 'queues: 1 to 8').max(8, 'queues: 1 to 8').default(1),
-  ring: z.int().min(64, 'ring: 64 to 1024').max(1024, 'ring: 64 to 1024').refine((n) => (n & (n - 1)) === 0, 'ring: a power of two').default(DEFAULT_RING_SIZE),
+  queues: z.int('queues: a whole number').min(1, QUEUES).max(NIC_LIMITS.queuePairs, QUEUES).default(1),
+  ring: z.int('ring: a whole number').min(NIC_LIMITS.ringMin, RING).max(NIC_LIMITS.ringMax, RING).refine((n) => (n & (n - 1)) === 0, 'ring: a power of two').default(DEFAULT_RING_SIZE),
   slot: z.int().min(1, 'slot: 1 to 30').max(30, 'slot: 1 to 30').optional(),
-  vectors: z.int().min(1).max(64).optional(),
+  vectors: z.int('vectors: a whole number').min(1, 'vectors: 1 to 64').max(64, 'vectors: 1 to 64').optional(),
 });
 const machineSchema = z.strictObject({
   cpus: z.int().min(1, 'cpus: 1 to 64').max(64, 'cpus: 1 to 64').default(2),

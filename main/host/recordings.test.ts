@@ -72,6 +72,21 @@ describe('a recording', () => {
     }
   });
 
+  test('an input of no known shape is refused, not replayed', async () => {
+    const session = openLab('two-hosts');
+    const path = join(dir, 'odd.mcap');
+    const write = async (entry: object): Promise<void> => {
+      const runtime = new Runtime(session);
+      Object.assign(session.log, [entry]);
+      const recording = await Recording.start(path, runtime, session.lab, formatLab(session.lab));
+      await recording.stop(session);
+    };
+    await write({ event: 1, time: 0, input: { kind: 'format-the-disk' } });
+    expect(() => readSession(path)).toThrow(`${path}: the input of event 1 is none: it is not a Ringscope session, or it is damaged`);
+    await write({ event: 1, time: 0 });
+    expect(() => readSession(path)).toThrow('the input of event 1 is none');
+  });
+
   test('bytes that are no recording are refused', () => {
     const path = join(dir, 'noise.mcap');
     writeFileSync(path, Buffer.alloc(5000, 0xa5));
