@@ -1,6 +1,6 @@
 // The bar: lab, run control, simulated time, recording, undo, palette, theme. Every button is an action of store/actions.ts.
 import { DropdownMenu } from 'radix-ui';
-import type { ReactNode } from 'react';
+import { useEffect, useState, type ReactNode } from 'react';
 import { ACTIONS, isEnabled, runAction, setSpeed } from '../store/actions.ts';
 import { store, useStore } from '../store/store.ts';
 import { Icon, type IconName } from '../widgets/Icon.tsx';
@@ -103,12 +103,34 @@ function SpeedChoice() {
   );
 }
 
+/** After this the host is not just slow: it may have been started anew, with another token. */
+const LONG_LOSS_MS = 5_000;
+
 function ConnectionNotice() {
   const connection = useStore((s) => s.connection);
   const everConnected = useStore((s) => s.run !== undefined);
+  const [long, setLong] = useState(false);
+  useEffect(() => {
+    if (connection !== 'lost') return undefined;
+    const timer = setTimeout(() => setLong(true), LONG_LOSS_MS);
+    return () => {
+      clearTimeout(timer);
+      setLong(false);
+    };
+  }, [connection]);
   return (
-    <span role="status" className="connection" data-state={connection} data-testid="bar-connection">
-      {connection === 'lost' && everConnected && 'Connection to the host lost; trying again…'}
+    <span
+      role="status"
+      className="connection"
+      data-state={connection}
+      data-testid="bar-connection"
+      title={
+        connection === 'lost'
+          ? 'Trying again every few seconds. A host that was started anew has a new address: open the one it printed.'
+          : undefined
+      }
+    >
+      {connection === 'lost' && everConnected && (long ? 'Host lost. Restarted? Open its new address' : 'Host lost; trying again…')}
       {connection === 'lost' &&
         !everConnected &&
         'No host at this address, or it is from an earlier launch: open the address Ringscope printed.'}

@@ -197,6 +197,7 @@ export class TimelineController {
 
   private mark(next: Span | undefined): boolean {
     if (!next) return false;
+    if (this.following) this.setFollowing(false); // the person looks at the mark, not at the present
     this.marked = next;
     this.elements.readout.textContent = `${formatInstant(next.start)}  ${spanText(next)}`;
     const width = this.view.to - this.view.from;
