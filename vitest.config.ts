@@ -2,5 +2,5 @@
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
-  test: { include: ['*.test.ts', 'engine/**/*.test.ts', 'main/**/*.test.ts', 'renderer/**/*.test.ts'], environment: 'node', testTimeout: 30_000 },
+  test: { include: ['*.test.ts', 'engine/**/*.test.ts', 'main/**/*.test.ts', 'renderer/**/*.test.ts'], environment: 'node', testTimeout: 120_000 },
 });
