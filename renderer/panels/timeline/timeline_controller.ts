@@ -186,13 +186,18 @@ export class TimelineController {
         this.spans.filter((span) => spanText(span).toLowerCase().includes(wanted)),
         this.marked,
         step,
-        this.view.from,
+        this.entry(step),
       ),
     );
   }
 
+  /** Where a walk without a mark begins: at the edge of the view that it comes from. */
+  private entry(step: 1 | -1): Nanos {
+    return step === 1 ? this.view.from : this.view.to;
+  }
+
   private walk(step: 1 | -1): void {
-    this.mark(nextSpan(this.spans, this.marked, step, this.view.from));
+    this.mark(nextSpan(this.spans, this.marked, step, this.entry(step)));
   }
 
   private mark(next: Span | undefined): boolean {
