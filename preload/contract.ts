@@ -27,7 +27,7 @@ export type LinkState = 'up' | 'down' | 'no-carrier';
 export interface NicView {
   /** Port name within its machine, as in the lab file: 'nic0'. */
   readonly port: string;
-  readonly model: string; // 'virtio-net'
+  readonly model: string; // 'virtio-net', 'e1000e'
   readonly mac: string;
   readonly pci: string; // '0000:00:01.0'
   readonly ifname: string | undefined; // 'eth0'; undefined while no driver is bound
@@ -104,7 +104,7 @@ export type Edit =
   | { readonly op: 'machine.remove'; readonly machine: string }
   | { readonly op: 'machine.rename'; readonly machine: string; readonly to: string }
   | { readonly op: 'machine.move'; readonly machine: string; readonly x: number; readonly y: number }
-  | { readonly op: 'nic.add'; readonly machine: string; readonly model?: 'virtio-net'; readonly queuePairs?: number }
+  | { readonly op: 'nic.add'; readonly machine: string; readonly model?: 'virtio-net' | 'e1000e'; readonly queuePairs?: number }
   | { readonly op: 'nic.remove'; readonly machine: string; readonly port: string }
   | { readonly op: 'cable.add'; readonly a: { readonly machine: string; readonly port: string }; readonly b: { readonly machine: string; readonly port: string } }
   | { readonly op: 'cable.remove'; readonly cable: string }

@@ -113,7 +113,7 @@ export class EditHistory {
       case 'nic.add': {
         const machine = world.machines.get(edit.machine);
         const port = Array.from({ length: 64 }, (_, i) => `nic${i}`).find((p) => machine?.nics.has(p) !== true && !planned.ports.has(`${edit.machine}:${p}`)) ?? 'nic64';
-        return { op: 'nic.add', machine: edit.machine, spec: this.newNic(edit.machine, port, edit.queuePairs ?? 2, planned) };
+        return { op: 'nic.add', machine: edit.machine, spec: { ...this.newNic(edit.machine, port, edit.model === 'e1000e' ? 1 : (edit.queuePairs ?? 2), planned), model: edit.model ?? 'virtio-net' } };
       }
       case 'cable.add': {
         const spec: CableSpec = { a: edit.a, b: edit.b, ...DEFAULT_CABLE };

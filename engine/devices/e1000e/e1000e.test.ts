@@ -69,7 +69,7 @@ class Script {
   }
 
   /** Link up, both rings set up with legacy descriptors and buffers, everything unmasked. */
-  start(rctl = RCTL.SECRC): void {
+  start(rctl: number = RCTL.SECRC): void {
     this.nic.linkChanged(true);
     this.run(AUTONEG_TIME);
     this.w(E1000.TDBAL0, TX);
