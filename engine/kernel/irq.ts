@@ -32,8 +32,8 @@ export interface IrqChip {
   readonly name: string;
   irq_mask?(desc: IrqDesc, kernel: Kernel): void;
   irq_unmask?(desc: IrqDesc, kernel: Kernel): void;
-  /** Programs where the interrupt goes: logical destination in flat mode and vector. */
-  irq_write_msi_msg?(desc: IrqDesc, kernel: Kernel, destination: number, vector: number): void;
+  /** Programs where the interrupt goes: CPU and vector. */
+  irq_write_msi_msg?(desc: IrqDesc, kernel: Kernel, cpu: number, vector: number): void;
   /** Takes the message away. */
   irq_clear_msi_msg?(desc: IrqDesc, kernel: Kernel): void;
 }
@@ -175,7 +175,7 @@ export class IrqCore {
 
   /** Points an interrupt nobody uses yet at the vector that is never raised, so that the device holds a valid message. */
   irq_activate_reserved(desc: IrqDesc): void {
-    desc.chip.irq_write_msi_msg?.(desc, this.kernel, 1, MANAGED_IRQ_SHUTDOWN_VECTOR);
+    desc.chip.irq_write_msi_msg?.(desc, this.kernel, 0, MANAGED_IRQ_SHUTDOWN_VECTOR);
   }
 
   request_irq(irq: number, target: IrqTarget, op: number, name: string): number {
@@ -359,7 +359,7 @@ export class IrqCore {
     // Linux: msi_set_affinity(): an MSI that cannot be remapped goes over the old CPU with the new vector, lest one is lost half-written
     if (desc.vector !== vector) {
       this.vectorIrq[cpu * 256 + desc.vector] ||= desc.irq + 1;
-      desc.chip.irq_write_msi_msg?.(desc, this.kernel, 1 << cpu, desc.vector);
+      desc.chip.irq_write_msi_msg?.(desc, this.kernel, cpu, desc.vector);
     }
     this.writeMessage(desc);
   }
@@ -392,6 +392,6 @@ export class IrqCore {
   }
 
   private writeMessage(desc: IrqDesc): void {
-    desc.chip.irq_write_msi_msg?.(desc, this.kernel, 1 << desc.cpu, desc.vector);
+    desc.chip.irq_write_msi_msg?.(desc, this.kernel, desc.cpu, desc.vector);
   }
 }

@@ -47,7 +47,7 @@ const nicSchema = z.strictObject({
   vectors: z.int('vectors: a whole number').min(1, 'vectors: 1 to 64').max(64, 'vectors: 1 to 64').optional(),
 });
 const machineSchema = z.strictObject({
-  cpus: z.int().min(1, 'cpus: 1 to 64').max(64, 'cpus: 1 to 64').default(2),
+  cpus: z.int('cpus: a whole number').min(1, 'cpus: 1 to 32').max(32, 'cpus: 1 to 32').default(2),
   ram: bytes.refine((n) => n >= 4 << 20 && n <= 2 ** 30 && n % 4096 === 0, 'ram: 4 MiB to 1 GiB, whole pages').default(DEFAULT_RAM_BYTES),
   at: z.tuple([z.number(), z.number()]).default([0, 0]),
   nics: z.record(name('a port name'), nicSchema).default({}),

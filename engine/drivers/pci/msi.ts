@@ -22,6 +22,13 @@ export class MsiDesc {
   }
 }
 
+/** Bits in a flat logical destination (Intel SDM vol. 3 §11.6.2.2). */
+const FLAT_CPUS = 8;
+
+/** As long as a mask can name every CPU it does (Linux: apic_flat), beyond that the APIC's own number does (apic_physflat). */
+const messageAddress = (cpu: number, cpus: number): number =>
+  (cpus <= FLAT_CPUS ? MSI_BASE | (1 << (cpu + 12)) | MSI_ADDR_LOGICAL : MSI_BASE | (cpu << 12)) >>> 0;
+
 /** Writes a message; the read makes sure that it has arrived. */
 function pciWriteMsg(desc: IrqDesc, kernel: Kernel, low: number, data: number): void {
   const entry = (desc.chip_data as MsiDesc).address;
@@ -46,8 +53,7 @@ const PCI_MSI_CHIP: IrqChip = ops<IrqChip>({
     msi.msix_ctrl &= ~PCI_MSIX_ENTRY_CTRL_MASKBIT;
     kernel.io.writel(msi.msix_ctrl, msi.address + MsixEntry.vector_ctrl.offset);
   },
-  irq_write_msi_msg: (desc, kernel, destination, vector) =>
-    pciWriteMsg(desc, kernel, (MSI_BASE | (destination << 12) | MSI_ADDR_LOGICAL) >>> 0, vector),
+  irq_write_msi_msg: (desc, kernel, cpu, vector) => pciWriteMsg(desc, kernel, messageAddress(cpu, kernel.platform.cpus.list.length), vector),
   irq_clear_msi_msg: (desc, kernel) => pciWriteMsg(desc, kernel, 0, 0),
 });
 

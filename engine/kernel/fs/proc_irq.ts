@@ -75,7 +75,7 @@ export const SOFTIRQS: FileOps<undefined> = ops({ read: (kernel: Kernel) => soft
 
 /** A CPU mask in hexadecimal, as wide as there are CPUs. */
 export const maskText = (kernel: Kernel, mask: number): string =>
-  mask.toString(16).padStart(Math.ceil(kernel.platform.cpus.list.length / 4), '0');
+  (mask >>> 0).toString(16).padStart(Math.ceil(kernel.platform.cpus.list.length / 4), '0');
 
 /** '0-1,3' */
 function maskList(mask: number): string {
@@ -123,7 +123,7 @@ const store = (parse: (text: string) => number | undefined): NonNullable<IrqOps[
     return mask === undefined ? -Errno.EINVAL : kernel.irq.irq_set_affinity(irq, mask);
   };
 };
-const effective = (desc: IrqDesc): number => (desc.cpu < 0 ? 0 : 1 << desc.cpu);
+const effective = (desc: IrqDesc): number => (desc.cpu < 0 ? 0 : (1 << desc.cpu) >>> 0);
 
 const RO = S_IFREG | 0o444;
 const RW = S_IFREG | 0o644;
