@@ -14,7 +14,11 @@ test.each([1, 8, 9, 32])('a machine with %i CPUs takes interrupts on its last on
   const inputs = irq?.list().filter((d) => d.action?.name.startsWith('virtio0-input')) ?? [];
   for (const d of inputs) expect(irq?.irq_set_affinity(d.irq, 2 ** (cpus - 1))).toBe(0);
   let said = '';
-  s.listen({ drained: (d) => (said += d.processes.map((p) => (p.kind === 'output' ? p.data : '')).join('')), logged: () => {}, truncated: () => {} });
+  s.listen({
+    drained: (d) => (said += d.processes.map((p) => (p.kind === 'output' ? p.data : '')).join('')),
+    logged: () => {},
+    truncated: () => {},
+  });
   command(s, 'h1', 'ping -c 3 -i 0.1 10.0.0.2');
   runFor(s, 2e9);
   expect(said).toContain('3 packets transmitted, 3 received');

@@ -53,7 +53,8 @@ const PCI_MSI_CHIP: IrqChip = ops<IrqChip>({
     msi.msix_ctrl &= ~PCI_MSIX_ENTRY_CTRL_MASKBIT;
     kernel.io.writel(msi.msix_ctrl, msi.address + MsixEntry.vector_ctrl.offset);
   },
-  irq_write_msi_msg: (desc, kernel, cpu, vector) => pciWriteMsg(desc, kernel, messageAddress(cpu, kernel.platform.cpus.list.length), vector),
+  irq_write_msi_msg: (desc, kernel, cpu, vector) =>
+    pciWriteMsg(desc, kernel, messageAddress(cpu, kernel.platform.cpus.list.length), vector),
   irq_clear_msi_msg: (desc, kernel) => pciWriteMsg(desc, kernel, 0, 0),
 });
 
