@@ -44,3 +44,32 @@ test('unplugging the card while packets flow takes the interface away, and the m
   runFor(s, 3e9);
   expect(s.world.machines.get('guest')!.kernel.init_net.__dev_get_by_name('eth0')).toBeUndefined();
 });
+
+test('a card plugged into a running machine is found, driven, and carries packets', () => {
+  const s = openLab('two-hosts');
+  const spec = (port: string, mac: string) => ({
+    port,
+    model: 'e1000e' as const,
+    mac,
+    queuePairs: 1,
+    ringSize: 256,
+    slot: undefined,
+    vectors: undefined,
+  });
+  for (const [machine, mac] of [
+    ['h1', '52:54:00:00:0a:01'],
+    ['h2', '52:54:00:00:0a:02'],
+  ]) {
+    expect(s.apply({ kind: 'edit', edit: { op: 'nic.add', machine, spec: spec('card', mac) } }).kind).toBe('edit');
+    command(s, machine, 'modprobe e1000e');
+    command(s, machine, `ip addr add 10.9.0.${mac.at(-1)}/24 dev eth1`);
+    command(s, machine, 'ip link set eth1 up');
+  }
+  const cable = { a: { machine: 'h1', port: 'card' }, b: { machine: 'h2', port: 'card' }, rate: 1e9, delay: 500, loss: 0, up: true };
+  expect(s.apply({ kind: 'edit', edit: { op: 'cable.add', spec: cable } }).kind).toBe('edit');
+  runFor(s, 4e9);
+  command(s, 'h1', 'ping -c 3 -i 0.2 10.9.0.2');
+  runFor(s, 2e9);
+  const { kernel } = s.world.machines.get('h1')!;
+  expect(kernel.net.dev_get_stats(kernel.init_net.__dev_get_by_name('eth1')!).rx_packets).toBeGreaterThanOrEqual(4);
+});

@@ -76,9 +76,8 @@ export class E1000Adapter {
   rx_ring_count = E1000_DEFAULT_RXD;
   rx_buffer_len = 2048;
   max_frame_size = 1522;
-  /** Linux: __E1000_DOWN, __E1000_RESETTING, __E1000_TESTING */
+  /** Linux: __E1000_DOWN, __E1000_TESTING */
   down = true;
-  resetting = false;
   testing = false;
   /** Interrupt causes of the rings, cleared by the device when their message goes. */
   eiac_mask = 0;
@@ -99,9 +98,9 @@ export class E1000Adapter {
   /** Time stamps for the interface are registered. */
   ptp = false;
   eeprom_vers = 0;
-  eeprom_wol = 0;
   s0ix = false;
-  restart_queue = 0;
+  /** A reset that the watchdog wants, and so no surprise (Linux: FLAG_RESTART_NOW). */
+  restart_now = false;
   readonly watchdog_timer: TimerList;
   readonly watchdog_task: WorkStruct;
   readonly reset_task: WorkStruct;

@@ -85,6 +85,26 @@ test('the link comes after negotiation, at 1000 Mb/s full duplex, and the log sa
   expect(dev.nocarrier).toBe(false);
 });
 
+test('packets that cannot leave because the link went are given up by a reset, and the next link works', () => {
+  const f = e1000eFixture();
+  const dev = up(f);
+  const { live } = f.kernel.skb;
+  f.wire.frameTime = 1e9;
+  for (let i = 0; i < 5; i++) send(f, dev, frame(100, i, PEER));
+  f.settle(1e6);
+  f.nic.linkChanged(false);
+  f.settle(8e9);
+  expect(f.kernel.skb.live).toBe(live);
+  expect(f.kernel.printk.lines().some((l) => l.includes('Reset adapter unexpectedly'))).toBe(false);
+  f.wire.frameTime = 100;
+  f.nic.linkChanged(true);
+  f.settle(AUTONEG_TIME + 3e9);
+  f.wire.sent.length = 0;
+  send(f, dev, frame(100, 9, PEER));
+  f.settle();
+  expect(f.wire.sent).toHaveLength(1);
+});
+
 test('packets of all sizes leave as they were, padded to the minimum, and are freed by the interrupt', () => {
   const f = e1000eFixture();
   const dev = up(f);

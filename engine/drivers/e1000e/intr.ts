@@ -1,10 +1,10 @@
 // Interrupts of e1000e: one vector for receiving, one for sending, one for the rest; polling, moderation (Linux: e1000_intr_msix_rx() …).
-import { Errno } from '../../base/errno.ts';
 import { IRQ_HANDLED, type IrqTarget } from '../../kernel/irq.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import type { Napi, NapiPoller } from '../../kernel/napi.ts';
 import { CTRL_EXT, E1000, ICR, ICR_OTHER_CAUSES, ITR_UNIT, IVAR, RFCTL } from '../../pci/e1000e_regs.ts';
 import { JIFFY } from '../../kernel/timer.ts';
+import type { PciMsi } from '../pci/msi.ts';
 import type { E1000Adapter } from './adapter.ts';
 
 export const NUM_VECTORS = 3;
@@ -35,7 +35,7 @@ export class E1000Intr implements IrqTarget, NapiPoller {
     private readonly adapter: E1000Adapter,
   ) {}
 
-  private get msi() {
+  private get msi(): PciMsi {
     return this.adapter.pdev.core.msi;
   }
 
@@ -56,7 +56,7 @@ export class E1000Intr implements IrqTarget, NapiPoller {
       const err = this.kernel.irq.request_irq(this.msi.pci_irq_vector(this.adapter.pdev, vector), this, vector, label);
       if (err >= 0) continue;
       for (let v = vector - 1; v >= 0; v--) this.kernel.irq.free_irq(this.msi.pci_irq_vector(this.adapter.pdev, v));
-      return err === -Errno.EBUSY ? err : err;
+      return err;
     }
     this.e1000_configure_msix();
     return 0;

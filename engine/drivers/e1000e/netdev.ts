@@ -200,7 +200,8 @@ export class E1000Netdev implements Actor {
   e1000_reset_task(): void {
     const { adapter, kernel } = this;
     if (adapter.down) return;
-    kernel.printk.netdev_err(adapter.dev, 'Reset adapter unexpectedly');
+    if (!adapter.restart_now) kernel.printk.netdev_err(adapter.dev, 'Reset adapter unexpectedly');
+    adapter.restart_now = false;
     this.e1000e_reinit_locked();
   }
 
@@ -230,6 +231,7 @@ export class E1000Netdev implements Actor {
     adapter.stats.e1000e_update_stats();
     if (dev.nocarrier && adapter.tx_ring.unused() + 1 < adapter.tx_ring.count) {
       // packets that cannot leave are given up by a reset
+      adapter.restart_now = true;
       kernel.workqueues.schedule_work(adapter.reset_task);
       return;
     }
