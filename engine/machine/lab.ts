@@ -1,5 +1,5 @@
 // What a lab says: machines, NICs, cables. Plain data; main/host/labs.ts reads it from YAML and validates it.
-import type { CostName } from '../platform/costs.ts';
+import { COST_TABLE, type CostName } from '../platform/costs.ts';
 
 export { NIC_LIMITS } from '../devices/virtio_net.ts';
 
@@ -64,3 +64,6 @@ export const DEFAULT_RAM_BYTES = 16 * 1024 * 1024;
 export const DEFAULT_AUTOLOAD: readonly string[] = Object.freeze(['virtio_pci', 'virtio_net']);
 export const DEFAULT_RING_SIZE = 256;
 export const DEFAULT_CABLE = Object.freeze({ rate: 10e9, delay: 5_000, loss: 0, up: true });
+
+/** Names of the costs a lab may set. */
+export const COST_NAMES = Object.freeze(Object.keys(COST_TABLE)) as readonly CostName[];

@@ -1,7 +1,7 @@
 // What kernel work costs on a CPU, in nanoseconds. Defaults are for a 3 GHz server core under virtualisation; a lab file may override any.
 
 /** Each entry: default (ns) and where it comes from. Lab files use the keys. */
-const COST_TABLE = {
+export const COST_TABLE = {
   mmio_write: [1_200, 'VM exit and userspace-less ioeventfd doorbell, KVM on Skylake-class hosts: 1–2 µs'],
   mmio_read: [2_000, 'VM exit with emulation in the host: ~2 µs'],
   irq_entry: [900, 'posted-interrupt-less injection, entry and EOI'],

@@ -154,9 +154,9 @@ describe('a window of the host', () => {
     const w = await open();
     const path = join(dir, 'bad.lab.yaml');
     writeFileSync(path, 'ringscope: 1\nname: Bad\nmachines:\n  a: { cpus: 99 }\n');
-    await expect(w.request('lab.open', { path })).rejects.toThrow(`${path}:4:14: cpus: 1 to 64`);
+    await expect(w.request('lab.open', { path })).rejects.toThrow(`${path}:4:14: cpus: 1 to 32`);
     expect((await w.request('world.topology', {})).machines.map((m) => m.name)).toEqual(['h1', 'h2']);
-    expect(await w.request('problems.list', {})).toMatchObject([{ severity: 'error', text: 'cpus: 1 to 64', where: `${path}:4:14` }]);
+    expect(await w.request('problems.list', {})).toMatchObject([{ severity: 'error', text: 'cpus: 1 to 32', where: `${path}:4:14` }]);
   });
 
   test('nonsense from a window is answered, not followed', async () => {

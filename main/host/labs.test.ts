@@ -70,6 +70,10 @@ describe('a lab file with a mistake', () => {
     expect(errors(`${TWO}  - between: [a:nic0, b:nic0]\n`)).toContain('x.lab.yaml:14:15: a:nic0 has a cable already: a port takes one');
   });
 
+  test('an unknown cost is named where it stands', () => {
+    expect(errors(TWO.replace('  a:\n', '  a:\n    costs: { coffee: 3 }\n'))).toEqual(["x.lab.yaml:5:14: 'coffee' is not a key here"]);
+  });
+
   test('all mistakes are reported at once', () => {
     expect(errors(TWO.replace('b:nic0]', 'c:nic0]').replace('a:nic0,', 'a:nic9,'))).toHaveLength(2);
   });

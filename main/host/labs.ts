@@ -1,7 +1,7 @@
 // Lab files: YAML in, a validated LabSpec out, with file, line and column for every error; and back again.
 import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, stringify } from 'yaml';
 import { z } from 'zod';
-import { type CableSpec, cableId, DEFAULT_AUTOLOAD, DEFAULT_CABLE, DEFAULT_RAM_BYTES, DEFAULT_RING_SIZE, type LabSpec, type MachineSpec, NIC_LIMITS, NIC_MODELS, type NicSpec } from '../../engine/index.ts';
+import { type CableSpec, cableId, COST_NAMES, DEFAULT_AUTOLOAD, DEFAULT_CABLE, DEFAULT_RAM_BYTES, DEFAULT_RING_SIZE, type LabSpec, type MachineSpec, NIC_LIMITS, NIC_MODELS, type NicSpec } from '../../engine/index.ts';
 import { formatBytes, formatDuration, formatRate, parseBytes, parseDuration, parseRate } from './units.ts';
 
 /** One thing wrong with a lab file. */
@@ -53,7 +53,9 @@ const machineSchema = z.strictObject({
   nics: z.record(name('a port name'), nicSchema).default({}),
   autoload: z.array(z.string()).default([...DEFAULT_AUTOLOAD]),
   setup: z.string().default(''),
-  costs: z.record(z.string(), z.number().min(0, 'a cost is in nanoseconds, 0 or more')).default({}),
+  costs: z
+    .partialRecord(z.enum(COST_NAMES, `the costs are: ${COST_NAMES.join(', ')}`), z.number().min(0, 'a cost is in nanoseconds, 0 or more'))
+    .default({}),
 });
 const cableSchema = z.strictObject({
   between: z.tuple([z.string(), z.string()], "between: two ports, for example [h1:nic0, h2:nic0]"),
