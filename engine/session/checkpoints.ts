@@ -3,7 +3,7 @@ import type { World } from '../machine/world.ts';
 
 /** At most this many are kept; memory is bounded by this many copies of the machines' used RAM. */
 const KEPT = 24;
-const FIRST_INTERVAL = 2_000;
+const FIRST_INTERVAL = 10_000;
 
 export class Checkpoints {
   private readonly list: World[] = [];
