@@ -168,7 +168,7 @@ export class E1000eTransmitter implements Actor {
     let free: number = nic.sim.now;
     for (const f of frames) {
       const bytes = this.onWire(f, c);
-      this.count(bytes);
+      this.count(bytes, f.length);
       if (nic.wire === undefined || !nic.linkUp) {
         regs.count(E1000.TNCRS);
         free = this.drop(bytes.length, 'tx_link_down');
@@ -198,13 +198,14 @@ export class E1000eTransmitter implements Actor {
     return bytes;
   }
 
-  private count(b: Uint8Array): void {
+  /** Octets as QEMU counts them: the packet without padding and FCS (the datasheet counts both, as on the receive side). */
+  private count(b: Uint8Array, octets: number): void {
     const { regs } = this.nic;
     const wire = Math.max(b.length, MIN_FRAME) + FCS_LENGTH;
     regs.count(E1000.TPT);
-    regs.count64(E1000.TOTL, wire);
+    regs.count64(E1000.TOTL, octets);
     regs.count(E1000.GPTC);
-    regs.count64(E1000.GOTCL, wire);
+    regs.count64(E1000.GOTCL, octets);
     regs.count(E1000.PTC + 4 * sizeClass(wire));
     if (isBroadcast(b)) regs.count(E1000.BPTC);
     else if ((b[0] & 1) !== 0) regs.count(E1000.MPTC);
