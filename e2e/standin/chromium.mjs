@@ -1,6 +1,6 @@
 // The stand-in's Chromium: started once, spoken to over the DevTools protocol.
 import { spawn } from 'node:child_process';
-import { EventEmitter } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -46,6 +46,8 @@ export class Chromium {
     const flags = [...OWN, ...argv.filter((a) => PASSED.test(a)), `--user-data-dir=${profile}`];
     if (process.getuid?.() === 0 && !flags.includes('--no-sandbox')) flags.push('--no-sandbox');
     const child = spawn(executable, flags, { stdio: ['ignore', 'ignore', 'pipe'] });
+    // whatever way this process ends, the browser does not outlive it
+    process.once('exit', () => child.kill('SIGKILL'));
     const url = await new Promise((ready, failed) => {
       let said = '';
       child.once('exit', () => failed(new Error(`Chromium ended at once: ${said}`)));
@@ -99,14 +101,13 @@ export class Chromium {
     else reject(new Error(`${method}: ${message.error.message}`));
   }
 
-  /** Ends the browser and removes its profile. */
-  stop() {
-    this.socket.terminate();
-    this.child.kill('SIGKILL');
-    try {
-      rmSync(this.profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 });
-    } catch {
-      // a helper process of the browser still writes there; the system clears its temporary folder
-    }
+  /** Ends the browser in order, or by force after a while, and removes its profile. */
+  async stop() {
+    const ended = once(this.child, 'exit');
+    this.send('Browser.close', {}).catch(() => this.child.kill('SIGKILL'));
+    const force = setTimeout(() => this.child.kill('SIGKILL'), 2_000);
+    if (this.child.exitCode === null && this.child.signalCode === null) await ended;
+    clearTimeout(force);
+    rmSync(this.profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
   }
 }

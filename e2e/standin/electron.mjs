@@ -17,6 +17,7 @@ class App extends EventEmitter {
   isPackaged = false;
   chromium = undefined;
   quitting = false;
+  exiting = false;
   ready = false;
 
   constructor() {
@@ -67,9 +68,10 @@ class App extends EventEmitter {
     if (!refused(this, 'will-quit')) this.exit(0);
   }
   exit(code = 0) {
+    if (this.exiting) return;
+    this.exiting = true;
     this.emit('quit', {}, code);
-    this.chromium?.stop();
-    process.exit(code);
+    void Promise.resolve(this.chromium?.stop()).finally(() => process.exit(code));
   }
 }
 

@@ -56,8 +56,13 @@ class WebContents extends EventEmitter {
   fromPage(text) {
     const m = JSON.parse(text);
     if (m.t === 'close') BrowserWindow.fromWebContents(this)?.close();
+    else if (m.t === 'open') this.askToOpen(m.url);
     else if (m.t === 'ipc') ipcMain.emit(m.channel, { sender: this, ports: [] }, ...m.args);
     else this.ports.get(m.id)?.peer.arrive(m.data);
+  }
+  /** The app's answer to window.open; a second window is not modelled. */
+  askToOpen(url) {
+    if (this.windowOpenHandler({ url }).action !== 'deny') process.stderr.write(`standin: the app would open a window for ${url}\n`);
   }
   /** The page's document is gone, and its ends of all channels with it. */
   left() {

@@ -74,6 +74,7 @@ function preloadWorld(bridge, toMain) {
     for (const l of [...ofChannel(m.channel)]) l(event, ...m.args);
     return undefined;
   };
+  window.addEventListener('standin:open', (event) => toMain({ t: 'open', url: event.detail }));
   window.addEventListener('standin:close', () => toMain({ t: 'close' }));
   const ipcRenderer = {
     on: (channel, listener) => (ofChannel(channel).push(listener), ipcRenderer),
@@ -95,7 +96,8 @@ function preloadWorld(bridge, toMain) {
 
 /** For the main world, before any script of the page. */
 export const mainWorldSource = `(${bridgeEnd})('standin:main', 'standin:isolated');
-// Electron lets a page close its own window; Chromium does not
+// Electron lets a page close its own window, and asks the app before it opens another; Chromium does neither
+window.open = (url) => (window.dispatchEvent(new CustomEvent('standin:open', { detail: String(new URL(url, location.href)) })), null);
 window.close = () => window.dispatchEvent(new CustomEvent('standin:close'));`;
 
 /** For the isolated world: the module, a sandboxed `require`, then the preload script as it was built. */
