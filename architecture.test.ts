@@ -46,14 +46,20 @@ function violation(file: string, { spec, typeOnly }: Import): string | undefined
     if (target === undefined) return bad('engine/ imports no package and no Node');
     const [toTop, toFolder] = target.split('/');
     if (toTop !== 'engine') return bad('engine/ imports nothing outside itself');
-    if (file === 'engine/index.ts') return ['session', 'machine'].includes(toFolder) || typeOnly || ['base', 'trace'].includes(toFolder) ? undefined : bad('the door shows session, machine and types');
+    if (file === 'engine/index.ts')
+      return ['session', 'machine'].includes(toFolder) || typeOnly || ['base', 'trace'].includes(toFolder)
+        ? undefined
+        : bad('the door shows session, machine and types');
     if (toFolder === 'index.ts') return bad('the door is for the outside');
-    if (toFolder !== folder && !ENGINE[folder]?.includes(toFolder)) return bad(`${folder} may import ${ENGINE[folder]?.join(', ') || 'nothing'}`);
+    if (toFolder !== folder && !ENGINE[folder]?.includes(toFolder))
+      return bad(`${folder} may import ${ENGINE[folder]?.join(', ') || 'nothing'}`);
     return undefined;
   }
-  if (target?.startsWith('engine/') === true && target !== 'engine/index.ts') return isTest || top === 'bench' || top === 'e2e' || top === 'conformance' ? undefined : bad('engine/index.ts is the only door');
+  if (target?.startsWith('engine/') === true && target !== 'engine/index.ts')
+    return isTest || top === 'bench' || top === 'e2e' || top === 'conformance' ? undefined : bad('engine/index.ts is the only door');
   if (top === 'renderer') {
-    if (target === undefined) return spec === 'electron' || spec.startsWith('node:') ? bad('the window knows neither Electron nor Node') : undefined;
+    if (target === undefined)
+      return spec === 'electron' || spec.startsWith('node:') ? bad('the window knows neither Electron nor Node') : undefined;
     if (target.startsWith('renderer/')) {
       const panel = /^renderer\/panels\/([^/]+)\//;
       const [from, to] = [panel.exec(file)?.[1], panel.exec(target)?.[1]];
@@ -77,7 +83,13 @@ function* sources(dir: string): Generator<string> {
 
 describe('the layers', () => {
   test('hold in every source file', () => {
-    const found = ['engine', 'main', 'preload', 'renderer', 'conformance'].flatMap((d) => [...sources(d)]).flatMap((f) => importsOf(readFileSync(join(ROOT, f), 'utf8')).map((i) => violation(f, i)).filter((v) => v !== undefined));
+    const found = ['engine', 'main', 'preload', 'renderer', 'conformance']
+      .flatMap((d) => [...sources(d)])
+      .flatMap((f) =>
+        importsOf(readFileSync(join(ROOT, f), 'utf8'))
+          .map((i) => violation(f, i))
+          .filter((v) => v !== undefined),
+      );
     expect(found).toEqual([]);
   });
 
@@ -135,6 +147,13 @@ describe('style that a machine can check', () => {
   });
 
   test('world state holds no #private fields and no weak maps, which a clone cannot see', () => {
-    expect(files.filter((f) => f.startsWith('engine/') && !f.endsWith('.test.ts') && /^\s*(readonly )?#\w+|new Weak(Map|Set)/m.test(readFileSync(join(ROOT, f), 'utf8')))).toEqual([]);
+    expect(
+      files.filter(
+        (f) =>
+          f.startsWith('engine/') &&
+          !f.endsWith('.test.ts') &&
+          /^\s*(readonly )?#\w+|new Weak(Map|Set)/m.test(readFileSync(join(ROOT, f), 'utf8')),
+      ),
+    ).toEqual([]);
   });
 });

@@ -2,5 +2,9 @@
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
-  test: { include: ['*.test.ts', 'engine/**/*.test.ts', 'main/**/*.test.ts', 'renderer/**/*.test.ts'], environment: 'node', testTimeout: 120_000 },
+  test: {
+    include: ['*.test.ts', 'engine/**/*.test.ts', 'main/**/*.test.ts', 'renderer/**/*.test.ts'],
+    environment: 'node',
+    testTimeout: 120_000,
+  },
 });

@@ -32,7 +32,16 @@ function timed(name: string, run: () => number): void {
   const events = run();
   const { user, system } = process.cpuUsage(c0);
   const cpu = (user + system) / 1e6;
-  console.log(JSON.stringify({ bench: 'events', what: name, events, cpu_s: Number(cpu.toFixed(3)), events_per_cpu_s: Math.round(events / cpu), ns_per_event: Math.round((cpu * 1e9) / events) }));
+  console.log(
+    JSON.stringify({
+      bench: 'events',
+      what: name,
+      events,
+      cpu_s: Number(cpu.toFixed(3)),
+      events_per_cpu_s: Math.round(events / cpu),
+      ns_per_event: Math.round((cpu * 1e9) / events),
+    }),
+  );
 }
 
 function queue(events: number): number {
@@ -48,7 +57,11 @@ function lab(): Session {
   session.boot();
   const nowhere = { kind: 'null' } as const;
   const spawn = (machine: string, line: string): void => {
-    session.apply({ kind: 'spawn', machine, spec: { argv: line.split(' '), netns: '', cwd: '/', env: {}, stdin: nowhere, stdout: nowhere, stderr: nowhere } });
+    session.apply({
+      kind: 'spawn',
+      machine,
+      spec: { argv: line.split(' '), netns: '', cwd: '/', env: {}, stdin: nowhere, stdout: nowhere, stderr: nowhere },
+    });
   };
   for (const m of spec.machines) for (const line of m.setup.trim().split('\n')) spawn(m.name, line);
   session.run(instant(session.time + 2e9), Number.MAX_SAFE_INTEGER);

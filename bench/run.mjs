@@ -11,7 +11,9 @@ const out = join(root, 'out/bench');
 const args = process.argv.slice(2);
 const profile = args.includes('--prof');
 const names = args.filter((a) => !a.startsWith('--'));
-const known = readdirSync(here).filter((f) => f.endsWith('.ts')).map((f) => f.slice(0, -3));
+const known = readdirSync(here)
+  .filter((f) => f.endsWith('.ts'))
+  .map((f) => f.slice(0, -3));
 if (names.length === 0 || names.some((n) => !known.includes(n))) {
   process.stderr.write(`usage: npm run bench -- NAME … [--prof]; the benches are: ${known.join(', ')}\n`);
   process.exit(2);
@@ -21,7 +23,18 @@ await build({
   root,
   configFile: false,
   logLevel: 'error',
-  build: { ssr: true, target: 'node20', outDir: out, emptyOutDir: true, minify: false, rolldownOptions: { input: Object.fromEntries(names.map((n) => [n, join(here, `${n}.ts`)])), external: [/^node:/, /^[a-z@][^:]*$/], output: { format: 'es', entryFileNames: '[name].mjs' } } },
+  build: {
+    ssr: true,
+    target: 'node20',
+    outDir: out,
+    emptyOutDir: true,
+    minify: false,
+    rolldownOptions: {
+      input: Object.fromEntries(names.map((n) => [n, join(here, `${n}.ts`)])),
+      external: [/^node:/, /^[a-z@][^:]*$/],
+      output: { format: 'es', entryFileNames: '[name].mjs' },
+    },
+  },
 });
 
 const pin = spawnSync('taskset', ['-c', '1', 'true']).status === 0 ? ['taskset', '-c', '1'] : [];
@@ -70,6 +83,8 @@ for (const name of names) {
     ours.push(json(runPinned(process.execPath, [...flags, file])).packets_per_cpu_s);
   }
   const show = (list) => `${Math.round(median(list))} (${list.map((n) => Math.round(n / 1000)).join(', ')} k)`;
-  process.stdout.write(`${name}: packets per second of CPU time, medians of ${RUNS} interleaved runs on one core: ours ${show(ours)}, ns-3 ${show(theirs)}\n`);
+  process.stdout.write(
+    `${name}: packets per second of CPU time, medians of ${RUNS} interleaved runs on one core: ours ${show(ours)}, ns-3 ${show(theirs)}\n`,
+  );
   process.stdout.write(`ratio to ns-3: ${(median(ours) / median(theirs)).toFixed(2)}\n`);
 }

@@ -67,7 +67,11 @@ class Receiver extends Process {
   }
 }
 
-const start = <P extends Process>(machine: Machine, make: new (k: Machine['kernel'], n: Machine['kernel']['init_net'], a: readonly string[]) => P, cpu: number): P => {
+const start = <P extends Process>(
+  machine: Machine,
+  make: new (k: Machine['kernel'], n: Machine['kernel']['init_net'], a: readonly string[]) => P,
+  cpu: number,
+): P => {
   const { kernel } = machine;
   const p = new make(kernel, kernel.init_net, ['bench']);
   p.cpu = cpu;
@@ -82,7 +86,19 @@ const lab = parseLab(readFileSync('resources/labs/two-hosts.lab.yaml', 'utf8'), 
 const session = new Session(lab);
 session.boot();
 const spec = (machine: string, line: string): void => {
-  session.apply({ kind: 'spawn', machine, spec: { argv: line.split(' '), netns: '', cwd: '/', env: {}, stdin: { kind: 'null' }, stdout: { kind: 'null' }, stderr: { kind: 'null' } } });
+  session.apply({
+    kind: 'spawn',
+    machine,
+    spec: {
+      argv: line.split(' '),
+      netns: '',
+      cwd: '/',
+      env: {},
+      stdin: { kind: 'null' },
+      stdout: { kind: 'null' },
+      stderr: { kind: 'null' },
+    },
+  });
 };
 for (const m of lab.machines) for (const line of m.setup.trim().split('\n')) spec(m.name, line);
 session.run(instant(session.time + 1e9), 100_000);

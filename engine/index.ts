@@ -5,7 +5,16 @@ export { instant, type Instant } from './base/units.ts';
 export type { FdTarget, SpawnSpec } from './kernel/process.ts';
 export type { FsCall, FsResult, Input, InputResult, SpawnResult, StatView, WorldEdit } from './machine/inputs.ts';
 export type { CableSpec, LabSpec, MachineSpec, NicSpec } from './machine/lab.ts';
-export { cableId, COST_NAMES, DEFAULT_AUTOLOAD, DEFAULT_CABLE, DEFAULT_RAM_BYTES, DEFAULT_RING_SIZE, NIC_LIMITS, NIC_MODELS } from './machine/lab.ts';
+export {
+  cableId,
+  COST_NAMES,
+  DEFAULT_AUTOLOAD,
+  DEFAULT_CABLE,
+  DEFAULT_RAM_BYTES,
+  DEFAULT_RING_SIZE,
+  NIC_LIMITS,
+  NIC_MODELS,
+} from './machine/lab.ts';
 export { type Drained, type LoggedInput, Session, type SessionListener } from './session/session.ts';
 export type { TraceRecord } from './trace/trace.ts';
 export type { CapturedPacket } from './kernel/packet_capture.ts';

@@ -14,7 +14,14 @@ export function createWindow(): BrowserWindow {
     minHeight: 600,
     show: false,
     title: 'Ringscope',
-    webPreferences: { preload: join(here, '../preload/index.cjs'), sandbox: true, contextIsolation: true, nodeIntegration: false, webviewTag: false, spellcheck: false },
+    webPreferences: {
+      preload: join(here, '../preload/index.cjs'),
+      sandbox: true,
+      contextIsolation: true,
+      nodeIntegration: false,
+      webviewTag: false,
+      spellcheck: false,
+    },
   });
   lockNavigation(window.webContents);
   window.once('ready-to-show', () => window.show());

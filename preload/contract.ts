@@ -100,15 +100,34 @@ export interface MotionView {
 
 // ── edits: every canvas action is one; each is an input of the world and is logged with its command ──
 export type Edit =
-  | { readonly op: 'machine.add'; readonly name?: string; readonly x: number; readonly y: number; readonly cpus?: number; readonly ramMiB?: number; readonly nics?: number }
+  | {
+      readonly op: 'machine.add';
+      readonly name?: string;
+      readonly x: number;
+      readonly y: number;
+      readonly cpus?: number;
+      readonly ramMiB?: number;
+      readonly nics?: number;
+    }
   | { readonly op: 'machine.remove'; readonly machine: string }
   | { readonly op: 'machine.rename'; readonly machine: string; readonly to: string }
   | { readonly op: 'machine.move'; readonly machine: string; readonly x: number; readonly y: number }
   | { readonly op: 'nic.add'; readonly machine: string; readonly model?: 'virtio-net' | 'e1000e'; readonly queuePairs?: number }
   | { readonly op: 'nic.remove'; readonly machine: string; readonly port: string }
-  | { readonly op: 'cable.add'; readonly a: { readonly machine: string; readonly port: string }; readonly b: { readonly machine: string; readonly port: string } }
+  | {
+      readonly op: 'cable.add';
+      readonly a: { readonly machine: string; readonly port: string };
+      readonly b: { readonly machine: string; readonly port: string };
+    }
   | { readonly op: 'cable.remove'; readonly cable: string }
-  | { readonly op: 'cable.set'; readonly cable: string; readonly rateBitsPerSecond?: number; readonly delayNs?: number; readonly loss?: number; readonly up?: boolean }
+  | {
+      readonly op: 'cable.set';
+      readonly cable: string;
+      readonly rateBitsPerSecond?: number;
+      readonly delayNs?: number;
+      readonly loss?: number;
+      readonly up?: boolean;
+    }
   /** Runs `ip link set IFNAME netns TO` in `netns` of the machine; '' is init_net. */
   | { readonly op: 'iface.move'; readonly machine: string; readonly netns: string; readonly ifname: string; readonly to: string }
   | { readonly op: 'batch'; readonly label: string; readonly edits: readonly Edit[] };
@@ -189,7 +208,17 @@ export interface ChainView {
   readonly head: number;
   readonly owner: Owner;
   readonly descriptors: readonly DescriptorView[];
-  readonly mapping: { readonly dma: number; readonly gpa: number; readonly length: number; readonly direction: string; readonly by: string; readonly since: Nanos; readonly history: readonly string[] } | undefined;
+  readonly mapping:
+    | {
+        readonly dma: number;
+        readonly gpa: number;
+        readonly length: number;
+        readonly direction: string;
+        readonly by: string;
+        readonly since: Nanos;
+        readonly history: readonly string[];
+      }
+    | undefined;
   readonly skb: { readonly id: number; readonly summary: string } | undefined;
   /** The buffers' bytes in order (at most 2,048), with their decode. */
   readonly bytes: string; // lower-case hex
@@ -288,19 +317,34 @@ export interface Requests {
   'run.stepBack': [{ readonly events: number }, RunState];
   'run.goto': [{ readonly event: number }, RunState];
   'run.until': [{ readonly time?: Nanos; readonly tracepoint?: string; readonly function?: string }, RunState];
-  'term.open': [{ readonly machine: string; readonly netns?: string; readonly cols: number; readonly rows: number } | { readonly host: true; readonly cols: number; readonly rows: number }, { readonly id: number; readonly title: string }];
+  'term.open': [
+    (
+      | { readonly machine: string; readonly netns?: string; readonly cols: number; readonly rows: number }
+      | { readonly host: true; readonly cols: number; readonly rows: number }
+    ),
+    { readonly id: number; readonly title: string },
+  ];
   'term.input': [{ readonly id: number; readonly data: string }, void];
   'term.resize': [{ readonly id: number; readonly cols: number; readonly rows: number }, void];
   'term.ack': [{ readonly id: number; readonly chars: number }, void];
   'term.close': [{ readonly id: number }, void];
   'rings.list': [Record<string, never>, readonly RingInfo[]];
   'rings.chain': [RingId & { readonly descriptor: number }, ChainView];
-  'packets.rows': [{ readonly from: number; readonly count: number; readonly filter?: string }, { readonly total: number; readonly matching: number; readonly rows: readonly PacketRow[] }];
+  'packets.rows': [
+    { readonly from: number; readonly count: number; readonly filter?: string },
+    { readonly total: number; readonly matching: number; readonly rows: readonly PacketRow[] },
+  ];
   'packets.get': [{ readonly index: number }, PacketView];
   'packets.export': [{ readonly path?: string }, { readonly path: string; readonly packets: number }];
-  'trace.rows': [{ readonly from: number; readonly count: number; readonly filter?: string }, { readonly total: number; readonly matching: number; readonly rows: readonly TraceRow[] }];
+  'trace.rows': [
+    { readonly from: number; readonly count: number; readonly filter?: string },
+    { readonly total: number; readonly matching: number; readonly rows: readonly TraceRow[] },
+  ];
   'trace.spans': [{ readonly from: Nanos; readonly to: Nanos; readonly limit: number }, readonly Span[]];
-  'inspect.get': [{ readonly machine: string; readonly port?: string; readonly ifname?: string; readonly netns?: string } | { readonly cable: string }, readonly InspectorSection[]];
+  'inspect.get': [
+    { readonly machine: string; readonly port?: string; readonly ifname?: string; readonly netns?: string } | { readonly cable: string },
+    readonly InspectorSection[],
+  ];
   'record.start': [{ readonly path?: string }, { readonly path: string }];
   'record.stop': [Record<string, never>, { readonly path: string; readonly bytes: number }];
   'log.list': [Record<string, never>, readonly ActionLogEntry[]];

@@ -24,14 +24,53 @@ else {
   const file = join(temp, 'ping.pcapng');
   const r = ringscope('exec', 'resources/labs/two-hosts.lab.yaml', 'h1', '--pcap', `h1:eth0=${file}`, '--', 'ping -c 3 10.0.0.2');
   check('ping -c 3 through exec', r.status === 0, r.stdout + r.stderr);
-  const fields = sh('tshark', ['-r', file, '-T', 'fields', '-e', 'frame.interface_name', '-e', 'frame.time_relative', '-e', '_ws.col.Protocol', '-e', '_ws.col.Info']);
-  const rows = fields.stdout.trim().split('\n').map((l) => l.split('\t'));
-  check('tshark reads the capture without complaint', fields.status === 0 && !/malformed|cut short|appears to/i.test(fields.stdout + fields.stderr), fields.stdout + fields.stderr);
-  check('every packet carries the interface name', rows.every((x) => x[0] === 'eth0'), fields.stdout);
-  check('packets are in order of time', rows.every((x, i) => i === 0 || Number(x[1]) >= Number(rows[i - 1][1])), fields.stdout);
+  const fields = sh('tshark', [
+    '-r',
+    file,
+    '-T',
+    'fields',
+    '-e',
+    'frame.interface_name',
+    '-e',
+    'frame.time_relative',
+    '-e',
+    '_ws.col.Protocol',
+    '-e',
+    '_ws.col.Info',
+  ]);
+  const rows = fields.stdout
+    .trim()
+    .split('\n')
+    .map((l) => l.split('\t'));
+  check(
+    'tshark reads the capture without complaint',
+    fields.status === 0 && !/malformed|cut short|appears to/i.test(fields.stdout + fields.stderr),
+    fields.stdout + fields.stderr,
+  );
+  check(
+    'every packet carries the interface name',
+    rows.every((x) => x[0] === 'eth0'),
+    fields.stdout,
+  );
+  check(
+    'packets are in order of time',
+    rows.every((x, i) => i === 0 || Number(x[1]) >= Number(rows[i - 1][1])),
+    fields.stdout,
+  );
   const count = (re) => rows.filter((x) => re.test(`${x[2]} ${x[3]}`)).length;
-  check('ARP, three requests and three replies are in it', count(/^ARP/) >= 2 && count(/Echo \(ping\) request/) === 3 && count(/Echo \(ping\) reply/) === 3, fields.stdout);
-  const strict = sh('tshark', ['-r', file, '-o', 'ip.check_checksum:TRUE', '-Y', 'ip.checksum.status == "Bad" || icmp.checksum.status == "Bad"']);
+  check(
+    'ARP, three requests and three replies are in it',
+    count(/^ARP/) >= 2 && count(/Echo \(ping\) request/) === 3 && count(/Echo \(ping\) reply/) === 3,
+    fields.stdout,
+  );
+  const strict = sh('tshark', [
+    '-r',
+    file,
+    '-o',
+    'ip.check_checksum:TRUE',
+    '-Y',
+    'ip.checksum.status == "Bad" || icmp.checksum.status == "Bad"',
+  ]);
   check('no checksum is wrong', strict.stdout.trim() === '', strict.stdout);
 }
 

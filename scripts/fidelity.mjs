@@ -17,9 +17,10 @@ const rows = JSON.parse(readFileSync(json, 'utf8'));
 rmSync(temp, { recursive: true, force: true });
 
 const VERDICTS = ['equal', 'shape', 'refused', 'different', 'missing'];
-const names = [...new Set(rows.map((r) => r.scenario))].sort();
+const names = [...new Set(rows.map((r) => r.scenario))].sort((a, b) => (a < b ? -1 : 1));
 const count = (list, verdict) => list.filter((r) => r.verdict === verdict).length;
-const line = (name, list) => `| ${name} | ${VERDICTS.map((v) => count(list, v)).join(' | ')} | ${list.length} | ${((100 * count(list, 'equal')) / Math.max(1, list.length)).toFixed(0)} % |`;
+const line = (name, list) =>
+  `| ${name} | ${VERDICTS.map((v) => count(list, v)).join(' | ')} | ${list.length} | ${((100 * count(list, 'equal')) / Math.max(1, list.length)).toFixed(0)} % |`;
 const out = [
   '# Fidelity',
   '',
@@ -28,14 +29,21 @@ const out = [
   '',
   `| scenario | ${VERDICTS.join(' | ')} | of | equal |`,
   `|---|${VERDICTS.map(() => '--:').join('|')}|--:|--:|`,
-  ...names.map((n) => line(n, rows.filter((r) => r.scenario === n))),
+  ...names.map((n) =>
+    line(
+      n,
+      rows.filter((r) => r.scenario === n),
+    ),
+  ),
   line('**all**', rows),
   '',
   '## What is not equal',
   '',
   ...names.flatMap((n) => {
     const misses = rows.filter((r) => r.scenario === n && r.verdict !== 'equal');
-    return misses.length === 0 ? [] : [`### ${n}`, '', ...misses.map((r) => `- ${r.verdict}: \`${r.cmd.replaceAll('\n', ' ').slice(0, 160)}\``), ''];
+    return misses.length === 0
+      ? []
+      : [`### ${n}`, '', ...misses.map((r) => `- ${r.verdict}: \`${r.cmd.replaceAll('\n', ' ').slice(0, 160)}\``), ''];
   }),
 ];
 writeFileSync(join(root, 'docs/fidelity.md'), `${out.join('\n')}\n`);

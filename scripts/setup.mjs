@@ -26,7 +26,8 @@ export function ensureDependencies() {
   if (existsSync(marker) && statSync(marker).mtimeMs >= statSync(lock).mtimeMs - 1000) return;
   if (existsSync(marker) && sameVersions(marker, lock)) return;
   process.stderr.write('ringscope: installing dependencies (npm ci)\n');
-  if (run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']) !== 0) fail('npm ci failed: see above; without the dependencies nothing can be built');
+  if (run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']) !== 0)
+    fail('npm ci failed: see above; without the dependencies nothing can be built');
 }
 
 function sameVersions(marker, lock) {
@@ -76,7 +77,10 @@ export async function ensureBuild() {
   const { ensureNodeBuild, newest } = await import('./node-build.mjs');
   await ensureNodeBuild(root);
   const built = join(root, 'out/renderer/index.html');
-  const wanted = ['renderer', 'preload', 'main', 'engine', 'electron.vite.config.ts', 'package-lock.json'].reduce((m, s) => Math.max(m, newest(join(root, s))), 0);
+  const wanted = ['renderer', 'preload', 'main', 'engine', 'electron.vite.config.ts', 'package-lock.json'].reduce(
+    (m, s) => Math.max(m, newest(join(root, s))),
+    0,
+  );
   if (existsSync(built) && existsSync(join(root, 'out/main/index.js')) && statSync(built).mtimeMs >= wanted) return;
   process.stderr.write('ringscope: building\n');
   if (run('npx', ['electron-vite', 'build', '--logLevel', 'warn']) !== 0) fail('the build failed: see above');

@@ -40,7 +40,10 @@ function electronBinary() {
 }
 
 async function browserDoor() {
-  const server = spawn(process.execPath, [join(root, 'bin/ringscope'), 'serve', ...args], { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
+  const server = spawn(process.execPath, [join(root, 'bin/ringscope'), 'serve', ...args], {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   const stop = () => server.kill('SIGTERM');
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
@@ -57,11 +60,24 @@ async function browserDoor() {
   const display = process.platform !== 'linux' || process.env.DISPLAY || process.env.WAYLAND_DISPLAY;
   if (browser === undefined || !display) {
     process.stdout.write(`${url}\n`);
-    process.stderr.write(browser === undefined ? 'ringscope: no Chromium-family browser was found: open the address above in one\n' : 'ringscope: there is no display: open the address above in a browser\n');
+    process.stderr.write(
+      browser === undefined
+        ? 'ringscope: no Chromium-family browser was found: open the address above in one\n'
+        : 'ringscope: there is no display: open the address above in a browser\n',
+    );
     return;
   }
   const profile = mkdtempSync(join(tmpdir(), 'ringscope-browser-'));
-  const flags = [`--app=${url}`, `--user-data-dir=${profile}`, '--no-first-run', '--no-default-browser-check', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--window-size=1440,900'];
+  const flags = [
+    `--app=${url}`,
+    `--user-data-dir=${profile}`,
+    '--no-first-run',
+    '--no-default-browser-check',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+    '--window-size=1440,900',
+  ];
   if (process.getuid?.() === 0) flags.push('--no-sandbox', '--test-type');
   process.stdout.write(`${url.replace(/#.*/, '')} is open in ${browser}\n`);
   const window = spawn(browser, flags, { stdio: 'ignore' });
@@ -71,4 +87,3 @@ async function browserDoor() {
   });
   process.on('exit', () => window.kill());
 }
-

@@ -13,7 +13,13 @@ function step(name, ok) {
 
 /** Runs a command, shows its output, and adds what its reporter counted. */
 function counted(name, command, args, count) {
-  const r = spawnSync(command, args, { cwd: root, encoding: 'utf8', maxBuffer: 1 << 28, shell: process.platform === 'win32', env: { ...process.env, FORCE_COLOR: '0', NO_COLOR: '1' } });
+  const r = spawnSync(command, args, {
+    cwd: root,
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+    shell: process.platform === 'win32',
+    env: { ...process.env, FORCE_COLOR: '0', NO_COLOR: '1' },
+  });
   process.stdout.write(r.stdout + r.stderr);
   const { passed, failed } = count(r.stdout + r.stderr);
   results.passed += passed;
@@ -27,13 +33,22 @@ const number = (text, re) => Number(re.exec(text)?.[1] ?? 0);
 step('types', run('npm', ['run', '--silent', 'typecheck']) === 0);
 step('lint', run('npm', ['run', '--silent', 'lint', '--', '--quiet']) === 0);
 step('format', run('npx', ['prettier', '--check', '--log-level', 'warn', '.']) === 0);
-counted('unit tests', 'npx', ['vitest', 'run'], (t) => ({ passed: number(t, /^\s*Tests\s.*?(\d+) passed/m), failed: number(t, /^\s*Tests\s.*?(\d+) failed/m) }));
+counted('unit tests', 'npx', ['vitest', 'run'], (t) => ({
+  passed: number(t, /^\s*Tests\s.*?(\d+) passed/m),
+  failed: number(t, /^\s*Tests\s.*?(\d+) failed/m),
+}));
 await ensureBuild();
 step('build', true);
 if (ensureChromium() === undefined) {
-  process.stderr.write('ringscope: no Chromium-family browser was found and none could be installed: the end-to-end tests need one (Debian: apt-get install chromium)\n');
+  process.stderr.write(
+    'ringscope: no Chromium-family browser was found and none could be installed: the end-to-end tests need one (Debian: apt-get install chromium)\n',
+  );
   step('end-to-end tests', false);
-} else counted('end-to-end tests', 'npx', ['playwright', 'test'], (t) => ({ passed: number(t, /^\s*(\d+) passed/m), failed: number(t, /^\s*(\d+) failed/m) }));
+} else
+  counted('end-to-end tests', 'npx', ['playwright', 'test'], (t) => ({
+    passed: number(t, /^\s*(\d+) passed/m),
+    failed: number(t, /^\s*(\d+) failed/m),
+  }));
 
 process.stdout.write(`${results.passed} passed, ${results.failed} failed\n`);
 process.exitCode = results.failed === 0 ? 0 : 1;

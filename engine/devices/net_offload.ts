@@ -42,7 +42,8 @@ export function segment(b: Uint8Array, r: OffloadRequest): Uint8Array[] | string
     }
     case VIRTIO_NET_HDR_GSO.UDP:
       if (f.protocol !== IPPROTO.UDP) return 'gso_type says UDP, the packet is not';
-      if (r.needsCsum && !completeChecksum(new ByteMem(b), 0, b.length, r.csumStart, r.csumOffset)) return 'checksum field outside the packet';
+      if (r.needsCsum && !completeChecksum(new ByteMem(b), 0, b.length, r.csumStart, r.csumOffset))
+        return 'checksum field outside the packet';
       return f.ip === 4 ? fragmentUdp4(b, f, r.gsoSize) : fragmentUdp6(b, f, r.gsoSize);
     default:
       return `unknown gso_type ${r.gsoType}`;

@@ -5,9 +5,7 @@ import type { Net } from './net_namespace.ts';
 
 /** Where a descriptor leads. `host`: a stream that the host's shell reads (fd 1, 2) or feeds (fd 0). */
 export type FdTarget =
-  | { readonly kind: 'host' }
-  | { readonly kind: 'null' }
-  | { readonly kind: 'file'; readonly path: string; readonly mode: 'r' | 'w' | 'a' };
+  { readonly kind: 'host' } | { readonly kind: 'null' } | { readonly kind: 'file'; readonly path: string; readonly mode: 'r' | 'w' | 'a' };
 
 export interface SpawnSpec {
   readonly argv: readonly string[];

@@ -129,7 +129,14 @@ export function specOf(world: World, id: string): CableSpec {
     return { machine: portName.slice(0, at), port: portName.slice(at + 1) };
   };
   const [lane] = cable.states();
-  return { a: end(lane.from), b: end(lane.to), rate: cable.rate === Infinity ? 0 : cable.rate, delay: cable.delay, loss: cable.loss, up: cable.up };
+  return {
+    a: end(lane.from),
+    b: end(lane.to),
+    rate: cable.rate === Infinity ? 0 : cable.rate,
+    delay: cable.delay,
+    loss: cable.loss,
+    up: cable.up,
+  };
 }
 
 /** Takes the cables out of a machine (or of one port); answers the edits that put them back. */
@@ -173,7 +180,8 @@ function snapshot(world: World, machine: Machine): number {
 /** A cloner that leaves alone what a machine shares with the rest of the world. */
 function shielded(world: World, name: string): Cloner {
   const cloner = new Cloner();
-  for (const shared of [world, world.sim, world.trace, world.machines, world.cables, world.attic, ...world.cables.values()]) cloner.register(shared, shared);
+  for (const shared of [world, world.sim, world.trace, world.machines, world.cables, world.attic, ...world.cables.values()])
+    cloner.register(shared, shared);
   for (const [other, m] of world.machines) if (other !== name) cloner.register(m, m);
   return cloner;
 }
@@ -198,7 +206,8 @@ function ownedBy(world: World, machine: Machine): (event: SimEvent) => boolean {
   const stack: object[] = [machine];
   while (stack.length > 0) {
     const o = stack.pop();
-    if (o === undefined || inside.has(o) || outside.has(o) || Object.isFrozen(o) || ArrayBuffer.isView(o) || o instanceof ArrayBuffer) continue;
+    if (o === undefined || inside.has(o) || outside.has(o) || Object.isFrozen(o) || ArrayBuffer.isView(o) || o instanceof ArrayBuffer)
+      continue;
     inside.add(o);
     const children: Iterable<unknown> = o instanceof Map ? [...o.keys(), ...o.values()] : o instanceof Set ? o : Object.values(o);
     for (const c of children) if (typeof c === 'object' && c !== null) stack.push(c);

@@ -14,7 +14,14 @@ export type WorldEdit =
   | { readonly op: 'nic.remove'; readonly machine: string; readonly port: string }
   | { readonly op: 'cable.add'; readonly spec: CableSpec }
   | { readonly op: 'cable.remove'; readonly cable: string }
-  | { readonly op: 'cable.set'; readonly cable: string; readonly rate?: number; readonly delay?: number; readonly loss?: number; readonly up?: boolean }
+  | {
+      readonly op: 'cable.set';
+      readonly cable: string;
+      readonly rate?: number;
+      readonly delay?: number;
+      readonly loss?: number;
+      readonly up?: boolean;
+    }
   | { readonly op: 'batch'; readonly edits: readonly WorldEdit[] };
 
 /** A file operation by the host's shell on behalf of a person (redirection, text tools). Text is UTF-8. */

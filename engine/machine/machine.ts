@@ -49,7 +49,11 @@ export class Machine implements Actor {
 
   constructor(spec: MachineSpec, sim: Sim, trace: Trace) {
     this.spec = spec;
-    this.platform = new Platform({ machine: spec.name, ramBytes: spec.ramBytes, cpus: spec.cpus, costs: { ...defaultCosts(), ...spec.costs } }, sim, trace);
+    this.platform = new Platform(
+      { machine: spec.name, ramBytes: spec.ramBytes, cpus: spec.cpus, costs: { ...defaultCosts(), ...spec.costs } },
+      sim,
+      trace,
+    );
     this.pci = new PciHost(this.platform);
     for (const nic of spec.nics) this.insert(nic);
     this.pci.firmware();
@@ -76,7 +80,8 @@ export class Machine implements Actor {
   /** Hot plug. A text says why not. */
   plugNic(spec: NicSpec): string | undefined {
     if (spec.slot === undefined && this.pci.freeSlot() < 0) return `${this.spec.name} has no free PCI slot`;
-    if (spec.slot !== undefined && this.pci.functions.has(PCI_DEVFN(spec.slot, 0))) return `slot ${spec.slot} of ${this.spec.name} is taken`;
+    if (spec.slot !== undefined && this.pci.functions.has(PCI_DEVFN(spec.slot, 0)))
+      return `slot ${spec.slot} of ${this.spec.name} is taken`;
     const nic = this.insert(spec);
     this.spec = { ...this.spec, nics: [...this.spec.nics, spec] };
     this.kernel.drivers.hotplug?.deviceAdded(nic.devfn);
@@ -119,7 +124,10 @@ export class Machine implements Actor {
     return nic;
   }
 
-  private build(spec: NicSpec, place: { readonly portName: string; readonly slot: string; readonly mac: Uint8Array }): Omit<Nic, 'spec' | 'devfn'> {
+  private build(
+    spec: NicSpec,
+    place: { readonly portName: string; readonly slot: string; readonly mac: Uint8Array },
+  ): Omit<Nic, 'spec' | 'devfn'> {
     if (spec.model === 'e1000e') {
       const e1000e = new E1000e(this.platform, place);
       return { fn: e1000e.fn, model: e1000e, virtio: undefined, e1000e };

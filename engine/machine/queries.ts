@@ -35,7 +35,8 @@ export function netdevOf(machine: Machine, nic: Nic): NetDevice | undefined {
 }
 
 /** First name of a namespace, '' for init_net. */
-export const netnsName = (machine: Machine, net: Net): string => (net === machine.kernel.init_net ? '' : ([...net.names][0] ?? `net:[${net.inum}]`));
+export const netnsName = (machine: Machine, net: Net): string =>
+  net === machine.kernel.init_net ? '' : ([...net.names][0] ?? `net:[${net.inum}]`);
 
 export interface QueueSides {
   readonly device: VirtqueueState;
@@ -51,7 +52,12 @@ export function queueOf(machine: Machine, port: string, index: number): QueueSid
   const q = nic?.virtio?.pci.queues[index];
   if (nic?.virtio === undefined || q === undefined) return undefined;
   const vdev = virtioDeviceOf(machine, nic);
-  return { device: q.state(), features: nic.virtio.pci.driverFeatures, driver: vdev?.vqs.find((v) => v.index === index), netdev: netdevOf(machine, nic) };
+  return {
+    device: q.state(),
+    features: nic.virtio.pci.driverFeatures,
+    driver: vdev?.vqs.find((v) => v.index === index),
+    netdev: netdevOf(machine, nic),
+  };
 }
 
 /** DMA mappings of a NIC, as its driver made them. */

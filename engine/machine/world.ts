@@ -74,7 +74,10 @@ export class World {
         }
         if (!r.exited) return { kind: 'spawn', result: { state: 'running', pid: r.pid } };
         const exec = r.execRequest;
-        return { kind: 'spawn', result: exec === undefined ? { state: 'exited', pid: r.pid, status: r.status } : { state: 'exec', pid: r.pid, ...exec } };
+        return {
+          kind: 'spawn',
+          result: exec === undefined ? { state: 'exited', pid: r.pid, status: r.status } : { state: 'exec', pid: r.pid, ...exec },
+        };
       }
       case 'stdin':
         procs.feed(input.pid, input.data, input.eof);

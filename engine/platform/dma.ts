@@ -13,10 +13,16 @@ export type DmaDirection = 'DMA_TO_DEVICE' | 'DMA_FROM_DEVICE' | 'DMA_BIDIRECTIO
 /** What dma_map_* returns on failure; test with dma_mapping_error (Linux: DMA_MAPPING_ERROR, all ones). */
 const DMA_MAPPING_ERROR = TOO_LARGE as DmaAddr;
 
-const DmaMap = event('dma:map', { dev: 'str', dma: 'addr', gpa: 'addr', len: 'u32', dir: 'str', by: 'str' }, (e) =>
-  `${e.dev} dma=0x${e.dma.toString(16)} len=${e.len} ${e.dir} by ${e.by}`);
-const DmaUnmap = event('dma:unmap', { dev: 'str', dma: 'addr', len: 'u32', dir: 'str', by: 'str' }, (e) =>
-  `${e.dev} dma=0x${e.dma.toString(16)} len=${e.len} ${e.dir} by ${e.by}`);
+const DmaMap = event(
+  'dma:map',
+  { dev: 'str', dma: 'addr', gpa: 'addr', len: 'u32', dir: 'str', by: 'str' },
+  (e) => `${e.dev} dma=0x${e.dma.toString(16)} len=${e.len} ${e.dir} by ${e.by}`,
+);
+const DmaUnmap = event(
+  'dma:unmap',
+  { dev: 'str', dma: 'addr', len: 'u32', dir: 'str', by: 'str' },
+  (e) => `${e.dev} dma=0x${e.dma.toString(16)} len=${e.len} ${e.dir} by ${e.by}`,
+);
 
 export interface DmaMapping {
   dma: DmaAddr;
@@ -77,9 +83,18 @@ export class DmaContext {
   dma_unmap_single(dma: DmaAddr, length: number, direction: DmaDirection, by: string): void {
     const { mappings } = this;
     const m = mappings.find(dma);
-    if (m < 0) return this.find(`device driver tries to free DMA memory it has not allocated [device address=0x${dma.toString(16)}] [size=${length} bytes]`);
-    if (mappings.lengthAt(m) !== length) this.find(`device driver frees DMA memory with different size [device address=0x${dma.toString(16)}] [map size=${mappings.lengthAt(m)} bytes] [unmap size=${length} bytes]`);
-    if (mappings.directionAt(m) !== direction) this.find(`device driver frees DMA memory with different direction [device address=0x${dma.toString(16)}] [size=${length} bytes] [mapped with ${mappings.directionAt(m)}] [unmapped with ${direction}]`);
+    if (m < 0)
+      return this.find(
+        `device driver tries to free DMA memory it has not allocated [device address=0x${dma.toString(16)}] [size=${length} bytes]`,
+      );
+    if (mappings.lengthAt(m) !== length)
+      this.find(
+        `device driver frees DMA memory with different size [device address=0x${dma.toString(16)}] [map size=${mappings.lengthAt(m)} bytes] [unmap size=${length} bytes]`,
+      );
+    if (mappings.directionAt(m) !== direction)
+      this.find(
+        `device driver frees DMA memory with different direction [device address=0x${dma.toString(16)}] [size=${length} bytes] [mapped with ${mappings.directionAt(m)}] [unmapped with ${direction}]`,
+      );
     this.unmapped++;
     mappings.remove(m);
     if (this.tpUnmap.enabled) this.tpUnmap.emit(this.device, dma, length, direction, by);
@@ -107,7 +122,8 @@ export class DmaContext {
   dma_free_coherent(length: number, gpa: Gpa, dma: DmaAddr, by: string): void {
     const { mappings } = this;
     const m = mappings.find(dma);
-    if (m < 0 || !mappings.coherentAt(m)) return this.find(`device driver tries to free coherent DMA memory it has not allocated [device address=0x${dma.toString(16)}]`);
+    if (m < 0 || !mappings.coherentAt(m))
+      return this.find(`device driver tries to free coherent DMA memory it has not allocated [device address=0x${dma.toString(16)}]`);
     invariant(mappings.lengthAt(m) === length, `dma_free_coherent by ${by}: ${length} bytes, allocated ${mappings.lengthAt(m)}`);
     mappings.remove(m);
     this.pages.__free_pages(gpa, orderOf(length));
@@ -127,7 +143,9 @@ export class DmaContext {
   private checkSync(dma: DmaAddr, length: number): void {
     const m = this.lookup(dma);
     if (m === undefined || dma + length > m.dma + m.length)
-      this.find(`device driver tries to sync DMA memory it has not allocated [device address=0x${dma.toString(16)}] [size=${length} bytes]`);
+      this.find(
+        `device driver tries to sync DMA memory it has not allocated [device address=0x${dma.toString(16)}] [size=${length} bytes]`,
+      );
   }
 
   private find(text: string): void {

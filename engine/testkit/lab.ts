@@ -20,7 +20,15 @@ export function command(session: Session, machine: string, line: string): number
   const r = session.apply({
     kind: 'spawn',
     machine,
-    spec: { argv: line.split(/\s+/), netns: '', cwd: '/', env: {}, stdin: { kind: 'null' }, stdout: { kind: 'host' }, stderr: { kind: 'host' } },
+    spec: {
+      argv: line.split(/\s+/),
+      netns: '',
+      cwd: '/',
+      env: {},
+      stdin: { kind: 'null' },
+      stdout: { kind: 'host' },
+      stderr: { kind: 'host' },
+    },
   });
   if (r.kind !== 'spawn' || r.result.state === 'enoent' || r.result.state === 'error') throw new Error(`${line}: ${JSON.stringify(r)}`);
   return r.result.pid;

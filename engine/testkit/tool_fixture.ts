@@ -31,7 +31,11 @@ export function bootTools(): ToolFixture {
       const end = f.sim.now + seconds * 1e9;
       while (!p.exited && f.sim.now < end) runFor(f.sim, 1e7);
       const text = procs.drainOutput()?.out.filter((o) => o.pid === p.pid) ?? [];
-      const of = (fd: number): string => text.filter((o) => o.fd === fd).map((o) => o.data).join('');
+      const of = (fd: number): string =>
+        text
+          .filter((o) => o.fd === fd)
+          .map((o) => o.data)
+          .join('');
       return { status: p.exited ? p.status : -1, out: of(1), err: of(2) };
     },
   };

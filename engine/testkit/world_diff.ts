@@ -33,7 +33,10 @@ export function worldDiff(a: unknown, b: unknown, limit = 10): string[] {
     if (x instanceof Set && y instanceof Set) return visit([...(x as Set<unknown>)], [...(y as Set<unknown>)], `${path}{}`);
     const kx = Object.keys(x);
     const ky = Object.keys(y);
-    if (kx.join() !== ky.join()) out.push(`${path}: keys ${kx.filter((k) => !ky.includes(k)).join()} ≠ ${ky.filter((k) => !kx.includes(k)).join()}${kx.length === ky.length ? ' (order)' : ''}`);
+    if (kx.join() !== ky.join())
+      out.push(
+        `${path}: keys ${kx.filter((k) => !ky.includes(k)).join()} ≠ ${ky.filter((k) => !kx.includes(k)).join()}${kx.length === ky.length ? ' (order)' : ''}`,
+      );
     for (const k of kx) visit((x as Record<string, unknown>)[k], (y as Record<string, unknown>)[k], `${path}.${k}`);
   };
   visit(a, b, 'world');

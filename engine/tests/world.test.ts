@@ -94,7 +94,11 @@ describe('edits', () => {
     const s = openLab('two-hosts');
     command(s, 'h1', 'ping -c 5 10.0.0.2');
     runFor(s, 1.5e9);
-    const stats = () => s.world.machines.get('h2')?.nics.get('nic0')?.virtio?.pci.queues.map((q) => q.state().popped);
+    const stats = () =>
+      s.world.machines
+        .get('h2')
+        ?.nics.get('nic0')
+        ?.virtio?.pci.queues.map((q) => q.state().popped);
     const before = stats();
     const r = s.apply({ kind: 'edit', edit: { op: 'machine.remove', machine: 'h2' } });
     expect(s.world.machines.has('h2')).toBe(false);
@@ -114,7 +118,16 @@ describe('edits', () => {
   test('a batch that fails half-way changes nothing', () => {
     const s = openLab('two-hosts');
     const cables = [...s.world.cables.keys()];
-    const r = s.apply({ kind: 'edit', edit: { op: 'batch', edits: [{ op: 'cable.remove', cable: cables[0] }, { op: 'machine.remove', machine: 'nobody' }] } });
+    const r = s.apply({
+      kind: 'edit',
+      edit: {
+        op: 'batch',
+        edits: [
+          { op: 'cable.remove', cable: cables[0] },
+          { op: 'machine.remove', machine: 'nobody' },
+        ],
+      },
+    });
     expect(r).toEqual({ kind: 'refused', why: "there is no machine 'nobody' in this lab" });
     expect([...s.world.cables.keys()]).toEqual(cables);
   });
@@ -129,7 +142,11 @@ describe('edits', () => {
     s.apply({ kind: 'edit', edit: r.inverse });
     expect(names()).toEqual(['lo', 'eth0']);
     let said = '';
-    s.listen({ drained: (d) => (said += d.processes.map((p) => (p.kind === 'output' ? p.data : '')).join('')), logged: () => {}, truncated: () => {} });
+    s.listen({
+      drained: (d) => (said += d.processes.map((p) => (p.kind === 'output' ? p.data : '')).join('')),
+      logged: () => {},
+      truncated: () => {},
+    });
     command(s, 'h1', 'ping -c 1 10.0.0.2');
     runFor(s, 2e9);
     expect(said).toContain('1 packets transmitted, 1 received');

@@ -14,7 +14,11 @@ export interface EventDef {
 }
 
 /** Declares a tracepoint; arguments are emitted positionally in the declared order. */
-export function event<A extends Record<string, ArgKind>>(name: string, args: A, format: (e: Readonly<Record<keyof A & string, ArgValue>>) => string): EventDef {
+export function event<A extends Record<string, ArgKind>>(
+  name: string,
+  args: A,
+  format: (e: Readonly<Record<keyof A & string, ArgValue>>) => string,
+): EventDef {
   return ops({
     name,
     args: Object.freeze(Object.entries(args).map(([n, kind]) => Object.freeze({ name: n, kind }))),
@@ -67,7 +71,14 @@ export class TracePoint implements SelfCloning, SelfHashing {
     const { scope } = this;
     const trace = scope.trace;
     if (trace.observes(this.def.name)) {
-      trace.out.push({ time: scope.clock.traceNow(), event: trace.events(), who: scope.who, cpu: scope.clock.traceCpu(), def: this.def, args });
+      trace.out.push({
+        time: scope.clock.traceNow(),
+        event: trace.events(),
+        who: scope.who,
+        cpu: scope.clock.traceCpu(),
+        def: this.def,
+        args,
+      });
     }
     this.listener?.onTracepoint(this, args);
   }
@@ -169,7 +180,13 @@ export class Trace implements SelfCloning, SelfHashing {
 
   cloneInto(cloner: Cloner): Trace {
     const copy = cloner.register(this, Object.create(Trace.prototype) as Trace);
-    return Object.assign(copy, { out: [], observed: undefined, capturing: false, counter: cloner.clone(this.counter), scopes: cloner.clone(this.scopes) });
+    return Object.assign(copy, {
+      out: [],
+      observed: undefined,
+      capturing: false,
+      counter: cloner.clone(this.counter),
+      scopes: cloner.clone(this.scopes),
+    });
   }
 
   hashInto(): void {

@@ -48,7 +48,9 @@ const TOOLS: Readonly<Record<string, Tool>> = Object.freeze({
 });
 
 const IN_PROCESS_IP: Tool = ops({ run: (ctx) => runIp(ctx, FINDER).status });
-const FINDER: ToolFinder = ops({ find: (name: string): Tool | undefined => (name === 'ip' ? IN_PROCESS_IP : Object.hasOwn(TOOLS, name) ? TOOLS[name] : undefined) });
+const FINDER: ToolFinder = ops({
+  find: (name: string): Tool | undefined => (name === 'ip' ? IN_PROCESS_IP : Object.hasOwn(TOOLS, name) ? TOOLS[name] : undefined),
+});
 
 type Maker = (kernel: Kernel, net: Net, argv: readonly string[]) => Process;
 const MAKERS: Readonly<Record<string, Maker>> = Object.freeze({

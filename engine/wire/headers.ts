@@ -53,8 +53,27 @@ export const IcmpHdr = struct('icmphdr', {
   id: be16('Echo: identifier. Destination unreachable: unused.'),
   sequence: be16('Echo: sequence number. Fragmentation needed: next-hop MTU (RFC 1191).'),
 });
-export const ICMP = { ECHOREPLY: 0, DEST_UNREACH: 3, REDIRECT: 5, ECHO: 8, TIME_EXCEEDED: 11, PARAMETERPROB: 12, TIMESTAMP: 13, TIMESTAMPREPLY: 14 } as const;
-export const ICMP_UNREACH = { NET: 0, HOST: 1, PROT: 2, PORT: 3, FRAG_NEEDED: 4, SR_FAILED: 5, NET_ANO: 9, HOST_ANO: 10, PKT_FILTERED: 13 } as const;
+export const ICMP = {
+  ECHOREPLY: 0,
+  DEST_UNREACH: 3,
+  REDIRECT: 5,
+  ECHO: 8,
+  TIME_EXCEEDED: 11,
+  PARAMETERPROB: 12,
+  TIMESTAMP: 13,
+  TIMESTAMPREPLY: 14,
+} as const;
+export const ICMP_UNREACH = {
+  NET: 0,
+  HOST: 1,
+  PROT: 2,
+  PORT: 3,
+  FRAG_NEEDED: 4,
+  SR_FAILED: 5,
+  NET_ANO: 9,
+  HOST_ANO: 10,
+  PKT_FILTERED: 13,
+} as const;
 
 /** RFC 768 */
 export const UdpHdr = struct('udphdr', {
@@ -94,7 +113,19 @@ export const Icmp6Hdr = struct('icmp6hdr', {
   cksum: be16('Checksum over pseudo-header and message.'),
   body: be32('Echo: identifier and sequence. Others: by type.'),
 });
-export const ICMPV6 = { DEST_UNREACH: 1, PKT_TOOBIG: 2, TIME_EXCEED: 3, ECHO_REQUEST: 128, ECHO_REPLY: 129, MLD_REPORT: 131, RS: 133, RA: 134, NS: 135, NA: 136, MLD2_REPORT: 143 } as const;
+export const ICMPV6 = {
+  DEST_UNREACH: 1,
+  PKT_TOOBIG: 2,
+  TIME_EXCEED: 3,
+  ECHO_REQUEST: 128,
+  ECHO_REPLY: 129,
+  MLD_REPORT: 131,
+  RS: 133,
+  RA: 134,
+  NS: 135,
+  NA: 136,
+  MLD2_REPORT: 143,
+} as const;
 
 /** 802.1Q-2018 §9.6: the four bytes after the source address. */
 export const VlanHdr = struct('vlan_hdr', {

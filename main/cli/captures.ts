@@ -10,8 +10,16 @@ import { type RunOptions, UsageError } from './options.ts';
 export async function startCaptures(runtime: Runtime, lab: LabSpec, options: RunOptions): Promise<() => Promise<void>> {
   const { session } = runtime;
   const machines = [...new Set(options.pcaps.map((p) => p.machine))];
-  for (const m of machines) if (!lab.machines.some((x) => x.name === m)) throw new UsageError(`--pcap: there is no machine '${m}': the machines are ${lab.machines.map((x) => x.name).join(', ')}`);
-  const flushes = machines.map((m) => startPcaps(runtime, m, options.pcaps.filter((p) => p.machine === m)));
+  for (const m of machines)
+    if (!lab.machines.some((x) => x.name === m))
+      throw new UsageError(`--pcap: there is no machine '${m}': the machines are ${lab.machines.map((x) => x.name).join(', ')}`);
+  const flushes = machines.map((m) =>
+    startPcaps(
+      runtime,
+      m,
+      options.pcaps.filter((p) => p.machine === m),
+    ),
+  );
   let recording: Recording | undefined;
   if (options.record !== undefined) {
     session.observe('all');
@@ -54,7 +62,8 @@ function startPcaps(runtime: Runtime, machine: string, wanted: RunOptions['pcaps
     held = ready < 0 ? [] : held.slice(ready);
     for (const p of out) {
       for (const f of files) {
-        if (p.ifname === f.iface) writeSync(f.fd, enhancedPacket({ iface: 0, time: p.time, bytes: p.bytes, direction: p.outgoing ? 'out' : 'in', packetId: p.id }));
+        if (p.ifname === f.iface)
+          writeSync(f.fd, enhancedPacket({ iface: 0, time: p.time, bytes: p.bytes, direction: p.outgoing ? 'out' : 'in', packetId: p.id }));
       }
     }
   };

@@ -8,10 +8,12 @@ const quote = (word: string): string => (/^[\w./:=@%^,+-]+$/.test(word) ? word :
 export async function exec(args: readonly string[]): Promise<number> {
   const options = parseRunOptions(args);
   const [file, where] = options.positional;
-  if (file === undefined || where === undefined || options.positional.length > 2) throw new UsageError('exec needs a lab and a machine: ringscope exec LAB MACHINE[/NETNS] [-- COMMAND]');
+  if (file === undefined || where === undefined || options.positional.length > 2)
+    throw new UsageError('exec needs a lab and a machine: ringscope exec LAB MACHINE[/NETNS] [-- COMMAND]');
   const [machine, netns = ''] = where.split('/', 2);
   const lab = readLab(file, options.seed);
-  if (!lab.machines.some((m) => m.name === machine)) throw new UsageError(`there is no machine '${machine}' in ${file}: the machines are ${lab.machines.map((m) => m.name).join(', ')}`);
+  if (!lab.machines.some((m) => m.name === machine))
+    throw new UsageError(`there is no machine '${machine}' in ${file}: the machines are ${lab.machines.map((m) => m.name).join(', ')}`);
   // one word after `--` is a command line of its own; several are a command and its arguments
   const { command } = options;
   const text = command === undefined ? readFileSync(0, 'utf8') : command.length === 1 ? command[0] : command.map(quote).join(' ');

@@ -16,7 +16,7 @@ function fdSink(fd: 1 | 2): Sink {
   return {
     write(text) {
       const bytes = textToBytes(text);
-      for (let at = 0; open && at < bytes.length; ) {
+      for (let at = 0; open && at < bytes.length;) {
         try {
           at += writeSync(fd, bytes, at);
         } catch (e) {
@@ -64,7 +64,9 @@ export async function startHeadless(lab: LabSpec, options: RunOptions): Promise<
           await err.write('ringscope: the script waits, but nothing more can happen in this world\n');
           return 125;
         }
-        await err.write(`ringscope: ${waiting.join(', ')}: ended: ${why === 'stuck' ? 'it ran for an hour of simulated time' : 'it waits for something that cannot happen any more'}; give --until to set a limit\n`);
+        await err.write(
+          `ringscope: ${waiting.join(', ')}: ended: ${why === 'stuck' ? 'it ran for an hour of simulated time' : 'it waits for something that cannot happen any more'}; give --until to set a limit\n`,
+        );
         shell.end();
       }
     } finally {

@@ -69,7 +69,9 @@ export function readLab(file: string, seed?: number): LabSpec {
   try {
     text = readFileSync(file, 'utf8');
   } catch (e) {
-    throw new UsageError(`cannot read the lab ${file}: ${(e as NodeJS.ErrnoException).code === 'ENOENT' ? 'no such file' : (e as Error).message}`);
+    throw new UsageError(
+      `cannot read the lab ${file}: ${(e as NodeJS.ErrnoException).code === 'ENOENT' ? 'no such file' : (e as Error).message}`,
+    );
   }
   const lab = parseLab(text, file);
   return seed === undefined ? lab : { ...lab, seed };

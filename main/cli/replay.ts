@@ -24,12 +24,16 @@ function verify(file: string): number {
   for (const mark of recorded.marks) {
     session.replayTo(mark.event);
     if (session.event !== mark.event) {
-      process.stderr.write(`ringscope: ${file}: nothing more happens after event ${session.event}, but the recording goes on to event ${mark.event}\n`);
+      process.stderr.write(
+        `ringscope: ${file}: nothing more happens after event ${session.event}, but the recording goes on to event ${mark.event}\n`,
+      );
       return 1;
     }
     const hash = session.hash();
     if (hash !== mark.hash) {
-      process.stderr.write(`ringscope: ${file}: state differs at event ${mark.event} (${(mark.time / 1e9).toFixed(9)} s): recorded ${mark.hash}, replayed ${hash}\n`);
+      process.stderr.write(
+        `ringscope: ${file}: state differs at event ${mark.event} (${(mark.time / 1e9).toFixed(9)} s): recorded ${mark.hash}, replayed ${hash}\n`,
+      );
       return 1;
     }
   }
@@ -38,6 +42,8 @@ function verify(file: string): number {
     process.stderr.write(`ringscope: ${file}: holds ${recorded.log.length} inputs but no hash to compare with${note}\n`);
     return 1;
   }
-  process.stdout.write(`${file}: ${recorded.log.length} inputs, ${last.event} events, ${recorded.marks.length} hashes equal, last ${last.hash}${note}\n`);
+  process.stdout.write(
+    `${file}: ${recorded.log.length} inputs, ${last.event} events, ${recorded.marks.length} hashes equal, last ${last.hash}${note}\n`,
+  );
   return 0;
 }

@@ -33,7 +33,11 @@ export async function serve(args: readonly string[]): Promise<number> {
     door = await startWebDoor(host, rendererDir(), port);
   } catch (e) {
     await host.close();
-    throw new UsageError((e as NodeJS.ErrnoException).code === 'EADDRINUSE' ? `port ${port} is in use: choose another with --port, or leave it out` : String(e));
+    throw new UsageError(
+      (e as NodeJS.ErrnoException).code === 'EADDRINUSE'
+        ? `port ${port} is in use: choose another with --port, or leave it out`
+        : String(e),
+    );
   }
   await host.openLab(lab === undefined ? resolve(labDirs()[0], 'two-hosts.lab.yaml') : resolve(lab));
   process.stdout.write(`${door.url}\n`);

@@ -1,5 +1,17 @@
 // Edits of the canvas: turned into inputs of the world, with undo, redo and the log of what was done and how one would type it.
-import { type CableSpec, cableId, DEFAULT_AUTOLOAD, DEFAULT_CABLE, DEFAULT_RAM_BYTES, DEFAULT_RING_SIZE, labOf, type LabSpec, type MachineSpec, type NicSpec, type WorldEdit } from '../../engine/index.ts';
+import {
+  type CableSpec,
+  cableId,
+  DEFAULT_AUTOLOAD,
+  DEFAULT_CABLE,
+  DEFAULT_RAM_BYTES,
+  DEFAULT_RING_SIZE,
+  labOf,
+  type LabSpec,
+  type MachineSpec,
+  type NicSpec,
+  type WorldEdit,
+} from '../../engine/index.ts';
 import type { ActionLogEntry, Edit } from '../../preload/contract.ts';
 import { UserError } from './protocol.ts';
 import type { Runtime } from './runtime.ts';
@@ -53,7 +65,13 @@ export class EditHistory {
     const inverse = this.run(edit.op === 'iface.move' ? edit : this.toWorld(edit, { macs: new Set(), ports: new Set() }));
     const last = this.undoStack.at(-1);
     // dragging a card is one step of undo, not hundreds
-    if (edit.op === 'machine.move' && last?.edit.op === 'machine.move' && last.edit.machine === edit.machine && this.redoStack.length === 0 && this.undoStack.length !== this.savedDepth) {
+    if (
+      edit.op === 'machine.move' &&
+      last?.edit.op === 'machine.move' &&
+      last.edit.machine === edit.machine &&
+      this.redoStack.length === 0 &&
+      this.undoStack.length !== this.savedDepth
+    ) {
       this.version++;
       return;
     }
@@ -112,8 +130,18 @@ export class EditHistory {
       }
       case 'nic.add': {
         const machine = world.machines.get(edit.machine);
-        const port = Array.from({ length: 64 }, (_, i) => `nic${i}`).find((p) => machine?.nics.has(p) !== true && !planned.ports.has(`${edit.machine}:${p}`)) ?? 'nic64';
-        return { op: 'nic.add', machine: edit.machine, spec: { ...this.newNic(edit.machine, port, edit.model === 'e1000e' ? 1 : (edit.queuePairs ?? 2), planned), model: edit.model ?? 'virtio-net' } };
+        const port =
+          Array.from({ length: 64 }, (_, i) => `nic${i}`).find(
+            (p) => machine?.nics.has(p) !== true && !planned.ports.has(`${edit.machine}:${p}`),
+          ) ?? 'nic64';
+        return {
+          op: 'nic.add',
+          machine: edit.machine,
+          spec: {
+            ...this.newNic(edit.machine, port, edit.model === 'e1000e' ? 1 : (edit.queuePairs ?? 2), planned),
+            model: edit.model ?? 'virtio-net',
+          },
+        };
       }
       case 'cable.add': {
         const spec: CableSpec = { a: edit.a, b: edit.b, ...DEFAULT_CABLE };
@@ -184,7 +212,10 @@ function describe(edit: Edit): { label: string; command: string | undefined } {
         edit.loss === undefined ? undefined : `loss ${edit.loss * 100} %`,
         edit.up === undefined ? undefined : edit.up ? 'up' : 'cut',
       ].filter((p) => p !== undefined);
-      return { label: `set ${edit.cable}: ${parts.join(', ')}`, command: edit.up === undefined ? undefined : `set_link ${edit.cable} ${edit.up ? 'on' : 'off'}` };
+      return {
+        label: `set ${edit.cable}: ${parts.join(', ')}`,
+        command: edit.up === undefined ? undefined : `set_link ${edit.cable} ${edit.up ? 'on' : 'off'}`,
+      };
     }
     case 'iface.move':
       return { label: `move ${edit.ifname} of ${edit.machine} to ${edit.to === '' ? 'init_net' : edit.to}`, command: moveCommand(edit) };

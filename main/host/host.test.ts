@@ -87,14 +87,21 @@ describe('a window of the host', () => {
     expect(screen).toContain('root@h1:~# ');
     expect(screen).toContain('2 packets transmitted, 2 received, 0% packet loss');
     const packets = await w.request('packets.rows', { from: 0, count: 100, filter: 'icmp echo' });
-    expect(packets.rows.filter((r) => r.protocol === 'ICMP').map((r) => /request|reply/.exec(r.info)?.[0])).toEqual(['request', 'reply', 'request', 'reply']);
+    expect(packets.rows.filter((r) => r.protocol === 'ICMP').map((r) => /request|reply/.exec(r.info)?.[0])).toEqual([
+      'request',
+      'reply',
+      'request',
+      'reply',
+    ]);
     expect(packets.matching).toBeGreaterThanOrEqual(4);
     const one = await w.request('packets.get', { index: packets.rows[0].index });
     expect(one.decode.map((n) => n.label)[0]).toMatch(/^Ethernet II/);
     expect(one.bytes).toHaveLength(2 * one.row.length);
     const rings = await w.request('rings.list', {});
     expect(rings.filter((r) => r.machine === 'h1').map((r) => r.name)).toEqual(['input.0', 'output.0', 'input.1', 'output.1', 'control']);
-    const used = rings.filter((r) => r.machine === 'h1' && r.name.startsWith('input')).map((r) => w.subscribe('ring', { machine: 'h1', port: 'nic0', queue: r.queue })[0] as SplitRingView);
+    const used = rings
+      .filter((r) => r.machine === 'h1' && r.name.startsWith('input'))
+      .map((r) => w.subscribe('ring', { machine: 'h1', port: 'nic0', queue: r.queue })[0] as SplitRingView);
     expect(used.reduce((n, r) => n + r.usedIdx, 0)).toBeGreaterThanOrEqual(3);
     expect((await w.request('trace.rows', { from: 0, count: 10, filter: 'virtq_push' })).matching).toBeGreaterThan(0);
     const spans = await w.request('trace.spans', { from: 0, to: 1e12, limit: 1000 });
@@ -111,7 +118,9 @@ describe('a window of the host', () => {
     expect(chain.owner).toBe('driver');
     expect(chain.descriptors[0].fields.map((f) => f.name)).toEqual(['addr', 'len', 'flags', 'next']);
     expect(chain.mapping).toMatchObject({ direction: 'DMA_FROM_DEVICE' });
-    await expect(w.request('rings.chain', { machine: 'h1', port: 'nic0', queue: 0, descriptor: 5000 })).rejects.toThrow('There is no descriptor 5000 in queue 0 of h1:nic0.');
+    await expect(w.request('rings.chain', { machine: 'h1', port: 'nic0', queue: 0, descriptor: 5000 })).rejects.toThrow(
+      'There is no descriptor 5000 in queue 0 of h1:nic0.',
+    );
   });
 
   test('time: pause, step, step back, go to an event, the same hash there again', async () => {
@@ -137,8 +146,15 @@ describe('a window of the host', () => {
     await w.request('world.redo', {});
     expect(await names()).toEqual(['h1', 'h2', 'h3']);
     await w.request('world.edit', { op: 'cable.add', a: { machine: 'h3', port: 'nic0' }, b: { machine: 'h3', port: 'nic1' } });
-    expect((await w.request('log.list', {})).map((e) => e.label)).toEqual(['add machine', 'undo: add machine', 'redo: add machine', 'connect h3:nic0--h3:nic1']);
-    await expect(w.request('world.edit', { op: 'cable.add', a: { machine: 'h3', port: 'nic0' }, b: { machine: 'h1', port: 'nic0' } })).rejects.toThrow('H3:nic0 has a cable already: remove it first.');
+    expect((await w.request('log.list', {})).map((e) => e.label)).toEqual([
+      'add machine',
+      'undo: add machine',
+      'redo: add machine',
+      'connect h3:nic0--h3:nic1',
+    ]);
+    await expect(
+      w.request('world.edit', { op: 'cable.add', a: { machine: 'h3', port: 'nic0' }, b: { machine: 'h1', port: 'nic0' } }),
+    ).rejects.toThrow('H3:nic0 has a cable already: remove it first.');
   });
 
   test('a lab is saved, and what was saved opens as the same lab', async () => {
@@ -162,7 +178,9 @@ describe('a window of the host', () => {
   test('nonsense from a window is answered, not followed', async () => {
     const w = await open();
     await expect(w.request('no.such' as RequestName, {} as never)).rejects.toThrow("The host has no request 'no.such'");
-    await expect(w.request('term.open', { machine: 'nobody', cols: 80, rows: 24 })).rejects.toThrow("There is no machine 'nobody' in this lab.");
+    await expect(w.request('term.open', { machine: 'nobody', cols: 80, rows: 24 })).rejects.toThrow(
+      "There is no machine 'nobody' in this lab.",
+    );
     await expect(w.request('term.input', { id: 77, data: 'x' })).rejects.toThrow('That terminal has ended: open a new one.');
     await expect(w.request('term.open', { host: true, cols: 80, rows: 24 })).rejects.toThrow('node-pty could not be loaded');
     for (const raw of [undefined, 5, 'x', [], {}, { t: 'req' }, { t: 'sub', id: 1, topic: 'nosuch' }]) w.client.receive(raw);
@@ -174,7 +192,8 @@ describe('an interface dropped on a namespace', () => {
   test('is moved by the command of the log, and back by undo', async () => {
     const w = await open();
     await type(w, 'h1', 'ip netns add blue', 1);
-    const place = async (): Promise<string | undefined> => (await w.request('world.topology', {})).machines[0].interfaces.find((i) => i.name === 'eth0')?.netns;
+    const place = async (): Promise<string | undefined> =>
+      (await w.request('world.topology', {})).machines[0].interfaces.find((i) => i.name === 'eth0')?.netns;
     await w.request('world.edit', { op: 'iface.move', machine: 'h1', netns: '', ifname: 'eth0', to: 'blue' });
     expect(await place()).toBe('blue');
     expect((await w.request('log.list', {})).at(-1)).toMatchObject({ machine: 'h1', command: 'ip link set eth0 netns blue' });
@@ -187,7 +206,9 @@ describe('an interface dropped on a namespace', () => {
 
   test('that cannot be moved is refused with what ip says, and there is nothing to undo', async () => {
     const w = await open();
-    await expect(w.request('world.edit', { op: 'iface.move', machine: 'h1', netns: '', ifname: 'lo', to: 'nowhere' })).rejects.toThrow('ip link set lo netns nowhere: ');
+    await expect(w.request('world.edit', { op: 'iface.move', machine: 'h1', netns: '', ifname: 'lo', to: 'nowhere' })).rejects.toThrow(
+      'ip link set lo netns nowhere: ',
+    );
     expect((await w.request('run.step', { events: 0 })).canUndo).toBeUndefined();
   });
 });
@@ -238,6 +259,9 @@ describe('what a person does at an awkward moment', () => {
     await type(w, 'h1', 'ping -c 2 10.0.0.2', 3);
     const after = pushes.at(-1)?.taken ?? [];
     expect(after).toHaveLength(5);
-    expect([0, 1].map((direction) => after.filter((n, i) => i % 2 === direction && i < 4 && n > before[i]).length > 0)).toEqual([true, true]);
+    expect([0, 1].map((direction) => after.filter((n, i) => i % 2 === direction && i < 4 && n > before[i]).length > 0)).toEqual([
+      true,
+      true,
+    ]);
   });
 });

@@ -89,7 +89,13 @@ export class Host {
       await this.replace(this.library.read(path));
     } catch (e) {
       if (e instanceof LabErrors) {
-        for (const error of e.errors) this.report({ severity: 'error', text: error.message, where: labErrorText(error).slice(0, -error.message.length - 2), event: undefined });
+        for (const error of e.errors)
+          this.report({
+            severity: 'error',
+            text: error.message,
+            where: labErrorText(error).slice(0, -error.message.length - 2),
+            event: undefined,
+          });
         throw new UserError(e.message);
       }
       throw e;
@@ -112,7 +118,12 @@ export class Host {
     const stores = new Stores();
     runtime.listen({ drained: (d) => stores.add(d), truncated: (event) => stores.cut(event) });
     const pacer = new Pacer(runtime, this.options.wall, (e) => {
-      this.report({ severity: 'error', text: `The simulation stopped: ${e instanceof Error ? e.message : String(e)}. Step back or reopen the lab.`, where: lab.spec.name, event: session.event });
+      this.report({
+        severity: 'error',
+        text: `The simulation stopped: ${e instanceof Error ? e.message : String(e)}. Step back or reopen the lab.`,
+        where: lab.spec.name,
+        event: session.event,
+      });
       this.toast({ kind: 'error', text: 'The simulation stopped because of an internal error; see Problems.' });
     });
     return { lab, session, runtime, pacer, stores, edits: new EditHistory(runtime) };
@@ -147,7 +158,13 @@ export class Host {
       const sink: Sink = { write: (t) => ((errors += t), Promise.resolve(true)), close: () => undefined };
       const ignore: Sink = { write: () => Promise.resolve(true), close: () => undefined };
       const status = await runScript(m.setup, open.runtime.port(m.name), { stdout: ignore, stderr: sink }).status;
-      if (status !== 0 || errors !== '') this.report({ severity: 'warning', text: `The setup of ${m.name} ended with status ${status}: ${errors.trim()}`, where: `${open.lab.path ?? open.lab.spec.name}: machines.${m.name}.setup`, event: undefined });
+      if (status !== 0 || errors !== '')
+        this.report({
+          severity: 'warning',
+          text: `The setup of ${m.name} ended with status ${status}: ${errors.trim()}`,
+          where: `${open.lab.path ?? open.lab.spec.name}: machines.${m.name}.setup`,
+          event: undefined,
+        });
       this.touch();
     }
   }
@@ -293,7 +310,12 @@ export class Host {
       'inspect.get': (p) => inspect(this.open.session.world, p),
       'record.start': async ({ path }) => {
         if (this.recording !== undefined) throw new UserError('A recording is running already: stop it first.');
-        this.recording = await Recording.start(path ?? this.fresh('session', 'mcap'), this.open.runtime, this.open.lab.spec, this.library.text(this.open.lab.spec));
+        this.recording = await Recording.start(
+          path ?? this.fresh('session', 'mcap'),
+          this.open.runtime,
+          this.open.lab.spec,
+          this.library.text(this.open.lab.spec),
+        );
         return { path: this.recording.path };
       },
       'record.stop': async () => {
@@ -317,7 +339,11 @@ export class Host {
       },
       motion: {
         version: () => `${key()}/${Math.round(this.open.pacer.now())}`,
-        value: () => ({ time: this.open.pacer.now(), frames: framesInFlight(this.open.stores, this.open.session.world, this.open.pacer), ports: portCounters(this.open.session.world) }),
+        value: () => ({
+          time: this.open.pacer.now(),
+          frames: framesInFlight(this.open.stores, this.open.session.world, this.open.pacer),
+          ports: portCounters(this.open.session.world),
+        }),
       },
       ring: {
         version: key,
@@ -351,12 +377,14 @@ export class Host {
       await this.runTo(p.time);
       return this.moved();
     }
-    if (p.function !== undefined) throw new UserError('Running until a function is called is not available yet: give a time or a tracepoint.');
+    if (p.function !== undefined)
+      throw new UserError('Running until a function is called is not available yet: give a time or a tracepoint.');
     const { tracepoint } = p;
     if (tracepoint === undefined) throw new UserError('Say until when: a time or a tracepoint.');
     let seen = stores.trace.total;
     pacer.stopWhen = () => {
-      for (const [, r] of stores.trace.between(seen, stores.trace.total)) if (r.def.name === tracepoint || r.def.name.endsWith(`:${tracepoint}`)) return true;
+      for (const [, r] of stores.trace.between(seen, stores.trace.total))
+        if (r.def.name === tracepoint || r.def.name.endsWith(`:${tracepoint}`)) return true;
       seen = stores.trace.total;
       return false;
     };
@@ -385,4 +413,3 @@ export class Host {
     return path;
   }
 }
-

@@ -20,11 +20,14 @@ export function moveInterface(runtime: Runtime, move: InterfaceMove): InterfaceM
   if (!runtime.session.world.machines.has(machine)) throw new UserError(`There is no machine '${machine}' in this lab.`);
   let said = '';
   let status: number | undefined;
-  const started = runtime.port(machine).spawn(
-    { argv: argv(move), netns: '', cwd: '/', env: {}, stdin: { kind: 'null' }, stdout: { kind: 'host' }, stderr: { kind: 'host' } },
-    { output: (_fd, text) => (said += text), exited: (code) => (status = code) },
-  );
+  const started = runtime
+    .port(machine)
+    .spawn(
+      { argv: argv(move), netns: '', cwd: '/', env: {}, stdin: { kind: 'null' }, stdout: { kind: 'host' }, stderr: { kind: 'host' } },
+      { output: (_fd, text) => (said += text), exited: (code) => (status = code) },
+    );
   runtime.deliver();
-  if (started === undefined || 'errno' in started || status !== 0) throw new UserError(`${moveCommand(move)}: ${said.trim() || 'the command did not end well'}`);
+  if (started === undefined || 'errno' in started || status !== 0)
+    throw new UserError(`${moveCommand(move)}: ${said.trim() || 'the command did not end well'}`);
   return { ...move, netns: move.to, to: move.netns };
 }

@@ -67,7 +67,9 @@ export class LabLibrary {
       writeFileSync(temp, formatLab(lab));
       renameSync(temp, file);
     } catch (e) {
-      throw new UserError(`The lab could not be saved to ${file}: ${e instanceof Error ? e.message : String(e)}. Save it under another name or folder.`);
+      throw new UserError(
+        `The lab could not be saved to ${file}: ${e instanceof Error ? e.message : String(e)}. Save it under another name or folder.`,
+      );
     }
     return file;
   }

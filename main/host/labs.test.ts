@@ -46,7 +46,9 @@ describe('a lab file with a mistake', () => {
   });
 
   test('a name used twice is named with its place', () => {
-    expect(errors(TWO.replace('  b:\n', '  a:\n'))).toEqual(['x.lab.yaml:7:3: this name is used twice: each machine and port needs its own']);
+    expect(errors(TWO.replace('  b:\n', '  a:\n'))).toEqual([
+      'x.lab.yaml:7:3: this name is used twice: each machine and port needs its own',
+    ]);
   });
 
   test('a missing port is named with the ports there are', () => {
@@ -58,8 +60,12 @@ describe('a lab file with a mistake', () => {
   });
 
   test('a wrong unit says what to write', () => {
-    expect(errors(TWO.replace('1 Gbit/s', '1 Gbyte'))).toEqual(["x.lab.yaml:12:11: '1 Gbyte' is not a rate: write a number with its unit, for example 10 Gbit/s"]);
-    expect(errors(TWO.replace('5 us', '5'))).toEqual(["x.lab.yaml:13:12: '5' is not a duration: write a number with its unit, for example 5 us"]);
+    expect(errors(TWO.replace('1 Gbit/s', '1 Gbyte'))).toEqual([
+      "x.lab.yaml:12:11: '1 Gbyte' is not a rate: write a number with its unit, for example 10 Gbit/s",
+    ]);
+    expect(errors(TWO.replace('5 us', '5'))).toEqual([
+      "x.lab.yaml:13:12: '5' is not a duration: write a number with its unit, for example 5 us",
+    ]);
   });
 
   test('an unknown key is named where it stands', () => {

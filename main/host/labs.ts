@@ -1,7 +1,20 @@
 // Lab files: YAML in, a validated LabSpec out, with file, line and column for every error; and back again.
 import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, stringify } from 'yaml';
 import { z } from 'zod';
-import { type CableSpec, cableId, COST_NAMES, DEFAULT_AUTOLOAD, DEFAULT_CABLE, DEFAULT_RAM_BYTES, DEFAULT_RING_SIZE, type LabSpec, type MachineSpec, NIC_LIMITS, NIC_MODELS, type NicSpec } from '../../engine/index.ts';
+import {
+  type CableSpec,
+  cableId,
+  COST_NAMES,
+  DEFAULT_AUTOLOAD,
+  DEFAULT_CABLE,
+  DEFAULT_RAM_BYTES,
+  DEFAULT_RING_SIZE,
+  type LabSpec,
+  type MachineSpec,
+  NIC_LIMITS,
+  NIC_MODELS,
+  type NicSpec,
+} from '../../engine/index.ts';
 import { formatBytes, formatDuration, formatRate, parseBytes, parseDuration, parseRate } from './units.ts';
 
 /** One thing wrong with a lab file. */
@@ -42,7 +55,12 @@ const nicSchema = z.strictObject({
   model: z.enum(NIC_MODELS, `the NIC models are: ${NIC_MODELS.join(', ')}`).default('virtio-net'),
   mac: z.string().regex(MAC, "a MAC address has the form '52:54:00:12:34:56', lower case").optional(),
   queues: z.int('queues: a whole number').min(1, QUEUES).max(NIC_LIMITS.queuePairs, QUEUES).default(1),
-  ring: z.int('ring: a whole number').min(NIC_LIMITS.ringMin, RING).max(NIC_LIMITS.ringMax, RING).refine((n) => (n & (n - 1)) === 0, 'ring: a power of two').default(DEFAULT_RING_SIZE),
+  ring: z
+    .int('ring: a whole number')
+    .min(NIC_LIMITS.ringMin, RING)
+    .max(NIC_LIMITS.ringMax, RING)
+    .refine((n) => (n & (n - 1)) === 0, 'ring: a power of two')
+    .default(DEFAULT_RING_SIZE),
   slot: z.int().min(1, 'slot: 1 to 30').max(30, 'slot: 1 to 30').optional(),
   vectors: z.int('vectors: a whole number').min(1, 'vectors: 1 to 64').max(64, 'vectors: 1 to 64').optional(),
 });
@@ -58,7 +76,7 @@ const machineSchema = z.strictObject({
     .default({}),
 });
 const cableSchema = z.strictObject({
-  between: z.tuple([z.string(), z.string()], "between: two ports, for example [h1:nic0, h2:nic0]"),
+  between: z.tuple([z.string(), z.string()], 'between: two ports, for example [h1:nic0, h2:nic0]'),
   rate: rate.default(DEFAULT_CABLE.rate),
   delay: duration.default(DEFAULT_CABLE.delay),
   loss: z
@@ -109,11 +127,15 @@ export function parseLab(text: string, file: string): LabSpec {
   return lab;
 }
 
-const yamlMessage = (code: string, message: string): string => (code === 'DUPLICATE_KEY' ? 'this name is used twice: each machine and port needs its own' : message.split('\n')[0].replace(/ at line .*$/, ''));
+const yamlMessage = (code: string, message: string): string =>
+  code === 'DUPLICATE_KEY'
+    ? 'this name is used twice: each machine and port needs its own'
+    : message.split('\n')[0].replace(/ at line .*$/, '');
 
 function issueMessage(issue: z.core.$ZodIssue): string {
   const key = issue.path.at(-1);
-  if (issue.code === 'invalid_type' && issue.input === undefined && issue.message.includes('undefined')) return `'${String(key)}' is missing`;
+  if (issue.code === 'invalid_type' && issue.input === undefined && issue.message.includes('undefined'))
+    return `'${String(key)}' is missing`;
   return issue.message;
 }
 
@@ -137,7 +159,8 @@ function offsetOf(root: unknown, path: readonly PropertyKey[], key: boolean): nu
 }
 
 /** 52:54:00:00:MM:NN for NICs without a MAC: machine number and port number, from 1. */
-const defaultMac = (machine: number, port: number): string => `52:54:00:00:${machine.toString(16).padStart(2, '0')}:${port.toString(16).padStart(2, '0')}`;
+const defaultMac = (machine: number, port: number): string =>
+  `52:54:00:00:${machine.toString(16).padStart(2, '0')}:${port.toString(16).padStart(2, '0')}`;
 
 function toSpec(f: LabFile): LabSpec {
   const machines = Object.entries(f.machines).map(([machine, m], i): MachineSpec => ({
@@ -178,7 +201,8 @@ function crossCheck(lab: LabSpec, f: LabFile): { path: PropertyKey[]; message: s
       const path = ['cables', i, 'between', k];
       const machine = lab.machines.find((m) => m.name === end.machine);
       const port = `${end.machine}:${end.port}`;
-      if (machine === undefined) out.push({ path, message: `there is no machine '${end.machine}': the machines are ${lab.machines.map((m) => m.name).join(', ')}` });
+      if (machine === undefined)
+        out.push({ path, message: `there is no machine '${end.machine}': the machines are ${lab.machines.map((m) => m.name).join(', ')}` });
       else if (!machine.nics.some((n) => n.port === end.port)) {
         const ports = machine.nics.map((n) => n.port).join(', ') || 'none';
         out.push({ path, message: `${end.machine} has no port '${end.port}': its ports are ${ports}` });
@@ -190,11 +214,16 @@ function crossCheck(lab: LabSpec, f: LabFile): { path: PropertyKey[]; message: s
   for (const m of lab.machines) {
     for (const n of m.nics) {
       const first = macs.get(n.mac);
-      if (first !== undefined && f.machines[m.name]?.nics[n.port]?.mac !== undefined) out.push({ path: ['machines', m.name, 'nics', n.port, 'mac'], message: `${n.mac} is the MAC of ${first} too: give each NIC its own` });
+      if (first !== undefined && f.machines[m.name]?.nics[n.port]?.mac !== undefined)
+        out.push({
+          path: ['machines', m.name, 'nics', n.port, 'mac'],
+          message: `${n.mac} is the MAC of ${first} too: give each NIC its own`,
+        });
       macs.set(n.mac, `${m.name}:${n.port}`);
     }
   }
-  for (const [i, s] of f.script.entries()) if (!(s.machine in f.machines)) out.push({ path: ['script', i, 'machine'], message: `there is no machine '${s.machine}'` });
+  for (const [i, s] of f.script.entries())
+    if (!(s.machine in f.machines)) out.push({ path: ['script', i, 'machine'], message: `there is no machine '${s.machine}'` });
   return out;
 }
 
@@ -234,7 +263,10 @@ export function formatLab(lab: LabSpec): string {
     ...(c.up ? {} : { up: false }),
   }));
   const head = { ringscope: 1, name: lab.name, ...(lab.notes === '' ? {} : { notes: lab.notes }), seed: lab.seed };
-  return stringify({ ...head, machines, cables, ...(lab.script.length === 0 ? {} : { script: lab.script }) }, { flowCollectionPadding: true, lineWidth: 140 });
+  return stringify(
+    { ...head, machines, cables, ...(lab.script.length === 0 ? {} : { script: lab.script }) },
+    { flowCollectionPadding: true, lineWidth: 140 },
+  );
 }
 
 export { cableId };

@@ -30,10 +30,17 @@ const row = (index: number, f: StoredFrame): PacketRow => {
 };
 
 /** Rows that contain every word of the filter (protocol, address, machine, or text of the info column). */
-export function packetRows(stores: Stores, event: number, p: { from: number; count: number; filter?: string }): { total: number; matching: number; rows: PacketRow[] } {
+export function packetRows(
+  stores: Stores,
+  event: number,
+  p: { from: number; count: number; filter?: string },
+): { total: number; matching: number; rows: PacketRow[] } {
   const { frames } = stores;
   const total = frames.upTo(event);
-  const words = (p.filter ?? '').toLowerCase().split(/\s+/).filter((w) => w !== '');
+  const words = (p.filter ?? '')
+    .toLowerCase()
+    .split(/\s+/)
+    .filter((w) => w !== '');
   if (words.length === 0) {
     const from = Math.max(p.from, frames.first);
     return { total, matching: total, rows: [...frames.between(from, Math.min(from + p.count, total))].map(([i, f]) => row(i, f)) };
@@ -66,7 +73,13 @@ export function frameSpans(stores: Stores, event: number, p: { from: number; to:
     if (f === undefined || f.sent < p.from - 1e9) break;
     if (f.arrives < p.from || f.sent > p.to) continue;
     const { info, protocol } = decode(f).summary;
-    out.push({ track: f.cable, kind: `${f.from} →`, label: `${f.lost === '' ? '' : '✕ '}${protocol} ${info}`, start: f.sent, end: f.arrives });
+    out.push({
+      track: f.cable,
+      kind: `${f.from} →`,
+      label: `${f.lost === '' ? '' : '✕ '}${protocol} ${info}`,
+      start: f.sent,
+      end: f.arrives,
+    });
   }
   return out.reverse();
 }
@@ -81,7 +94,14 @@ export function framesInFlight(stores: Stores, world: World, pacer: Pacer): Fram
   for (let i = total - 1; i >= Math.max(frames.first, total - 2_000) && out.length < 500; i--) {
     const f = frames.get(i);
     if (f === undefined || f.arrives < now || f.sent > now || f.arrives - f.sent < visible) continue;
-    out.push({ id: f.id, cable: f.cable, fromA: f.cable.startsWith(`${f.from}--`), sent: f.sent, arrives: f.arrives, summary: decode(f).summary.info });
+    out.push({
+      id: f.id,
+      cable: f.cable,
+      fromA: f.cable.startsWith(`${f.from}--`),
+      sent: f.sent,
+      arrives: f.arrives,
+      summary: decode(f).summary.info,
+    });
   }
   return out;
 }

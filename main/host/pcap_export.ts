@@ -17,13 +17,22 @@ export function writeFrames(path: string, stores: Stores, event: number): number
   const blocks: Uint8Array[] = [sectionHeader({ application: 'ringscope' }), ...ports.map((name) => interfaceDescription({ name }))];
   for (const s of sightings) {
     blocks.push(
-      enhancedPacket({ iface: ports.indexOf(s.port), time: s.time, bytes: s.bytes, direction: s.out ? 'out' : 'in', packetId: s.id, ...(s.lost === '' ? {} : { comment: `lost on the cable: ${s.lost}` }) }),
+      enhancedPacket({
+        iface: ports.indexOf(s.port),
+        time: s.time,
+        bytes: s.bytes,
+        direction: s.out ? 'out' : 'in',
+        packetId: s.id,
+        ...(s.lost === '' ? {} : { comment: `lost on the cable: ${s.lost}` }),
+      }),
     );
   }
   try {
     writeFileSync(path, Buffer.concat(blocks));
   } catch (e) {
-    throw new UserError(`The packets could not be written to ${path}: ${e instanceof Error ? e.message : String(e)}. Choose another folder.`);
+    throw new UserError(
+      `The packets could not be written to ${path}: ${e instanceof Error ? e.message : String(e)}. Choose another folder.`,
+    );
   }
   return sightings.length;
 }

@@ -32,8 +32,10 @@ const isRecord = (v: unknown): v is Record<string, unknown> => typeof v === 'obj
 function readMessage(raw: unknown): ToHost | undefined {
   if (!isRecord(raw) || typeof raw['id'] !== 'number') return undefined;
   if (raw['t'] === 'unsub') return { t: 'unsub', id: raw['id'] };
-  if (raw['t'] === 'req' && typeof raw['name'] === 'string') return { t: 'req', id: raw['id'], name: raw['name'] as RequestName, params: raw['params'] };
-  if (raw['t'] === 'sub' && typeof raw['topic'] === 'string') return { t: 'sub', id: raw['id'], topic: raw['topic'] as PushName, params: raw['params'] };
+  if (raw['t'] === 'req' && typeof raw['name'] === 'string')
+    return { t: 'req', id: raw['id'], name: raw['name'] as RequestName, params: raw['params'] };
+  if (raw['t'] === 'sub' && typeof raw['topic'] === 'string')
+    return { t: 'sub', id: raw['id'], topic: raw['topic'] as PushName, params: raw['params'] };
   return undefined;
 }
 
@@ -52,7 +54,13 @@ export class Client {
   /** A message from the window, already parsed from its wire form. */
   receive(raw: unknown): void {
     const message = readMessage(raw);
-    if (message === undefined) return this.send({ t: 'res', id: -1, ok: false, error: 'The window sent a message that is not one of the contract; update the page.' });
+    if (message === undefined)
+      return this.send({
+        t: 'res',
+        id: -1,
+        ok: false,
+        error: 'The window sent a message that is not one of the contract; update the page.',
+      });
     switch (message.t) {
       case 'req':
         void this.answer(message);
@@ -105,9 +113,12 @@ export class Client {
   }
 
   private async answer(message: Extract<ToHost, { t: 'req' }>): Promise<void> {
-    const handler = Object.hasOwn(this.handlers, message.name) ? (this.handlers[message.name] as (p: unknown, c: Client) => unknown) : undefined;
+    const handler = Object.hasOwn(this.handlers, message.name)
+      ? (this.handlers[message.name] as (p: unknown, c: Client) => unknown)
+      : undefined;
     try {
-      if (handler === undefined) throw new UserError(`The host has no request '${message.name}'; the page and the host are of different versions: reload the page.`);
+      if (handler === undefined)
+        throw new UserError(`The host has no request '${message.name}'; the page and the host are of different versions: reload the page.`);
       const value = await handler(message.params, this);
       if (!this.closed) this.send({ t: 'res', id: message.id, ok: true, value });
     } catch (e) {

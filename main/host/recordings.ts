@@ -51,10 +51,22 @@ export class Recording {
     const file = await open(path, 'w');
     const writer = new McapWriter({ writable: new FileWritable(file), chunkSize: CHUNK });
     await writer.start({ profile: FORMAT, library: 'ringscope' });
-    await writer.addMetadata({ name: FORMAT, metadata: new Map([['version', VERSION], ['lab', labText], ['seed', String(lab.seed)], ['start_event', String(runtime.session.event)]]) });
+    await writer.addMetadata({
+      name: FORMAT,
+      metadata: new Map([
+        ['version', VERSION],
+        ['lab', labText],
+        ['seed', String(lab.seed)],
+        ['start_event', String(runtime.session.event)],
+      ]),
+    });
     const channels = new Map<Channel, number>();
     for (const topic of CHANNELS) {
-      const schemaId = await writer.registerSchema({ name: `ringscope${topic.replace('/', '.')}`, encoding: 'jsonschema', data: json({ type: 'object' }) });
+      const schemaId = await writer.registerSchema({
+        name: `ringscope${topic.replace('/', '.')}`,
+        encoding: 'jsonschema',
+        data: json({ type: 'object' }),
+      });
       channels.set(topic, await writer.registerChannel({ schemaId, topic, messageEncoding: 'json', metadata: new Map() }));
     }
     let recording: Recording | undefined;
@@ -62,7 +74,8 @@ export class Recording {
       logged: (e) => recording?.add('/inputs', e.time, e),
       truncated: (event) => recording?.add('/truncate', runtime.session.time, { event }),
       drained: (d) => {
-        for (const r of d.trace) recording?.add('/trace', r.time, { event: r.event, who: r.who, cpu: r.cpu, name: r.def.name, args: namedArgs(r.def, r.args) });
+        for (const r of d.trace)
+          recording?.add('/trace', r.time, { event: r.event, who: r.who, cpu: r.cpu, name: r.def.name, args: namedArgs(r.def, r.args) });
         recording?.mark(runtime.session);
       },
     });
@@ -94,9 +107,11 @@ export class Recording {
     const logTime = BigInt(Math.round(time));
     const channelId = this.channels.get(topic) ?? 0;
     const sequence = this.sequence++;
-    this.queue = this.queue.then(() => this.writer.addMessage({ channelId, sequence, logTime, publishTime: logTime, data })).catch((e: unknown) => {
-      this.failure ??= e;
-    });
+    this.queue = this.queue
+      .then(() => this.writer.addMessage({ channelId, sequence, logTime, publishTime: logTime, data }))
+      .catch((e: unknown) => {
+        this.failure ??= e;
+      });
   }
 }
 
@@ -140,7 +155,9 @@ export function readSession(path: string): SessionFile {
   try {
     bytes = readFileSync(path);
   } catch (e) {
-    throw new SessionFileError(`cannot read the session ${path}: ${(e as NodeJS.ErrnoException).code === 'ENOENT' ? 'no such file' : String(e)}`);
+    throw new SessionFileError(
+      `cannot read the session ${path}: ${(e as NodeJS.ErrnoException).code === 'ENOENT' ? 'no such file' : String(e)}`,
+    );
   }
   const reader = new McapStreamReader({ validateCrcs: true });
   const channels = new Map<number, string>();
@@ -149,7 +166,8 @@ export function readSession(path: string): SessionFile {
   const marks: Mark[] = [];
   let traced = 0;
   let ended = false;
-  const broken = (what: string): SessionFileError => new SessionFileError(`${path}: ${what}: it is not a Ringscope session, or it is damaged`);
+  const broken = (what: string): SessionFileError =>
+    new SessionFileError(`${path}: ${what}: it is not a Ringscope session, or it is damaged`);
   try {
     reader.append(bytes);
     for (let r = reader.nextRecord(); r !== undefined; r = reader.nextRecord()) {
@@ -181,8 +199,10 @@ export function readSession(path: string): SessionFile {
     if (meta === undefined) throw broken(e instanceof Error ? e.message : String(e));
   }
   if (meta === undefined) throw broken('the session header is missing');
-  if (meta.get('version') !== VERSION) throw new SessionFileError(`${path}: this session has format ${meta.get('version') ?? '?'}; this version of Ringscope reads format ${VERSION}`);
+  if (meta.get('version') !== VERSION)
+    throw new SessionFileError(
+      `${path}: this session has format ${meta.get('version') ?? '?'}; this version of Ringscope reads format ${VERSION}`,
+    );
   const lab = { ...parseLab(meta.get('lab') ?? '', `${path} (lab)`), seed: Number(meta.get('seed')) };
   return { lab, log, marks, traced, truncated: !ended };
 }
-

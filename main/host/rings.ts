@@ -13,7 +13,10 @@ export function chainOf(session: Session, stores: Stores, p: RingId & { readonly
   const chain = chainView(session.world, p, p.descriptor);
   if (chain === undefined) throw new UserError(`There is no descriptor ${p.descriptor} in queue ${p.queue} of ${p.machine}:${p.port}.`);
   const { mapping } = chain;
-  return { ...chain, mapping: mapping === undefined ? undefined : { ...mapping, history: mappingHistory(stores, session.event, p.machine, mapping.dma) } };
+  return {
+    ...chain,
+    mapping: mapping === undefined ? undefined : { ...mapping, history: mappingHistory(stores, session.event, p.machine, mapping.dma) },
+  };
 }
 
 /** The latest map and unmap records of a bus address, oldest first. */

@@ -135,7 +135,8 @@ export class Runtime {
       stdin: (pid, data, eof) => {
         if (kernel().procs.get(pid) !== undefined) this.apply({ kind: 'stdin', machine, pid, data, eof });
       },
-      signal: (pid, signal) => kernel().procs.get(pid) !== undefined && this.apply({ kind: 'signal', machine, pid, signal }).kind === 'done',
+      signal: (pid, signal) =>
+        kernel().procs.get(pid) !== undefined && this.apply({ kind: 'signal', machine, pid, signal }).kind === 'done',
       fs: (netns, cwd, fs) => {
         const seen = this.session.query(machine, netns, cwd, fs);
         if (seen !== undefined) return seen;

@@ -66,7 +66,17 @@ export class Stores {
   add(d: Drained): void {
     for (const r of d.trace) this.trace.push(r);
     for (const f of d.frames) {
-      this.frames.push({ event: f.event, sent: f.sent, arrives: f.arrives, cable: f.cable, from: f.from, to: f.to, bytes: f.frame.bytes, lost: f.lost, id: f.frame.id });
+      this.frames.push({
+        event: f.event,
+        sent: f.sent,
+        arrives: f.arrives,
+        cable: f.cable,
+        from: f.from,
+        to: f.to,
+        bytes: f.frame.bytes,
+        lost: f.lost,
+        id: f.frame.id,
+      });
     }
   }
   cut(event: number): void {

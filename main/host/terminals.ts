@@ -20,7 +20,13 @@ class MachineTerminal implements Terminal {
   private unread = 0;
   private waiters: (() => void)[] = [];
   private readonly shell: InteractiveShell;
-  constructor(runtime: Runtime, readonly machine: string, netns: string, cols: number, emit: (e: TerminalEvent) => void) {
+  constructor(
+    runtime: Runtime,
+    readonly machine: string,
+    netns: string,
+    cols: number,
+    emit: (e: TerminalEvent) => void,
+  ) {
     this.shell = new InteractiveShell(
       runtime.port(machine),
       {
@@ -60,7 +66,13 @@ class MachineTerminal implements Terminal {
 async function hostTerminal(cols: number, rows: number, emit: (e: TerminalEvent) => void): Promise<Terminal> {
   const pty = await import('@lydell/node-pty');
   const shell = process.env['SHELL'] ?? (process.platform === 'win32' ? 'powershell.exe' : '/bin/sh');
-  const child = pty.spawn(shell, [], { name: 'xterm-256color', cols, rows, cwd: process.env['HOME'] ?? process.cwd(), env: process.env as Record<string, string> });
+  const child = pty.spawn(shell, [], {
+    name: 'xterm-256color',
+    cols,
+    rows,
+    cwd: process.env['HOME'] ?? process.cwd(),
+    env: process.env as Record<string, string>,
+  });
   let unread = 0;
   let paused = false;
   child.onData((data) => {

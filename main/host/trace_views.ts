@@ -5,13 +5,28 @@ import type { Stores } from './stores.ts';
 
 const SPAN = 'cpu:span';
 
-const row = (index: number, r: TraceRecord): TraceRow => ({ index, time: r.time, event: r.event, machine: r.who, cpu: r.cpu, name: r.def.name, text: r.def.format(namedArgs(r.def, r.args)) });
+const row = (index: number, r: TraceRecord): TraceRow => ({
+  index,
+  time: r.time,
+  event: r.event,
+  machine: r.who,
+  cpu: r.cpu,
+  name: r.def.name,
+  text: r.def.format(namedArgs(r.def, r.args)),
+});
 
 /** Records whose machine, name or text contains every word of the filter. Without a filter, CPU spans are left to the timeline. */
-export function traceRows(stores: Stores, event: number, p: { from: number; count: number; filter?: string }): { total: number; matching: number; rows: TraceRow[] } {
+export function traceRows(
+  stores: Stores,
+  event: number,
+  p: { from: number; count: number; filter?: string },
+): { total: number; matching: number; rows: TraceRow[] } {
   const { trace } = stores;
   const total = trace.upTo(event);
-  const words = (p.filter ?? '').toLowerCase().split(/\s+/).filter((w) => w !== '');
+  const words = (p.filter ?? '')
+    .toLowerCase()
+    .split(/\s+/)
+    .filter((w) => w !== '');
   if (words.length === 0) {
     const from = Math.max(p.from, trace.first);
     return { total, matching: total, rows: [...trace.between(from, Math.min(from + p.count, total))].map(([i, r]) => row(i, r)) };
@@ -20,7 +35,11 @@ export function traceRows(stores: Stores, event: number, p: { from: number; coun
   let matching = 0;
   for (const [i, r] of trace.between(trace.first, total)) {
     const head = `${r.who} ${r.def.name}`.toLowerCase();
-    if (!words.every((w) => head.includes(w)) && !words.every((w) => `${head} ${r.def.format(namedArgs(r.def, r.args)).toLowerCase()}`.includes(w))) continue;
+    if (
+      !words.every((w) => head.includes(w)) &&
+      !words.every((w) => `${head} ${r.def.format(namedArgs(r.def, r.args)).toLowerCase()}`.includes(w))
+    )
+      continue;
     if (matching >= p.from && rows.length < p.count) rows.push(row(i, r));
     matching++;
   }

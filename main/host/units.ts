@@ -37,10 +37,13 @@ function format(n: number, units: readonly (readonly [string, number])[]): strin
 
 /** '10 Gbit/s' → bit/s; '0' or 'unlimited' → 0 (no limit). */
 export const parseRate = (text: string): number | undefined =>
-  text.trim() === 'unlimited' ? 0 : parse(text, RATES, { Gbit: 'Gbit/s', Mbit: 'Mbit/s', kbit: 'kbit/s', Gbps: 'Gbit/s', Mbps: 'Mbit/s', kbps: 'kbit/s' });
+  text.trim() === 'unlimited'
+    ? 0
+    : parse(text, RATES, { Gbit: 'Gbit/s', Mbit: 'Mbit/s', kbit: 'kbit/s', Gbps: 'Gbit/s', Mbps: 'Mbit/s', kbps: 'kbit/s' });
 export const formatRate = (n: number): string => (n === 0 ? 'unlimited' : format(n, RATES));
 /** '5 us' → ns */
-export const parseDuration = (text: string): number | undefined => parse(text, TIMES, { µs: 'us', sec: 's', msec: 'ms', usec: 'us', nsec: 'ns' });
+export const parseDuration = (text: string): number | undefined =>
+  parse(text, TIMES, { µs: 'us', sec: 's', msec: 'ms', usec: 'us', nsec: 'ns' });
 export const formatDuration = (n: number): string => format(n, TIMES);
 /** '16 MiB' → bytes */
 export const parseBytes = (text: string): number | undefined => parse(text, SIZES, { M: 'MiB', G: 'GiB', K: 'KiB', MB: 'MiB', GB: 'GiB' });

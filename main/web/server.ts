@@ -73,18 +73,26 @@ function refuse(req: IncomingMessage, origin: string, token: string): Refusal | 
   if (url.pathname !== '/ws') return { status: '404 Not Found', text: 'There is no such endpoint.\n' };
   const from = req.headers.origin;
   if (from !== origin && from !== origin.replace('127.0.0.1', 'localhost')) {
-    return { status: '403 Forbidden', text: `Refused: the page's origin ${from ?? '(none)'} is not this server's. Open the address that ringscope printed.\n` };
+    return {
+      status: '403 Forbidden',
+      text: `Refused: the page's origin ${from ?? '(none)'} is not this server's. Open the address that ringscope printed.\n`,
+    };
   }
   const given = Buffer.from(url.searchParams.get('token') ?? '');
   const wanted = Buffer.from(token);
   if (given.length !== wanted.length || !timingSafeEqual(given, wanted)) {
-    return { status: '401 Unauthorized', text: 'Refused: the token is wrong or from an earlier launch. Open the address that ringscope printed.\n' };
+    return {
+      status: '401 Unauthorized',
+      text: 'Refused: the token is wrong or from an earlier launch. Open the address that ringscope printed.\n',
+    };
   }
   return undefined;
 }
 
 function reject(socket: Duplex, { status, text }: Refusal): void {
-  socket.end(`HTTP/1.1 ${status}\r\nContent-Type: text/plain\r\nContent-Length: ${Buffer.byteLength(text)}\r\nConnection: close\r\n\r\n${text}`);
+  socket.end(
+    `HTTP/1.1 ${status}\r\nContent-Type: text/plain\r\nContent-Length: ${Buffer.byteLength(text)}\r\nConnection: close\r\n\r\n${text}`,
+  );
 }
 
 function attach(ws: WebSocket, host: Pick<HostThread, 'connect'>): void {

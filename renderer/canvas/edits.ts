@@ -99,7 +99,8 @@ export function pasted(
       ramMiB: Math.round(machine.ramBytes / 2 ** 20),
       nics: 0,
     });
-    for (const nic of machine.nics) edits.push({ op: 'nic.add', machine: name, queuePairs: nic.queuePairs, ...(nic.model === 'e1000e' ? { model: nic.model } : {}) });
+    for (const nic of machine.nics)
+      edits.push({ op: 'nic.add', machine: name, queuePairs: nic.queuePairs, ...(nic.model === 'e1000e' ? { model: nic.model } : {}) });
   }
   for (const cable of clip.cables) {
     const end = (of: PortRef): PortRef => {

@@ -1,12 +1,58 @@
 // struct ethtool_ops with Linux's member names. An absent member means EOPNOTSUPP.
 import type { NetDevice } from '../net_device.ts';
 
-export interface DrvInfo { driver: string; version: string; fw_version: string; bus_info: string; erom_version?: string; supports_statistics?: boolean; supports_test?: boolean; supports_eeprom_access?: boolean; supports_register_dump?: boolean; supports_priv_flags?: boolean }
-export interface RingParam { rx_max_pending: number; rx_mini_max_pending: number; rx_jumbo_max_pending: number; tx_max_pending: number; rx_pending: number; rx_mini_pending: number; rx_jumbo_pending: number; tx_pending: number; rx_buf_len?: number; cqe_size?: number; tx_push?: boolean }
-export interface Channels { max_rx: number; max_tx: number; max_other: number; max_combined: number; rx_count: number; tx_count: number; other_count: number; combined_count: number }
+export interface DrvInfo {
+  driver: string;
+  version: string;
+  fw_version: string;
+  bus_info: string;
+  erom_version?: string;
+  supports_statistics?: boolean;
+  supports_test?: boolean;
+  supports_eeprom_access?: boolean;
+  supports_register_dump?: boolean;
+  supports_priv_flags?: boolean;
+}
+export interface RingParam {
+  rx_max_pending: number;
+  rx_mini_max_pending: number;
+  rx_jumbo_max_pending: number;
+  tx_max_pending: number;
+  rx_pending: number;
+  rx_mini_pending: number;
+  rx_jumbo_pending: number;
+  tx_pending: number;
+  rx_buf_len?: number;
+  cqe_size?: number;
+  tx_push?: boolean;
+}
+export interface Channels {
+  max_rx: number;
+  max_tx: number;
+  max_other: number;
+  max_combined: number;
+  rx_count: number;
+  tx_count: number;
+  other_count: number;
+  combined_count: number;
+}
 /** speed in Mb/s, -1 unknown; duplex 0 half, 1 full, 255 unknown; port as PORT_* */
-export interface LinkKsettings { speed: number; duplex: number; port: number; autoneg: number; phy_address: number; transceiver?: number; supported: readonly string[]; advertising: readonly string[]; lp_advertising: readonly string[]; mdix?: number; mdix_ctrl?: number }
-export interface Coalesce { readonly [name: string]: number | boolean | undefined }
+export interface LinkKsettings {
+  speed: number;
+  duplex: number;
+  port: number;
+  autoneg: number;
+  phy_address: number;
+  transceiver?: number;
+  supported: readonly string[];
+  advertising: readonly string[];
+  lp_advertising: readonly string[];
+  mdix?: number;
+  mdix_ctrl?: number;
+}
+export interface Coalesce {
+  readonly [name: string]: number | boolean | undefined;
+}
 
 export interface EthtoolOps {
   readonly supported_coalesce_params?: readonly string[];
@@ -35,7 +81,10 @@ export interface EthtoolOps {
   get_priv_flags?(dev: NetDevice): readonly (readonly [name: string, on: boolean])[];
   /** Time stamping in hardware: number of the clock, and the modes. */
   get_ts_hardware?(dev: NetDevice): { readonly phc: number; readonly tx: readonly string[]; readonly rx: readonly string[] };
-  self_test?(dev: NetDevice, offline: boolean): { readonly failed: boolean; readonly results: readonly (readonly [name: string, value: number])[] };
+  self_test?(
+    dev: NetDevice,
+    offline: boolean,
+  ): { readonly failed: boolean; readonly results: readonly (readonly [name: string, value: number])[] };
   get_pauseparam?(dev: NetDevice): { autoneg: boolean; rx_pause: boolean; tx_pause: boolean };
   get_ts_info?(dev: NetDevice): readonly string[];
   get_msglevel?(dev: NetDevice): number;

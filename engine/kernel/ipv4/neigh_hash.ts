@@ -21,6 +21,7 @@ function chainOf(n: Neighbour, rnd: Uint32Array): number {
 export function neighOrder(tbl: NeighTable, net: Net, only?: NetDevice): Neighbour[] {
   const found: { readonly n: Neighbour; readonly chain: number }[] = [];
   for (const [dev, map] of tbl.byDev)
-    if (dev.net === net && (only === undefined || only === dev)) for (const n of map.values()) found.push({ n, chain: chainOf(n, tbl.hashRnd) });
+    if (dev.net === net && (only === undefined || only === dev))
+      for (const n of map.values()) found.push({ n, chain: chainOf(n, tbl.hashRnd) });
   return found.sort((a, b) => a.chain - b.chain || b.n.order - a.n.order).map((f) => f.n);
 }

@@ -38,7 +38,13 @@ export class NeighCore implements Actor {
   neigh_table_init(family: number, name: string, proto: NeighProtocol, ethertype: number, locktimeMs: number): NeighTable {
     const { platform } = this.kernel;
     const chance = platform.sim.random(`${platform.machine}:${name}:hash`);
-    const tbl = new NeighTable(family, name, proto, ethertype, Uint32Array.from({ length: 4 }, () => (chance.u32() | 1) >>> 0));
+    const tbl = new NeighTable(
+      family,
+      name,
+      proto,
+      ethertype,
+      Uint32Array.from({ length: 4 }, () => (chance.u32() | 1) >>> 0),
+    );
     for (const parms of [tbl.defaults, tbl.blackhole]) {
       parms.locktime_ms = locktimeMs;
       parms.reachable_time_ms = this.neigh_rand_reach_time(parms.base_reachable_time_ms);

@@ -84,7 +84,8 @@ export class RtnlAddr {
 
   inet_fill_ifaddr(ifa: InIfaddr): AddrInfo {
     const age = Math.floor((this.kernel.now() - ifa.tstamp) / 1e9);
-    const left = (lft: number): number => ((ifa.flags & IFA_F.PERMANENT) !== 0 || lft === INFINITY_LIFE_TIME ? INFINITY_LIFE_TIME : Math.max(0, lft - age));
+    const left = (lft: number): number =>
+      (ifa.flags & IFA_F.PERMANENT) !== 0 || lft === INFINITY_LIFE_TIME ? INFINITY_LIFE_TIME : Math.max(0, lft - age);
     return {
       family: AF.INET,
       ifindex: ifa.dev.dev.ifindex,

@@ -229,7 +229,8 @@ export class RtnlRoute {
   fib_nl_newrule(net: Net, req: RuleInfo, nlflags: number): NlResult {
     const n4 = ipv4Net(net);
     if (req.src_len > 32 || req.dst_len > 32) return { errno: -Errno.EINVAL };
-    if (req.action === FR_ACT.GOTO && (req.target ?? 0) <= (req.priority ?? 0)) return { errno: -Errno.EINVAL, extack: 'Backward goto not supported' };
+    if (req.action === FR_ACT.GOTO && (req.target ?? 0) <= (req.priority ?? 0))
+      return { errno: -Errno.EINVAL, extack: 'Backward goto not supported' };
     const table = req.action === FR_ACT.TO_TBL && req.table === 0 ? this.kernel.ipv4.fib.fib_new_table(net, 1).tb_id : req.table;
     // without a priority, just before the first rule that is not the local one
     const second = n4.rules.at(1)?.priority ?? 0;

@@ -375,7 +375,9 @@ export class Addrconf extends AddrSelect implements Actor {
     const { fib } = this.kernel.ipv6;
     const main = ipv6Net(dev.net).tables.get(RT_TABLE.MAIN) ?? [];
     const prefix = maskPrefix(addr, plen);
-    const rt = main.find((r) => r.plen === plen && r.dev === dev && r.protocol === RTPROT.KERNEL && r.gateway === undefined && eq6(r.dst, prefix));
+    const rt = main.find(
+      (r) => r.plen === plen && r.dev === dev && r.protocol === RTPROT.KERNEL && r.gateway === undefined && eq6(r.dst, prefix),
+    );
     if (rt !== undefined) fib.ip6_del_rt(dev.net, rt);
   }
 

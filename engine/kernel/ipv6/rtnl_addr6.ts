@@ -43,7 +43,13 @@ export class RtnlAddr6 {
     const loopback = (dev.flags & IFF.LOOPBACK) !== 0;
     if ((dev.flags & IFF.UP) !== 0 && !loopback) addrconf.addrconf_add_mroute(dev);
     if ((flags & IFA_F.NOPREFIXROUTE) === 0 && (dev.flags & IFF.UP) !== 0 && !isLoopback6(addr))
-      addrconf.addrconf_prefix_route(addr, ifp.prefix_len, ifp.rt_priority, dev, valid === INFINITY_LIFE_TIME ? 0 : this.kernel.now() + valid * 1e9);
+      addrconf.addrconf_prefix_route(
+        addr,
+        ifp.prefix_len,
+        ifp.rt_priority,
+        dev,
+        valid === INFINITY_LIFE_TIME ? 0 : this.kernel.now() + valid * 1e9,
+      );
     if ((ifp.flags & (IFA_F.OPTIMISTIC | IFA_F.NODAD)) === 0) addrconf.ipv6_ifa_notify(undefined, ifp);
     addrconf.addrconf_dad_start(ifp);
     return NL_OK;

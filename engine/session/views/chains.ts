@@ -22,18 +22,41 @@ export interface FieldText {
 }
 
 const hex = (n: number): string => `0x${n.toString(16)}`;
-const flagNames = (flags: number): string => Object.entries(VIRTQ_DESC_F).filter(([, bit]) => (flags & bit) !== 0).map(([n]) => n).join(' | ') || '0';
+const flagNames = (flags: number): string =>
+  Object.entries(VIRTQ_DESC_F)
+    .filter(([, bit]) => (flags & bit) !== 0)
+    .map(([n]) => n)
+    .join(' | ') || '0';
 
 /** Every integer field of a layout at `base`, as text. */
-function fieldsAt(layout: { readonly $fields: readonly FieldInfo[] }, mem: Mem, base: number, show: (name: string, value: number) => string = (_n, v) => String(v)): FieldText[] {
+function fieldsAt(
+  layout: { readonly $fields: readonly FieldInfo[] },
+  mem: Mem,
+  base: number,
+  show: (name: string, value: number) => string = (_n, v) => String(v),
+): FieldText[] {
   return layout.$fields.map((f) => {
     const at = base + f.offset;
-    const value = f.kind === 'u8' ? mem.u8(at) : f.kind === 'le16' ? mem.u16(at) : f.kind === 'le32' ? mem.u32(at) : f.kind === 'le64' ? mem.u64(at) : f.kind === 'be16' ? mem.u16be(at) : f.kind === 'be32' ? mem.u32be(at) : 0;
+    const value =
+      f.kind === 'u8'
+        ? mem.u8(at)
+        : f.kind === 'le16'
+          ? mem.u16(at)
+          : f.kind === 'le32'
+            ? mem.u32(at)
+            : f.kind === 'le64'
+              ? mem.u64(at)
+              : f.kind === 'be16'
+                ? mem.u16be(at)
+                : f.kind === 'be32'
+                  ? mem.u32be(at)
+                  : 0;
     return { name: f.name, value: show(f.name, value), note: f.note, offset: f.offset, size: f.size };
   });
 }
 
-const descriptorText = (name: string, v: number): string => (name === 'addr' ? hex(v) : name === 'flags' ? `${hex(v)} (${flagNames(v)})` : String(v));
+const descriptorText = (name: string, v: number): string =>
+  name === 'addr' ? hex(v) : name === 'flags' ? `${hex(v)} (${flagNames(v)})` : String(v);
 
 interface Buffer {
   readonly addr: number;
@@ -45,7 +68,8 @@ interface Buffer {
 export function chainView(world: World, ref: RingRef, descriptor: number) {
   const ring = ringView(world, ref);
   const machine = world.machines.get(ref.machine);
-  if (ring === undefined || machine === undefined || descriptor < 0 || descriptor >= ring.size || !ring.enabled || ring.table.length === 0) return undefined;
+  if (ring === undefined || machine === undefined || descriptor < 0 || descriptor >= ring.size || !ring.enabled || ring.table.length === 0)
+    return undefined;
   const { ram } = machine.platform;
   const head = ring.heads[descriptor] < 0 ? descriptor : ring.heads[descriptor];
   const owner = ({ f: 'free', a: 'driver', d: 'device', u: 'used' } as const)[ring.owners[descriptor] as 'f' | 'a' | 'd' | 'u'];
@@ -79,7 +103,17 @@ export function chainView(world: World, ref: RingRef, descriptor: number) {
     head,
     owner,
     descriptors,
-    mapping: m === undefined ? undefined : { dma: m.dma as number, gpa: m.gpa as number, length: m.length, direction: m.direction as string, by: m.by, since: m.since as number },
+    mapping:
+      m === undefined
+        ? undefined
+        : {
+            dma: m.dma as number,
+            gpa: m.gpa as number,
+            length: m.length,
+            direction: m.direction as string,
+            by: m.by,
+            since: m.since as number,
+          },
     skb: undefined,
     bytes: toHex(bytes),
     totalBytes,
@@ -87,7 +121,10 @@ export function chainView(world: World, ref: RingRef, descriptor: number) {
   };
 }
 
-function usedLength(ring: { readonly usedRing: readonly number[]; readonly driverLastUsed: number; readonly usedIdx: number; readonly size: number }, head: number): number | undefined {
+function usedLength(
+  ring: { readonly usedRing: readonly number[]; readonly driverLastUsed: number; readonly usedIdx: number; readonly size: number },
+  head: number,
+): number | undefined {
   for (let i = ring.driverLastUsed; i !== ring.usedIdx; i = (i + 1) & 0xffff) {
     const slot = i & (ring.size - 1);
     if (ring.usedRing[2 * slot] === head) return ring.usedRing[2 * slot + 1];
@@ -97,7 +134,12 @@ function usedLength(ring: { readonly usedRing: readonly number[]; readonly drive
 
 function gather(machine: Machine, buffers: readonly Buffer[]): Uint8Array {
   const { ram } = machine.platform;
-  const out = new Uint8Array(Math.min(SHOWN, buffers.reduce((n, b) => n + b.len, 0)));
+  const out = new Uint8Array(
+    Math.min(
+      SHOWN,
+      buffers.reduce((n, b) => n + b.len, 0),
+    ),
+  );
   let at = 0;
   for (const b of buffers) {
     const n = Math.min(b.len, out.length - at);
@@ -115,13 +157,23 @@ function decodeBuffer(bytes: Uint8Array): DecodeTree[] {
     label: 'virtio_net_hdr',
     start: 0,
     end: VirtioNetHdr.$size,
-    children: fieldsAt(VirtioNetHdr, new ByteMem(bytes), 0).map((f) => ({ label: `${f.name}: ${f.value}`, note: f.note, start: f.offset, end: f.offset + f.size })),
+    children: fieldsAt(VirtioNetHdr, new ByteMem(bytes), 0).map((f) => ({
+      label: `${f.name}: ${f.value}`,
+      note: f.note,
+      start: f.offset,
+      end: f.offset + f.size,
+    })),
   };
   const frame = bytes.subarray(VirtioNetHdr.$size);
   return frame.length < 14 ? [header] : [header, ...shift(decodeFrame(frame).tree, VirtioNetHdr.$size)];
 }
 
 const shift = (nodes: readonly DecodeTree[], by: number): DecodeTree[] =>
-  nodes.map((n) => ({ ...n, start: n.start + by, end: n.end + by, ...(n.children === undefined ? {} : { children: shift(n.children, by) }) }));
+  nodes.map((n) => ({
+    ...n,
+    start: n.start + by,
+    end: n.end + by,
+    ...(n.children === undefined ? {} : { children: shift(n.children, by) }),
+  }));
 
 const toHex = (b: Uint8Array): string => Array.from(b, (x) => x.toString(16).padStart(2, '0')).join('');

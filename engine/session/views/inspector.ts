@@ -49,17 +49,28 @@ export function inspectMachine(world: World, name: string): Section[] | undefine
         { name: 'hostname', value: kernel.hostname },
         { name: 'CPUs', value: String(m.spec.cpus) },
         { name: 'RAM', value: mib(m.spec.ramBytes) },
-        { name: 'free pages', value: `${pages.freePages} of ${platform.ram.size / 4096}`, note: 'Pages of 4 KiB that the page allocator has not handed out.' },
+        {
+          name: 'free pages',
+          value: `${pages.freePages} of ${platform.ram.size / 4096}`,
+          note: 'Pages of 4 KiB that the page allocator has not handed out.',
+        },
         { name: 'slab objects', value: String(platform.slab.inUse), note: 'Objects given out by kmalloc and not freed.' },
       ],
     },
     {
       title: 'CPUs',
       command: 'cat /proc/interrupts',
-      rows: platform.cpus.list.map((c) => ({ name: `cpu${c.id}`, value: c.context === 'idle' ? (c.now > world.sim.now ? 'busy' : 'idle') : c.context })),
+      rows: platform.cpus.list.map((c) => ({
+        name: `cpu${c.id}`,
+        value: c.context === 'idle' ? (c.now > world.sim.now ? 'busy' : 'idle') : c.context,
+      })),
     },
     { title: 'Modules', command: 'lsmod', rows: kernel.modules.loaded.map((mod) => ({ name: mod.name, value: `used by ${mod.refcnt}` })) },
-    { title: 'Namespaces', command: 'ip netns list', rows: kernel.netns.list.map((n) => ({ name: netnsName(m, n) || 'init_net', value: n.devices.map((d) => d.name).join(', ') })) },
+    {
+      title: 'Namespaces',
+      command: 'ip netns list',
+      rows: kernel.netns.list.map((n) => ({ name: netnsName(m, n) || 'init_net', value: n.devices.map((d) => d.name).join(', ') })),
+    },
   ];
 }
 
@@ -76,9 +87,18 @@ export function inspectNic(world: World, machine: string, port: string): Section
       command: `lspci -s ${pciAddress(nic).slice(5)} -vv`,
       rows: [
         { name: 'address', value: pciAddress(nic) },
-        { name: 'vendor:device', value: `${config(PciHeader.vendor).toString(16).padStart(4, '0')}:${config(PciHeader.device).toString(16).padStart(4, '0')}` },
-        { name: 'command', value: hex(config(PciHeader.command), 4), note: 'Bit 1: memory decoding, bit 2: bus mastering, bit 10: INTx off.' },
-        ...[0, 1, 2, 3, 4, 5].map((i) => ({ name: `BAR ${i}`, value: hex(fn.configRead(PciHeader.bar0.offset + 4 * i, 4), 8) })).filter((r) => !/^0x0+$/.test(r.value)),
+        {
+          name: 'vendor:device',
+          value: `${config(PciHeader.vendor).toString(16).padStart(4, '0')}:${config(PciHeader.device).toString(16).padStart(4, '0')}`,
+        },
+        {
+          name: 'command',
+          value: hex(config(PciHeader.command), 4),
+          note: 'Bit 1: memory decoding, bit 2: bus mastering, bit 10: INTx off.',
+        },
+        ...[0, 1, 2, 3, 4, 5]
+          .map((i) => ({ name: `BAR ${i}`, value: hex(fn.configRead(PciHeader.bar0.offset + 4 * i, 4), 8) }))
+          .filter((r) => !/^0x0+$/.test(r.value)),
         { name: 'driver', value: m.kernel.drivers.bus('pci')?.devices.find((d) => d.name === pciAddress(nic))?.driver?.name ?? 'none' },
       ],
     },
@@ -115,14 +135,38 @@ function virtioSections(m: Machine, nic: Nic, { pci, net: model }: NonNullable<N
       command: dev === undefined ? undefined : `ethtool -S ${dev.name}`,
       rows: pci.queues.map((q) => {
         const s = q.state();
-        return { name: queueName(model.maxPairs, s.index), value: s.enabled ? `${s.size} entries, ${s.popped} taken, ${s.pushed} given back, ${s.notifications} doorbells, ${s.interrupts} interrupts` : 'not enabled' };
+        return {
+          name: queueName(model.maxPairs, s.index),
+          value: s.enabled
+            ? `${s.size} entries, ${s.popped} taken, ${s.pushed} given back, ${s.notifications} doorbells, ${s.interrupts} interrupts`
+            : 'not enabled',
+        };
       }),
     } as Section,
   ];
 }
 
 /** Registers of an e1000e that tell most; reading them here changes nothing. */
-const SHOWN: readonly E1000Reg[] = ['CTRL', 'ICR', 'IMS', 'IVAR', 'RCTL', 'RDBAL0', 'RDLEN0', 'RDH0', 'RDT0', 'TCTL', 'TDBAL0', 'TDLEN0', 'TDH0', 'TDT0', 'GPRC', 'GPTC', 'MPC', 'RNBC'];
+const SHOWN: readonly E1000Reg[] = [
+  'CTRL',
+  'ICR',
+  'IMS',
+  'IVAR',
+  'RCTL',
+  'RDBAL0',
+  'RDLEN0',
+  'RDH0',
+  'RDT0',
+  'TCTL',
+  'TDBAL0',
+  'TDLEN0',
+  'TDH0',
+  'TDT0',
+  'GPRC',
+  'GPTC',
+  'MPC',
+  'RNBC',
+];
 
 function registerSection(model: NonNullable<Nic['e1000e']>, dev: NetDevice | undefined): Section {
   return {
@@ -147,7 +191,9 @@ function interfaceSections(m: Machine, dev: NetDevice): Section[] {
   const at = netnsName(m, dev.net);
   const prefix = at === '' ? '' : `ip netns exec ${at} `;
   const stats = m.kernel.net.dev_get_stats(dev);
-  const flags = Object.entries(IFF).filter(([, bit]) => bit <= 0x8000 && (dev.flags & bit) !== 0).map(([n]) => n);
+  const flags = Object.entries(IFF)
+    .filter(([, bit]) => bit <= 0x8000 && (dev.flags & bit) !== 0)
+    .map(([n]) => n);
   return [
     {
       title: `Interface ${dev.name}`,
@@ -161,10 +207,17 @@ function interfaceSections(m: Machine, dev: NetDevice): Section[] {
         { name: 'MAC', value: formatMac(dev.dev_addr) },
         { name: 'queues', value: `${dev.real_num_tx_queues} tx, ${dev.real_num_rx_queues} rx` },
         { name: 'carrier', value: dev.nocarrier ? 'no' : 'yes' },
-        ...dev.queues.map((q) => ({ name: `tx queue ${q.index}`, value: `${q.drvXoff ? 'stopped by the driver' : 'awake'}, ${q.stops} stops, ${q.wakes} wakes` })),
+        ...dev.queues.map((q) => ({
+          name: `tx queue ${q.index}`,
+          value: `${q.drvXoff ? 'stopped by the driver' : 'awake'}, ${q.stops} stops, ${q.wakes} wakes`,
+        })),
       ],
     },
-    { title: 'Counters', command: `${prefix}ip -s link show ${dev.name}`, rows: LINK_STATS.filter((k) => stats[k] > 0 || /^[rt]x_(packets|bytes)$/.test(k)).map((k) => ({ name: k, value: String(stats[k]) })) },
+    {
+      title: 'Counters',
+      command: `${prefix}ip -s link show ${dev.name}`,
+      rows: LINK_STATS.filter((k) => stats[k] > 0 || /^[rt]x_(packets|bytes)$/.test(k)).map((k) => ({ name: k, value: String(stats[k]) })),
+    },
   ];
 }
 

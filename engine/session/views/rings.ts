@@ -39,7 +39,15 @@ export function ringList(world: World): RingSummary[] {
     [...m.nics.entries()].flatMap(([port, { virtio }]) =>
       (virtio?.pci.queues ?? []).map((q) => {
         const s = q.state();
-        return { machine: m.spec.name, port, queue: s.index, name: queueName(virtio?.net.maxPairs ?? 1, s.index), format: 'split' as const, size: s.size, enabled: s.enabled };
+        return {
+          machine: m.spec.name,
+          port,
+          queue: s.index,
+          name: queueName(virtio?.net.maxPairs ?? 1, s.index),
+          format: 'split' as const,
+          size: s.size,
+          enabled: s.enabled,
+        };
       }),
     ),
   );
@@ -51,7 +59,8 @@ export function queuesTaken(world: World, machine: string, port: string): number
   return nic === undefined ? undefined : (nic.virtio?.pci.queues ?? []).map((q) => q.state().popped);
 }
 
-export const queueName = (pairs: number, index: number): string => (index === ctrlQueue(pairs) ? 'control' : `${(index & 1) === 0 ? 'input' : 'output'}.${index >> 1}`);
+export const queueName = (pairs: number, index: number): string =>
+  index === ctrlQueue(pairs) ? 'control' : `${(index & 1) === 0 ? 'input' : 'output'}.${index >> 1}`;
 
 const dist = (from: number, to: number): number => (to - from) & 0xffff;
 
@@ -63,7 +72,8 @@ export function ringView(world: World, ref: RingRef) {
   const { device: d, driver, netdev } = sides;
   const virtio = machine.nics.get(ref.port)?.virtio;
   const { ram } = machine.platform;
-  const inRam = d.enabled && d.desc + 16 * d.size <= ram.size && d.driver + 6 + 2 * d.size <= ram.size && d.device + 6 + 8 * d.size <= ram.size;
+  const inRam =
+    d.enabled && d.desc + 16 * d.size <= ram.size && d.driver + 6 + 2 * d.size <= ram.size && d.device + 6 + 8 * d.size <= ram.size;
   const name = queueName(virtio?.net.maxPairs ?? 1, ref.queue);
   const availIdx = inRam ? VirtqAvail.idx.get(ram, d.driver) : 0;
   const usedIdx = inRam ? VirtqUsed.idx.get(ram, d.device) : 0;
@@ -83,7 +93,9 @@ export function ringView(world: World, ref: RingRef) {
     }
   }
   const driverLastUsed = driver?.lastUsedIdx ?? usedIdx;
-  const { owners, heads } = inRam ? ownership(d, { availIdx, usedIdx, driverLastUsed, table, availRing, usedRing }) : { owners: 'f'.repeat(d.size), heads: new Array<number>(d.size).fill(-1) };
+  const { owners, heads } = inRam
+    ? ownership(d, { availIdx, usedIdx, driverLastUsed, table, availRing, usedRing })
+    : { owners: 'f'.repeat(d.size), heads: new Array<number>(d.size).fill(-1) };
   const eventIdx = (sides.features & F.VIRTIO_F_RING_EVENT_IDX) !== 0n;
   const txQueue = (ref.queue & 1) === 1 && name !== 'control' ? netdev?.queues[ref.queue >> 1] : undefined;
   return {
@@ -172,7 +184,10 @@ function doorbellSentence(eventIdx: boolean, s: { availIdx: number; availEvent: 
     : `No doorbell until avail idx passes avail_event = ${s.availEvent}; it is ${s.availIdx} (virtio-v1.2 §2.7.10).`;
 }
 
-function interruptSentence(eventIdx: boolean, s: { usedIdx: number; usedEvent: number; availFlags: number; vector: number; enabled: boolean }): string {
+function interruptSentence(
+  eventIdx: boolean,
+  s: { usedIdx: number; usedEvent: number; availFlags: number; vector: number; enabled: boolean },
+): string {
   if (!s.enabled) return 'The queue is not enabled.';
   if (s.vector === 0xffff) return 'No interrupt: the queue has no MSI-X vector (virtio-v1.2 §4.1.5.1.2).';
   if (!eventIdx) {

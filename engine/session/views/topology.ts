@@ -7,7 +7,19 @@ import { type CableSpec, type LabSpec, cableId } from '../../machine/lab.ts';
 import type { World } from '../../machine/world.ts';
 import { formatIpv6, formatMac } from '../../wire/addresses.ts';
 
-const FLAG_NAMES = ['LOOPBACK', 'BROADCAST', 'POINTOPOINT', 'MULTICAST', 'NOARP', 'ALLMULTI', 'PROMISC', 'MASTER', 'SLAVE', 'UP', 'LOWER_UP'] as const;
+const FLAG_NAMES = [
+  'LOOPBACK',
+  'BROADCAST',
+  'POINTOPOINT',
+  'MULTICAST',
+  'NOARP',
+  'ALLMULTI',
+  'PROMISC',
+  'MASTER',
+  'SLAVE',
+  'UP',
+  'LOWER_UP',
+] as const;
 
 function interfaceView(machine: Machine, dev: NetDevice) {
   const flags: string[] = FLAG_NAMES.filter((n) => n !== 'LOWER_UP' && (dev.flags & IFF[n]) !== 0);
@@ -32,7 +44,9 @@ function interfaceView(machine: Machine, dev: NetDevice) {
 export function addresses(machine: Machine, dev: NetDevice): string[] {
   const { ipv4, ipv6 } = machine.kernel;
   const v4 = ipv4.rtnlAddr.inet_dump_ifaddr(dev.net, dev.ifindex).map((a) => `${formatIpv4Bytes(a.local ?? a.address)}/${a.prefixlen}`);
-  const v6 = ipv6.rtnlAddr.inet6_dump_ifaddr(dev.net, dev.ifindex).map((a) => `${formatIpv6(a.local ?? a.address ?? new Uint8Array(16))}/${a.prefixlen}`);
+  const v6 = ipv6.rtnlAddr
+    .inet6_dump_ifaddr(dev.net, dev.ifindex)
+    .map((a) => `${formatIpv6(a.local ?? a.address ?? new Uint8Array(16))}/${a.prefixlen}`);
   return [...v4, ...v6];
 }
 const formatIpv4Bytes = (b: Uint8Array | undefined): string => [...(b ?? new Uint8Array(4))].join('.');
@@ -86,7 +100,14 @@ export function portCounters(world: World) {
       [ba, ab],
     ]) {
       const at = out.from.indexOf(':');
-      rows.push({ machine: out.from.slice(0, at), port: out.from.slice(at + 1), txPackets: out.frames, txBytes: out.bytes, rxPackets: back.frames - back.lost, rxBytes: back.bytes });
+      rows.push({
+        machine: out.from.slice(0, at),
+        port: out.from.slice(at + 1),
+        txPackets: out.frames,
+        txBytes: out.bytes,
+        rxPackets: back.frames - back.lost,
+        rxBytes: back.bytes,
+      });
     }
   }
   return rows;

@@ -196,7 +196,13 @@ class Listing {
     const sorted = [...entries].sort(byName);
     if (this.opt.reverse) sorted.reverse();
     const shown = (e: Entry): string => {
-      const mark = this.opt.classify ? ((e.stat.mode & S_IFMT) === S_IFDIR ? '/' : (e.stat.mode & S_IFMT) === S_IFLNK && !this.opt.long ? '@' : '') : '';
+      const mark = this.opt.classify
+        ? (e.stat.mode & S_IFMT) === S_IFDIR
+          ? '/'
+          : (e.stat.mode & S_IFMT) === S_IFLNK && !this.opt.long
+            ? '@'
+            : ''
+        : '';
       return (this.opt.inode ? `${e.stat.ino} ` : '') + e.name + mark;
     };
     if (!this.opt.long) return this.ctx.print(sorted.map((e) => `${shown(e)}\n`).join(''));
@@ -239,11 +245,22 @@ class Listing {
 }
 
 function ls(ctx: ToolContext): number {
-  const parsed = getopt(ctx.argv.slice(1).filter((w) => !w.startsWith('--color')), 'laAd1RFrCihtS');
+  const parsed = getopt(
+    ctx.argv.slice(1).filter((w) => !w.startsWith('--color')),
+    'laAd1RFrCihtS',
+  );
   if (parsed.error !== undefined) throw new ToolExit(2, `ls: ${parsed.error}\nTry 'ls --help' for more information.\n`);
   const has = (letter: string): boolean => parsed.options.some((o) => o.letter === letter);
   for (const letter of ['t', 'S', 'h']) if (has(letter)) throw new ToolExit(2, `ls: -${letter} is not modelled\n`);
-  const opt: LsOptions = { long: has('l'), all: has('a') || has('A'), dir: has('d'), recursive: has('R'), classify: has('F'), reverse: has('r'), inode: has('i') };
+  const opt: LsOptions = {
+    long: has('l'),
+    all: has('a') || has('A'),
+    dir: has('d'),
+    recursive: has('R'),
+    classify: has('F'),
+    reverse: has('r'),
+    inode: has('i'),
+  };
   const list = new Listing(ctx, opt);
   const files: Entry[] = [];
   const directories: string[] = [];

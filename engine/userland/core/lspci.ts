@@ -14,7 +14,11 @@ const CLASSES: Readonly<Record<string, string>> = Object.freeze({
   '0604': 'PCI bridge',
   '0c05': 'SMBus',
 });
-const VENDORS: Readonly<Record<string, string>> = Object.freeze({ '1af4': 'Red Hat, Inc.', '8086': 'Intel Corporation', '1b36': 'Red Hat, Inc.' });
+const VENDORS: Readonly<Record<string, string>> = Object.freeze({
+  '1af4': 'Red Hat, Inc.',
+  '8086': 'Intel Corporation',
+  '1b36': 'Red Hat, Inc.',
+});
 const DEVICES: Readonly<Record<string, string>> = Object.freeze({
   '1af4:1000': 'Virtio network device',
   '1af4:1041': 'Virtio network device',
@@ -85,7 +89,10 @@ function deviceName(f: PciFunction, s: Style): string {
   if (s.numeric === 1) return ids;
   const vendor = VENDORS[f.vendor];
   const device = DEVICES[ids];
-  const text = vendor === undefined ? `Device ${s.numeric === 2 ? '' : ids}`.trim() : `${vendor} ${device ?? `Device${s.numeric === 2 ? '' : ` ${f.device}`}`}`;
+  const text =
+    vendor === undefined
+      ? `Device ${s.numeric === 2 ? '' : ids}`.trim()
+      : `${vendor} ${device ?? `Device${s.numeric === 2 ? '' : ` ${f.device}`}`}`;
   return s.numeric === 2 ? `${text} [${ids}]` : text;
 }
 
@@ -102,11 +109,22 @@ function subsystem(f: PciFunction, s: Style): string | undefined {
 const line = (f: PciFunction, s: Style): string =>
   `${shortSlot(f, s)} ${className(f, s)}: ${deviceName(f, s)}${f.revision !== 0 ? ` (rev ${f.revision.toString(16).padStart(2, '0')})` : ''}`;
 
-const aliasMatches = (pattern: string, modalias: string): boolean => new RegExp(`^${pattern.replace(/[.+^${}()|\\]/g, '\\$&').replaceAll('*', '.*').replaceAll('?', '.')}$`).test(modalias);
+const aliasMatches = (pattern: string, modalias: string): boolean =>
+  new RegExp(
+    `^${pattern
+      .replace(/[.+^${}()|\\]/g, '\\$&')
+      .replaceAll('*', '.*')
+      .replaceAll('?', '.')}$`,
+  ).test(modalias);
 
 function kernelLines(ctx: ToolContext, f: PciFunction): string {
-  const modules = ctx.kernel.modules.table.loadable.filter((m) => m.aliases?.some((a) => a.startsWith('pci:') && aliasMatches(a, f.modalias)));
-  return (f.driver === undefined ? '' : `\tKernel driver in use: ${f.driver}\n`) + (modules.length === 0 ? '' : `\tKernel modules: ${modules.map((m) => m.name).join(', ')}\n`);
+  const modules = ctx.kernel.modules.table.loadable.filter((m) =>
+    m.aliases?.some((a) => a.startsWith('pci:') && aliasMatches(a, f.modalias)),
+  );
+  return (
+    (f.driver === undefined ? '' : `\tKernel driver in use: ${f.driver}\n`) +
+    (modules.length === 0 ? '' : `\tKernel modules: ${modules.map((m) => m.name).join(', ')}\n`)
+  );
 }
 
 function tree(ctx: ToolContext, all: readonly PciFunction[], verbose: boolean): number {
@@ -114,7 +132,9 @@ function tree(ctx: ToolContext, all: readonly PciFunction[], verbose: boolean): 
   const head = `-[${bus}]-`;
   all.forEach((f, i) => {
     const branch = all.length === 1 ? '--' : i === 0 ? '+-' : i === all.length - 1 ? '\\-' : '+-';
-    ctx.print(`${i === 0 ? head : ' '.repeat(head.length)}${branch}${f.slot.slice(8)}${verbose ? `  ${deviceName(f, { numeric: 0, domain: false })}` : ''}\n`);
+    ctx.print(
+      `${i === 0 ? head : ' '.repeat(head.length)}${branch}${f.slot.slice(8)}${verbose ? `  ${deviceName(f, { numeric: 0, domain: false })}` : ''}\n`,
+    );
   });
   return 0;
 }
@@ -130,7 +150,10 @@ function run(ctx: ToolContext): number {
   const count = (letter: string): number => parsed.options.filter((o) => o.letter === letter).length;
   for (const letter of ['d', 'm', 'q']) if (count(letter) > 0) throw new ToolExit(1, `lspci: -${letter} is not modelled\n`);
   const wanted = parsed.options.find((o) => o.letter === 's')?.value;
-  const all = functions(ctx).filter((f) => wanted === undefined || f.slot === wanted || f.slot.replace(/^0000:/, '') === wanted || f.slot.replace(/^0000:00:/, '') === wanted);
+  const all = functions(ctx).filter(
+    (f) =>
+      wanted === undefined || f.slot === wanted || f.slot.replace(/^0000:/, '') === wanted || f.slot.replace(/^0000:00:/, '') === wanted,
+  );
   if (count('t') > 0) return tree(ctx, all, count('v') > 0);
   const style: Style = { numeric: Math.min(2, count('n')), domain: count('D') > 0 };
   const [verbose, dump] = [count('v'), count('x')];

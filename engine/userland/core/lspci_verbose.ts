@@ -7,7 +7,8 @@ export class ConfigSpace {
   constructor(readonly bytes: Uint8Array) {}
   static read(ctx: ToolContext, slot: string): ConfigSpace {
     const text = ctx.kernel.vfs.readFile(ctx.vfs, `/sys/bus/pci/devices/${slot}/config`);
-    if (typeof text === 'number') throw new ToolExit(1, `lspci: Unable to read the standard configuration space header of device ${slot}\n`);
+    if (typeof text === 'number')
+      throw new ToolExit(1, `lspci: Unable to read the standard configuration space header of device ${slot}\n`);
     return new ConfigSpace(Uint8Array.from(text, (c) => c.charCodeAt(0)));
   }
   u8(at: number): number {
@@ -53,8 +54,18 @@ const DEVSEL = ['fast', 'medium', 'slow', '??'] as const;
 function statusText(s: number): string {
   const word = (bit: number, name: string): string => name + sign(s, bit);
   return [
-    word(0x10, 'Cap'), word(0x20, '66MHz'), word(0x40, 'UDF'), word(0x80, 'FastB2B'), word(0x100, 'ParErr'), `DEVSEL=${DEVSEL[(s >> 9) & 3]}`,
-    word(0x800, '>TAbort'), word(0x1000, '<TAbort'), word(0x2000, '<MAbort'), word(0x4000, '>SERR'), word(0x8000, '<PERR'), word(0x8, 'INTx'),
+    word(0x10, 'Cap'),
+    word(0x20, '66MHz'),
+    word(0x40, 'UDF'),
+    word(0x80, 'FastB2B'),
+    word(0x100, 'ParErr'),
+    `DEVSEL=${DEVSEL[(s >> 9) & 3]}`,
+    word(0x800, '>TAbort'),
+    word(0x1000, '<TAbort'),
+    word(0x2000, '<MAbort'),
+    word(0x4000, '>SERR'),
+    word(0x8000, '<PERR'),
+    word(0x8, 'INTx'),
   ].join(' ');
 }
 
@@ -161,7 +172,12 @@ export function verboseText(ctx: ToolContext, slot: string, c: ConfigSpace, leve
     if (master) out += `\tLatency: ${c.u8(LATENCY)}\n`;
     if (pin !== 0 || irq !== 0) out += `\tInterrupt: pin ${pin !== 0 ? String.fromCharCode(64 + pin) : '?'} routed to IRQ ${irq}\n`;
   } else {
-    const words = [...(master ? ['bus master'] : []), `${DEVSEL[(status >> 9) & 3]} devsel`, ...(master ? [`latency ${c.u8(LATENCY)}`] : []), ...(irq !== 0 ? [`IRQ ${irq}`] : [])];
+    const words = [
+      ...(master ? ['bus master'] : []),
+      `${DEVSEL[(status >> 9) & 3]} devsel`,
+      ...(master ? [`latency ${c.u8(LATENCY)}`] : []),
+      ...(irq !== 0 ? [`IRQ ${irq}`] : []),
+    ];
     out += `\tFlags: ${words.join(', ')}\n`;
   }
   return out + regions(c, resources(ctx, slot), level === 1) + capabilities(c, level > 1);

@@ -42,8 +42,18 @@ function remove(ctx: ToolContext, names: readonly string[], verbose: boolean): n
 }
 
 function modprobe(ctx: ToolContext): number {
-  const long: Readonly<Record<string, string>> = { '--verbose': '-v', '--remove': '-r', '--quiet': '-q', '--version': '-V', '--all': '-a', '--dry-run': '-n' };
-  const parsed = getopt(ctx.argv.slice(1).map((w) => long[w] ?? w), 'vrqVan');
+  const long: Readonly<Record<string, string>> = {
+    '--verbose': '-v',
+    '--remove': '-r',
+    '--quiet': '-q',
+    '--version': '-V',
+    '--all': '-a',
+    '--dry-run': '-n',
+  };
+  const parsed = getopt(
+    ctx.argv.slice(1).map((w) => long[w] ?? w),
+    'vrqVan',
+  );
   if (parsed.error !== undefined) throw new ToolExit(1, `modprobe: ${parsed.error}\n`);
   const has = (letter: string): boolean => parsed.options.some((o) => o.letter === letter);
   if (has('V')) {
@@ -78,7 +88,12 @@ function rmmod(ctx: ToolContext): number {
     if (m !== undefined && m.refcnt === 0 && modules.delete_module(name) === 0) continue;
     status = 1;
     if (m === undefined) ctx.error(`rmmod: ERROR: Module ${name} is ${modules.isBuiltin(name) ? 'builtin.' : 'not currently loaded'}\n`);
-    else ctx.error(m.users.length > 0 ? `rmmod: ERROR: Module ${name} is in use by: ${holders(ctx, name).join(' ')}\n` : `rmmod: ERROR: Module ${name} is in use\n`);
+    else
+      ctx.error(
+        m.users.length > 0
+          ? `rmmod: ERROR: Module ${name} is in use by: ${holders(ctx, name).join(' ')}\n`
+          : `rmmod: ERROR: Module ${name} is in use\n`,
+      );
   }
   return status;
 }
@@ -90,7 +105,10 @@ function insmod(ctx: ToolContext): number {
   if (def === undefined) throw new ToolExit(1, `insmod: ERROR: could not load module ${path}: ${strerror(Errno.ENOENT)}\n`);
   const r = ctx.kernel.modules.init_module(def);
   if (r === 0) return 0;
-  throw new ToolExit(1, `insmod: ERROR: could not insert module ${path}: ${r === -Errno.ENOENT ? 'Unknown symbol in module' : strerror(r)}\n`);
+  throw new ToolExit(
+    1,
+    `insmod: ERROR: could not insert module ${path}: ${r === -Errno.ENOENT ? 'Unknown symbol in module' : strerror(r)}\n`,
+  );
 }
 
 export const LSMOD: Tool = Object.freeze({ run: lsmod });

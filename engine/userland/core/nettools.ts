@@ -9,7 +9,11 @@ import { inetAton } from '../ping/resolver.ts';
 import { type Tool, type ToolContext, ToolExit } from '../tool.ts';
 
 /** '0100A8C0' of /proc/net/route as an address. */
-const fromHex = (hex: string): string => (hex.match(/../g) ?? []).reverse().map((h) => Number.parseInt(h, 16)).join('.');
+const fromHex = (hex: string): string =>
+  (hex.match(/../g) ?? [])
+    .reverse()
+    .map((h) => Number.parseInt(h, 16))
+    .join('.');
 
 function showRoutes(ctx: ToolContext): number {
   ctx.print('Kernel IP routing table\nDestination     Gateway         Genmask         Flags Metric Ref    Use Iface\n');
@@ -18,13 +22,18 @@ function showRoutes(ctx: ToolContext): number {
     if (mask === undefined) continue;
     const bits = Number.parseInt(flags, 16);
     const letters = `${(bits & 1) !== 0 ? 'U' : ''}${(bits & 2) !== 0 ? 'G' : ''}${(bits & 4) !== 0 ? 'H' : ''}${(bits & 0x200) !== 0 ? '!' : ''}`;
-    ctx.print(`${fromHex(dst).padEnd(15)} ${fromHex(gw).padEnd(15)} ${fromHex(mask).padEnd(15)} ${letters.padEnd(5)} ${metric.padEnd(6)} ${ref.padEnd(2)} ${use.padStart(7)} ${dev}\n`);
+    ctx.print(
+      `${fromHex(dst).padEnd(15)} ${fromHex(gw).padEnd(15)} ${fromHex(mask).padEnd(15)} ${letters.padEnd(5)} ${metric.padEnd(6)} ${ref.padEnd(2)} ${use.padStart(7)} ${dev}\n`,
+    );
   }
   return 0;
 }
 
 const routeUsage = (): never => {
-  throw new ToolExit(4, 'Usage: route [-n] | route {add|del} {default|[-net|-host] TARGET} [netmask MASK] [gw GATEWAY] [metric N] [dev NAME]\n');
+  throw new ToolExit(
+    4,
+    'Usage: route [-n] | route {add|del} {default|[-net|-host] TARGET} [netmask MASK] [gw GATEWAY] [metric N] [dev NAME]\n',
+  );
 };
 
 function changeRoute(ctx: ToolContext, adding: boolean, words: readonly string[]): number {
@@ -36,7 +45,10 @@ function changeRoute(ctx: ToolContext, adding: boolean, words: readonly string[]
     const at = args.indexOf(name);
     return at < 0 ? undefined : args[at + 1];
   };
-  const prefix = target === 'default' ? parsePrefix('0.0.0.0/0', AF.INET) : parsePrefix(value('netmask') === undefined ? target : `${target}/${value('netmask')}`, AF.INET);
+  const prefix =
+    target === 'default'
+      ? parsePrefix('0.0.0.0/0', AF.INET)
+      : parsePrefix(value('netmask') === undefined ? target : `${target}/${value('netmask')}`, AF.INET);
   if (prefix === undefined) throw new ToolExit(6, `${target}: Unknown host\n`);
   const gateway = value('gw');
   const gw = gateway === undefined ? undefined : inetAton(gateway);
@@ -89,7 +101,8 @@ const arpTable = (ctx: ToolContext): ArpLine[] =>
       const [address, , flags, mac, , dev] = line.trim().split(/\s+/);
       return dev === undefined ? [] : [{ address, flags: Number.parseInt(flags, 16), mac, dev }];
     });
-const arpFlags = (l: ArpLine): string => `${(l.flags & 2) !== 0 ? 'C' : ''}${(l.flags & 4) !== 0 ? 'M' : ''}${(l.flags & 8) !== 0 ? 'P' : ''}`;
+const arpFlags = (l: ArpLine): string =>
+  `${(l.flags & 2) !== 0 ? 'C' : ''}${(l.flags & 4) !== 0 ? 'M' : ''}${(l.flags & 8) !== 0 ? 'P' : ''}`;
 
 function showArp(ctx: ToolContext, host: string | undefined, bsd: boolean): number {
   const lines = arpTable(ctx).filter((l) => host === undefined || l.address === host);
@@ -100,8 +113,12 @@ function showArp(ctx: ToolContext, host: string | undefined, bsd: boolean): numb
   if (lines.length > 0 && !bsd) ctx.print('Address                  HWtype  HWaddress           Flags Mask            Iface\n');
   for (const l of lines) {
     const known = (l.flags & 2) !== 0;
-    if (bsd) ctx.print(`? (${l.address}) at ${known ? `${l.mac} [ether]` : '<incomplete>'}${(l.flags & 4) !== 0 ? ' PERM' : ''} on ${l.dev}\n`);
-    else ctx.print(`${l.address.padEnd(23)}  ${(known ? 'ether' : '').padEnd(7)} ${(known ? l.mac : '(incomplete)').padEnd(19)} ${arpFlags(l).padEnd(5)} ${''.padEnd(15)} ${l.dev}\n`);
+    if (bsd)
+      ctx.print(`? (${l.address}) at ${known ? `${l.mac} [ether]` : '<incomplete>'}${(l.flags & 4) !== 0 ? ' PERM' : ''} on ${l.dev}\n`);
+    else
+      ctx.print(
+        `${l.address.padEnd(23)}  ${(known ? 'ether' : '').padEnd(7)} ${(known ? l.mac : '(incomplete)').padEnd(19)} ${arpFlags(l).padEnd(5)} ${''.padEnd(15)} ${l.dev}\n`,
+      );
   }
   return 0;
 }
@@ -123,16 +140,29 @@ function arp(ctx: ToolContext): number {
     const lladdr = adding ? parseMac(rest[1] ?? '') : undefined;
     if (adding && lladdr === undefined) throw new ToolExit(255, 'arp: invalid hardware address\n');
     const ifindex = deviceTowards(ctx, dst);
-    const req = { family: AF.INET, ifindex, state: NUD.PERMANENT, flags: 0, dst, nlflags: NLM_F.CREATE | NLM_F.REPLACE, ...(lladdr !== undefined ? { lladdr } : {}) };
+    const req = {
+      family: AF.INET,
+      ifindex,
+      state: NUD.PERMANENT,
+      flags: 0,
+      dst,
+      nlflags: NLM_F.CREATE | NLM_F.REPLACE,
+      ...(lladdr !== undefined ? { lladdr } : {}),
+    };
     if (adding) {
       const r = rtnlNeigh.neigh_add(ctx.net, req);
       if (r.errno !== 0) throw new ToolExit(255, `SIOCSARP: ${strerror(r.errno)}\n`);
       return 0;
     }
-    if (!arpTable(ctx).some((l) => l.address === rest[0]) || rtnlNeigh.neigh_delete(ctx.net, req).errno !== 0) throw new ToolExit(255, `No ARP entry for ${rest[0]}\n`);
+    if (!arpTable(ctx).some((l) => l.address === rest[0]) || rtnlNeigh.neigh_delete(ctx.net, req).errno !== 0)
+      throw new ToolExit(255, `No ARP entry for ${rest[0]}\n`);
     return 0;
   }
-  return showArp(ctx, rest[0], words.some((w) => /^-\w*a/.test(w)));
+  return showArp(
+    ctx,
+    rest[0],
+    words.some((w) => /^-\w*a/.test(w)),
+  );
 }
 
 /** Class of an address before CIDR (RFC 791 §3.2), as SIOCSIFADDR assumes it. */
@@ -141,10 +171,15 @@ const classLength = (first: number): number => (first < 128 ? 8 : first < 192 ? 
 function showInterface(ctx: ToolContext, name: string): void {
   const dev = ctx.net.__dev_get_by_name(name);
   if (dev === undefined) throw new ToolExit(1, `${name}: error fetching interface information: Device not found\n`);
-  const words = (['UP', 'BROADCAST', 'LOOPBACK', 'POINTOPOINT', 'RUNNING', 'NOARP', 'PROMISC', 'ALLMULTI', 'MULTICAST'] as const).filter((w) => (dev.flags & IFF[w]) !== 0 || (w === 'RUNNING' && (dev.flags & IFF.UP) !== 0 && !dev.nocarrier));
+  const words = (['UP', 'BROADCAST', 'LOOPBACK', 'POINTOPOINT', 'RUNNING', 'NOARP', 'PROMISC', 'ALLMULTI', 'MULTICAST'] as const).filter(
+    (w) => (dev.flags & IFF[w]) !== 0 || (w === 'RUNNING' && (dev.flags & IFF.UP) !== 0 && !dev.nocarrier),
+  );
   const bits = words.reduce((n, w) => n | IFF[w], 0);
   ctx.print(`${name}: flags=${bits}<${words.join(',')}>  mtu ${dev.mtu}\n`);
-  for (const a of ctx.kernel.ipv4.rtnlAddr.inet_dump_ifaddr(ctx.net, dev.ifindex).filter((x) => x.label === name).slice(0, 1)) {
+  for (const a of ctx.kernel.ipv4.rtnlAddr
+    .inet_dump_ifaddr(ctx.net, dev.ifindex)
+    .filter((x) => x.label === name)
+    .slice(0, 1)) {
     const mask = a.prefixlen === 0 ? 0 : (0xffffffff << (32 - a.prefixlen)) >>> 0;
     const maskBytes = Uint8Array.of(mask >>> 24, (mask >>> 16) & 255, (mask >>> 8) & 255, mask & 255);
     const broadcast = (dev.flags & IFF.BROADCAST) !== 0 ? `  broadcast ${formatAddress(a.broadcast ?? new Uint8Array(4))}` : '';
@@ -156,8 +191,12 @@ function showInterface(ctx: ToolContext, name: string): void {
   if (!('stats' in info)) return;
   const s = info.stats;
   const size = (n: number): string => `${n} (${n.toFixed(1)} B)`;
-  ctx.print(`        RX packets ${s.rx_packets}  bytes ${size(s.rx_bytes)}\n        RX errors ${s.rx_errors}  dropped ${s.rx_dropped}  overruns ${s.rx_fifo_errors}  frame ${s.rx_frame_errors}\n`);
-  ctx.print(`        TX packets ${s.tx_packets}  bytes ${size(s.tx_bytes)}\n        TX errors ${s.tx_errors}  dropped ${s.tx_dropped} overruns ${s.tx_fifo_errors}  carrier ${s.tx_carrier_errors}  collisions ${s.collisions}\n\n`);
+  ctx.print(
+    `        RX packets ${s.rx_packets}  bytes ${size(s.rx_bytes)}\n        RX errors ${s.rx_errors}  dropped ${s.rx_dropped}  overruns ${s.rx_fifo_errors}  frame ${s.rx_frame_errors}\n`,
+  );
+  ctx.print(
+    `        TX packets ${s.tx_packets}  bytes ${size(s.tx_bytes)}\n        TX errors ${s.tx_errors}  dropped ${s.tx_dropped} overruns ${s.tx_fifo_errors}  carrier ${s.tx_carrier_errors}  collisions ${s.collisions}\n\n`,
+  );
 }
 
 /** SIOCSIFADDR and SIOCSIFNETMASK: the interface's first address is replaced. */
@@ -197,7 +236,8 @@ function ifconfig(ctx: ToolContext): number {
     return 0;
   }
   const dev = ctx.net.__dev_get_by_name(name);
-  if (dev === undefined) throw new ToolExit(255, `SIOCSIFADDR: ${strerror(19)}\n${name}: ERROR while getting interface flags: ${strerror(19)}\n`);
+  if (dev === undefined)
+    throw new ToolExit(255, `SIOCSIFADDR: ${strerror(19)}\n${name}: ERROR while getting interface flags: ${strerror(19)}\n`);
   const link = (what: string, request: object): void => {
     const r = ctx.kernel.rtnl.rtnl_setlink(ctx.net, { ifindex: dev.ifindex, ...request });
     if (r.errno !== 0) throw new ToolExit(1, `${what}: ${strerror(r.errno)}\n`);
@@ -208,7 +248,13 @@ function ifconfig(ctx: ToolContext): number {
     else if (word === 'mtu') link('SIOCSIFMTU', { mtu: Number(words[++i]) });
     else if (word === 'netmask') i++;
     else {
-      setAddress(ctx, name, dev.ifindex, word, words[words.indexOf('netmask') + 1] !== word && words.includes('netmask') ? words[words.indexOf('netmask') + 1] : undefined);
+      setAddress(
+        ctx,
+        name,
+        dev.ifindex,
+        word,
+        words[words.indexOf('netmask') + 1] !== word && words.includes('netmask') ? words[words.indexOf('netmask') + 1] : undefined,
+      );
       link('SIOCSIFFLAGS', { change: IFF.UP, flags: IFF.UP });
     }
   }

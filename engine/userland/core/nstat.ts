@@ -4,7 +4,15 @@ import { type Tool, type ToolContext, ToolExit } from '../tool.ts';
 
 const HISTORY = '/tmp/.nstat.u0';
 /** Values that are no counters. */
-const NOT_COUNTERS: readonly string[] = ['IpForwarding', 'IpDefaultTTL', 'TcpRtoAlgorithm', 'TcpRtoMin', 'TcpRtoMax', 'TcpMaxConn', 'TcpCurrEstab'];
+const NOT_COUNTERS: readonly string[] = [
+  'IpForwarding',
+  'IpDefaultTTL',
+  'TcpRtoAlgorithm',
+  'TcpRtoMin',
+  'TcpRtoMax',
+  'TcpMaxConn',
+  'TcpCurrEstab',
+];
 
 /** /proc/net/snmp and netstat: pairs of lines, names and values. */
 function pairs(text: string): [string, number][] {
@@ -28,7 +36,11 @@ const single = (text: string): [string, number][] =>
     });
 
 function counters(ctx: ToolContext): [string, number][] {
-  const all = [...pairs(ctx.readFile('/proc/net/snmp')), ...single(ctx.readFile('/proc/net/snmp6')), ...pairs(ctx.readFile('/proc/net/netstat'))];
+  const all = [
+    ...pairs(ctx.readFile('/proc/net/snmp')),
+    ...single(ctx.readFile('/proc/net/snmp6')),
+    ...pairs(ctx.readFile('/proc/net/netstat')),
+  ];
   return all.filter(([name]) => !NOT_COUNTERS.includes(name));
 }
 
@@ -42,8 +54,17 @@ function history(ctx: ToolContext): Map<string, number> {
 }
 
 function run(ctx: ToolContext): number {
-  const long: Readonly<Record<string, string>> = { '--ignore': '-a', '--zeros': '-z', '--reset': '-r', '--nooutput': '-n', '--noupdate': '-s' };
-  const parsed = getopt(ctx.argv.slice(1).map((w) => long[w] ?? w), 'azrnsjpVh');
+  const long: Readonly<Record<string, string>> = {
+    '--ignore': '-a',
+    '--zeros': '-z',
+    '--reset': '-r',
+    '--nooutput': '-n',
+    '--noupdate': '-s',
+  };
+  const parsed = getopt(
+    ctx.argv.slice(1).map((w) => long[w] ?? w),
+    'azrnsjpVh',
+  );
   if (parsed.error !== undefined) throw new ToolExit(255, `nstat: ${parsed.error}\n`);
   const has = (letter: string): boolean => parsed.options.some((o) => o.letter === letter);
   for (const letter of ['j', 'p']) if (has(letter)) throw new ToolExit(1, `nstat: -${letter} is not modelled\n`);
@@ -61,6 +82,12 @@ function run(ctx: ToolContext): number {
   return 0;
 }
 
-const glob = (pattern: string, name: string): boolean => new RegExp(`^${pattern.replace(/[.+^${}()|\\]/g, '\\$&').replaceAll('*', '.*').replaceAll('?', '.')}$`).test(name);
+const glob = (pattern: string, name: string): boolean =>
+  new RegExp(
+    `^${pattern
+      .replace(/[.+^${}()|\\]/g, '\\$&')
+      .replaceAll('*', '.*')
+      .replaceAll('?', '.')}$`,
+  ).test(name);
 
 export const NSTAT: Tool = Object.freeze({ run });

@@ -23,21 +23,26 @@ function uname(ctx: ToolContext): number {
     ['o', 'GNU/Linux'],
   ];
   const has = (letter: string): boolean => parsed.options.some((o) => o.letter === letter);
-  const words = all.filter(([letter, text]) => (has('a') ? text !== 'unknown' : has(letter) || (parsed.options.length === 0 && letter === 's')));
+  const words = all.filter(([letter, text]) =>
+    has('a') ? text !== 'unknown' : has(letter) || (parsed.options.length === 0 && letter === 's'),
+  );
   ctx.print(`${words.map(([, text]) => text).join(' ')}\n`);
   return 0;
 }
 
 function hostname(ctx: ToolContext): number {
   const word = ctx.argv[1] as string | undefined;
-  if (word !== undefined && word !== '-s' && word !== '-f') throw new ToolExit(1, `hostname: ${word.startsWith('-') ? word : 'setting the name'} is not modelled\n`);
+  if (word !== undefined && word !== '-s' && word !== '-f')
+    throw new ToolExit(1, `hostname: ${word.startsWith('-') ? word : 'setting the name'} is not modelled\n`);
   ctx.print(`${ctx.kernel.hostname}\n`);
   return 0;
 }
 
 function id(ctx: ToolContext): number {
   const word = ctx.argv[1] as string | undefined;
-  ctx.print(word === '-u' || word === '-g' ? '0\n' : word === '-un' || word === '-gn' ? 'root\n' : 'uid=0(root) gid=0(root) groups=0(root)\n');
+  ctx.print(
+    word === '-u' || word === '-g' ? '0\n' : word === '-un' || word === '-gn' ? 'root\n' : 'uid=0(root) gid=0(root) groups=0(root)\n',
+  );
   return 0;
 }
 
@@ -52,8 +57,21 @@ function nproc(ctx: ToolContext): number {
 }
 
 function dmesg(ctx: ToolContext): number {
-  const long: Readonly<Record<string, string>> = { '--clear': '-C', '--read-clear': '-c', '--notime': '-t', '--level': '-l', '--raw': '-r', '--decode': '-x' };
-  const parsed = getopt(ctx.argv.slice(1).flatMap((w) => (w.includes('=') ? w.split('=') : [w])).map((w) => long[w] ?? w), 'Cctrxl:HTwkuPLe');
+  const long: Readonly<Record<string, string>> = {
+    '--clear': '-C',
+    '--read-clear': '-c',
+    '--notime': '-t',
+    '--level': '-l',
+    '--raw': '-r',
+    '--decode': '-x',
+  };
+  const parsed = getopt(
+    ctx.argv
+      .slice(1)
+      .flatMap((w) => (w.includes('=') ? w.split('=') : [w]))
+      .map((w) => long[w] ?? w),
+    'Cctrxl:HTwkuPLe',
+  );
   if (parsed.error !== undefined) throw new ToolExit(1, `dmesg: ${parsed.error}\nTry 'dmesg --help' for more information.\n`);
   const value = (letter: string): string | undefined => parsed.options.find((o) => o.letter === letter)?.value;
   const has = (letter: string): boolean => parsed.options.some((o) => o.letter === letter);
@@ -69,8 +87,21 @@ function dmesg(ctx: ToolContext): number {
   return 0;
 }
 
-const sysctlPath = (name: string): string => `/proc/sys/${name.includes('/') && name.indexOf('/') < (name.indexOf('.') + 1 || Infinity) ? name : name.split('').map((c) => (c === '.' ? '/' : c === '/' ? '.' : c)).join('')}`;
-const sysctlName = (path: string): string => path.slice('/proc/sys/'.length).split('').map((c) => (c === '/' ? '.' : c === '.' ? '/' : c)).join('');
+const sysctlPath = (name: string): string =>
+  `/proc/sys/${
+    name.includes('/') && name.indexOf('/') < (name.indexOf('.') + 1 || Infinity)
+      ? name
+      : name
+          .split('')
+          .map((c) => (c === '.' ? '/' : c === '/' ? '.' : c))
+          .join('')
+  }`;
+const sysctlName = (path: string): string =>
+  path
+    .slice('/proc/sys/'.length)
+    .split('')
+    .map((c) => (c === '/' ? '.' : c === '.' ? '/' : c))
+    .join('');
 
 interface SysctlOptions {
   readonly valuesOnly: boolean;
@@ -85,7 +116,8 @@ function printSysctl(ctx: ToolContext, path: string, opt: SysctlOptions): number
     else ctx.error(`sysctl: reading key "${sysctlName(path)}": ${strerror(text)}\n`);
     return 1;
   }
-  for (const line of text.replace(/\n$/, '').split('\n')) ctx.print(opt.namesOnly ? `${sysctlName(path)}\n` : opt.valuesOnly ? `${line}\n` : `${sysctlName(path)} = ${line}\n`);
+  for (const line of text.replace(/\n$/, '').split('\n'))
+    ctx.print(opt.namesOnly ? `${sysctlName(path)}\n` : opt.valuesOnly ? `${line}\n` : `${sysctlName(path)} = ${line}\n`);
   return 0;
 }
 
@@ -112,7 +144,11 @@ function setSysctl(ctx: ToolContext, assignment: string, opt: SysctlOptions): nu
   }
   const r = ctx.kernel.vfs.writeFile(ctx.vfs, path, `${value}\n`);
   if (r < 0) {
-    ctx.error(r === -Errno.EACCES ? `sysctl: permission denied on key "${sysctlName(path)}"\n` : `sysctl: setting key "${sysctlName(path)}": ${strerror(r)}\n`);
+    ctx.error(
+      r === -Errno.EACCES
+        ? `sysctl: permission denied on key "${sysctlName(path)}"\n`
+        : `sysctl: setting key "${sysctlName(path)}": ${strerror(r)}\n`,
+    );
     return 1;
   }
   if (!opt.quiet) ctx.print(opt.valuesOnly ? `${value}\n` : `${sysctlName(path)} = ${value}\n`);
@@ -128,7 +164,7 @@ function sysctl(ctx: ToolContext): number {
     walk(ctx, '/proc/sys', opt);
     return 0;
   }
-  if (parsed.operands.length === 0) throw new ToolExit(1, 'sysctl: no variables specified\nTry `sysctl --help\' for more information.\n');
+  if (parsed.operands.length === 0) throw new ToolExit(1, "sysctl: no variables specified\nTry `sysctl --help' for more information.\n");
   let status = 0;
   for (const word of parsed.operands) {
     if (word.includes('=')) {

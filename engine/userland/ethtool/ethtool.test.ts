@@ -13,8 +13,19 @@ beforeAll(() => {
 const state = (name: string, active: boolean): FeatureState => ({ name, active, available: true, requested: active, never_changed: false });
 
 test('several features of one kind stand under a head that is on when any of them is', () => {
-  const rows = featureRows([state('tx-checksum-ipv4', false), state('tx-checksum-ip-generic', true), state('rx-checksum', false), state('highdma', true)]);
-  expect(rows.map((r) => `${r.indent ? '  ' : ''}${r.name}=${r.active}`)).toEqual(['rx-checksumming=false', 'tx-checksumming=true', '  tx-checksum-ipv4=false', '  tx-checksum-ip-generic=true', 'highdma=true']);
+  const rows = featureRows([
+    state('tx-checksum-ipv4', false),
+    state('tx-checksum-ip-generic', true),
+    state('rx-checksum', false),
+    state('highdma', true),
+  ]);
+  expect(rows.map((r) => `${r.indent ? '  ' : ''}${r.name}=${r.active}`)).toEqual([
+    'rx-checksumming=false',
+    'tx-checksumming=true',
+    '  tx-checksum-ipv4=false',
+    '  tx-checksum-ip-generic=true',
+    'highdma=true',
+  ]);
 });
 
 test('a change that drags others along lists all of them', () => {
@@ -26,8 +37,16 @@ test('a change that drags others along lists all of them', () => {
 });
 
 test('features that nobody may change are refused by the kernel, fixed ones are told as unmet', () => {
-  expect(f.run('ethtool -K v0 netns-local on')).toEqual({ status: 92, out: '', err: 'netlink error: attempt to change non-ethtool features\nnetlink error: Invalid argument\n' });
-  expect(f.run('ethtool -K v0 rx-all on')).toEqual({ status: 1, out: 'Actual changes:\nrx-all: off [requested on]\n', err: 'Could not change any device features\n' });
+  expect(f.run('ethtool -K v0 netns-local on')).toEqual({
+    status: 92,
+    out: '',
+    err: 'netlink error: attempt to change non-ethtool features\nnetlink error: Invalid argument\n',
+  });
+  expect(f.run('ethtool -K v0 rx-all on')).toEqual({
+    status: 1,
+    out: 'Actual changes:\nrx-all: off [requested on]\n',
+    err: 'Could not change any device features\n',
+  });
 });
 
 test.each([

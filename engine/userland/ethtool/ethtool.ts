@@ -8,9 +8,26 @@ import { INFORMATION_COMMANDS } from './information.ts';
 import { QUEUE_COMMANDS } from './queues.ts';
 import { SETTING_COMMANDS, showSettings } from './settings.ts';
 
-const COMMANDS: readonly EthtoolCommand[] = [...SETTING_COMMANDS, ...INFORMATION_COMMANDS, ...HARDWARE_COMMANDS, ...FEATURE_COMMANDS, ...QUEUE_COMMANDS];
+const COMMANDS: readonly EthtoolCommand[] = [
+  ...SETTING_COMMANDS,
+  ...INFORMATION_COMMANDS,
+  ...HARDWARE_COMMANDS,
+  ...FEATURE_COMMANDS,
+  ...QUEUE_COMMANDS,
+];
 /** Commands of ethtool 6.1 that take a device and are not built. */
-const NOT_MODELLED: readonly string[] = ['-E', '--change-eeprom', '-f', '--flash', '--set-phy-tunable', '--set-module', '--cable-test', '--cable-test-tdr', '--monitor', '--set-fec'];
+const NOT_MODELLED: readonly string[] = [
+  '-E',
+  '--change-eeprom',
+  '-f',
+  '--flash',
+  '--set-phy-tunable',
+  '--set-module',
+  '--cable-test',
+  '--cable-test-tdr',
+  '--monitor',
+  '--set-fec',
+];
 
 const usage = (): never => {
   throw new ToolExit(

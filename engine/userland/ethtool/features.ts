@@ -92,7 +92,8 @@ function parse(e: EthtoolContext, all: readonly FeatureState[]): Map<string, boo
   const wanted = new Map<string, boolean>();
   for (let i = 0; i < e.args.length; i += 2) {
     const [name, value] = [e.args[i], e.args[i + 1] as string | undefined];
-    if (value !== 'on' && value !== 'off') throw new ToolExit(1, `ethtool (-K): flag '${value ?? '(null)'}' for parameter '${name}' is not followed by 'on' or 'off'\n`);
+    if (value !== 'on' && value !== 'off')
+      throw new ToolExit(1, `ethtool (-K): flag '${value ?? '(null)'}' for parameter '${name}' is not followed by 'on' or 'off'\n`);
     const group = GROUPS.find((g) => g.short === name || g.long === name);
     const own = group === undefined ? all.filter((f) => f.name === name) : members(group, all);
     if (own.length === 0) e.netlinkError(Errno.EOPNOTSUPP, 92, 'bit name not found', e.attributeOffset(0) + 12);

@@ -34,14 +34,23 @@ function phyStatistics(e: EthtoolContext): number {
 }
 
 /** In the order of SOF_TIMESTAMPING_* bits. */
-const STAMPS: readonly string[] = ['hardware-transmit', 'software-transmit', 'hardware-receive', 'software-receive', 'software-system-clock', 'hardware-legacy-clock', 'hardware-raw-clock'];
+const STAMPS: readonly string[] = [
+  'hardware-transmit',
+  'software-transmit',
+  'hardware-receive',
+  'software-receive',
+  'software-system-clock',
+  'hardware-legacy-clock',
+  'hardware-raw-clock',
+];
 
 function timeStamping(e: EthtoolContext): number {
   const dev = e.netlinkDevice();
   const caps = e.value<readonly string[]>(e.core.tsInfo(dev));
   const lines = STAMPS.filter((s) => caps.includes(s)).map((s) => `\t${s}\n`);
   const hardware = dev.ethtool_ops?.get_ts_hardware?.(dev);
-  const modes = (names: readonly string[] | undefined): string => (names === undefined ? ' none\n' : `\n${names.map((n) => `\t${n}\n`).join('')}`);
+  const modes = (names: readonly string[] | undefined): string =>
+    names === undefined ? ' none\n' : `\n${names.map((n) => `\t${n}\n`).join('')}`;
   e.print(
     `Time stamping parameters for ${dev.name}:\nCapabilities:\n${lines.join('')}PTP Hardware Clock: ${hardware?.phc ?? 'none'}\n` +
       `Hardware Transmit Timestamp Modes:${modes(hardware?.tx)}Hardware Receive Filter Modes:${modes(hardware?.rx)}`,
@@ -71,7 +80,9 @@ function pause(e: EthtoolContext): number {
     return 0;
   }
   const word = (b: boolean): string => (b ? 'on' : 'off');
-  e.print(`Pause parameters for ${dev.name}:\nAutonegotiate:\t${word(p.autoneg)}\nRX:\t\t${word(p.rx_pause)}\nTX:\t\t${word(p.tx_pause)}\n\n`);
+  e.print(
+    `Pause parameters for ${dev.name}:\nAutonegotiate:\t${word(p.autoneg)}\nRX:\t\t${word(p.rx_pause)}\nTX:\t\t${word(p.tx_pause)}\n\n`,
+  );
   return 0;
 }
 
@@ -80,8 +91,11 @@ const HASHES: readonly string[] = ['toeplitz', 'xor', 'crc32'];
 function rxHash(e: EthtoolContext): number {
   const dev = e.device;
   const rings = dev?.ethtool_ops?.get_rxrings;
-  if (dev === undefined || rings === undefined) return e.ioctlError('Cannot get RX ring count', dev === undefined ? Errno.ENODEV : Errno.EOPNOTSUPP, 1);
-  e.print(`RX flow hash indirection table for ${dev.name} with ${rings(dev)} RX ring(s):\nOperation not supported\nRSS hash key:\nOperation not supported\nRSS hash function:\n`);
+  if (dev === undefined || rings === undefined)
+    return e.ioctlError('Cannot get RX ring count', dev === undefined ? Errno.ENODEV : Errno.EOPNOTSUPP, 1);
+  e.print(
+    `RX flow hash indirection table for ${dev.name} with ${rings(dev)} RX ring(s):\nOperation not supported\nRSS hash key:\nOperation not supported\nRSS hash function:\n`,
+  );
   const hfunc = dev.ethtool_ops?.get_rxfh?.(dev).hfunc;
   for (const h of HASHES) e.print(`    ${h}: ${h === hfunc ? 'on' : 'off'}\n`);
   return 0;
@@ -99,7 +113,8 @@ const FLOWS: Readonly<Record<string, string>> = Object.freeze({
 function flowHash(e: EthtoolContext, flow: string): number {
   const dev = e.device;
   const fields = dev === undefined ? undefined : dev.ethtool_ops?.get_rx_flow_hash?.(dev, flow);
-  if (fields === undefined) return e.ioctlError('Cannot get RX network flow hashing options', dev === undefined ? Errno.ENODEV : Errno.EOPNOTSUPP, 1);
+  if (fields === undefined)
+    return e.ioctlError('Cannot get RX network flow hashing options', dev === undefined ? Errno.ENODEV : Errno.EOPNOTSUPP, 1);
   e.print(`${FLOWS[flow] ?? flow} use these fields for computing Hash flow key:\n${fields.length === 0 ? 'None' : fields.join('\n')}\n\n`);
   return 0;
 }

@@ -10,7 +10,11 @@ export interface GivenParameter {
 }
 
 /** `command` is the option as messages name it ('-G'). Parameters keep their order. */
-export function parseParameters(command: string, args: readonly string[], known: Readonly<Record<string, ParameterKind>>): GivenParameter[] {
+export function parseParameters(
+  command: string,
+  args: readonly string[],
+  known: Readonly<Record<string, ParameterKind>>,
+): GivenParameter[] {
   const fail = (text: string): never => {
     throw new ToolExit(1, `ethtool (${command}): ${text}\n`);
   };
@@ -22,7 +26,8 @@ export function parseParameters(command: string, args: readonly string[], known:
     if (given.some((g) => g.name === name)) return fail(`duplicate parameter '${name}'`);
     const word = args[i + 1];
     if (word === undefined) return fail(`no value for parameter '${name}'`);
-    const value = kind === 'word' ? word : kind === 'bool' ? ({ on: true, off: false } as Record<string, boolean>)[word] : parseUnsigned(word);
+    const value =
+      kind === 'word' ? word : kind === 'bool' ? ({ on: true, off: false } as Record<string, boolean>)[word] : parseUnsigned(word);
     if (value === undefined) return fail(`invalid value '${word}' for parameter '${name}'`);
     given.push({ name, value });
   }

@@ -26,9 +26,13 @@ function showRings(e: EthtoolContext): number {
   const r = e.value<RingParam>(e.core.rings(dev));
   const block = (rx: number, mini: number, jumbo: number, tx: number): string =>
     `RX:\t\t${orNa(r.rx_max_pending, rx)}\nRX Mini:\t${orNa(r.rx_mini_max_pending, mini)}\nRX Jumbo:\t${orNa(r.rx_jumbo_max_pending, jumbo)}\nTX:\t\t${orNa(r.tx_max_pending, tx)}\n`;
-  e.print(`Ring parameters for ${dev.name}:\nPre-set maximums:\n${block(r.rx_max_pending, r.rx_mini_max_pending, r.rx_jumbo_max_pending, r.tx_max_pending)}`);
+  e.print(
+    `Ring parameters for ${dev.name}:\nPre-set maximums:\n${block(r.rx_max_pending, r.rx_mini_max_pending, r.rx_jumbo_max_pending, r.tx_max_pending)}`,
+  );
   e.print(`Current hardware settings:\n${block(r.rx_pending, r.rx_mini_pending, r.rx_jumbo_pending, r.tx_pending)}`);
-  e.print(`RX Buf Len:\t\t${r.rx_buf_len ?? 'n/a'}\nCQE Size:\t\t${r.cqe_size ?? 'n/a'}\nTX Push:\t${r.tx_push === true ? 'on' : 'off'}\nTCP data split:\tn/a\n`);
+  e.print(
+    `RX Buf Len:\t\t${r.rx_buf_len ?? 'n/a'}\nCQE Size:\t\t${r.cqe_size ?? 'n/a'}\nTX Push:\t${r.tx_push === true ? 'on' : 'off'}\nTCP data split:\tn/a\n`,
+  );
   return 0;
 }
 
@@ -42,7 +46,14 @@ function setRings(e: EthtoolContext): number {
   };
   const result = e.core.setRings(dev, { ...of('rx'), ...of('rx-mini'), ...of('rx-jumbo'), ...of('tx') });
   const limits: readonly (readonly [string, number])[] =
-    typeof r === 'number' ? [] : [['rx', r.rx_max_pending], ['rx-mini', r.rx_mini_max_pending], ['rx-jumbo', r.rx_jumbo_max_pending], ['tx', r.tx_max_pending]];
+    typeof r === 'number'
+      ? []
+      : [
+          ['rx', r.rx_max_pending],
+          ['rx-mini', r.rx_mini_max_pending],
+          ['rx-jumbo', r.rx_jumbo_max_pending],
+          ['tx', r.tx_max_pending],
+        ];
   return answer(e, result, 81, exceeding(given, limits));
 }
 
@@ -61,7 +72,15 @@ function setChannels(e: EthtoolContext): number {
   const dev = e.settableDevice();
   const c = e.core.channels(dev);
   const result = e.core.setChannels(dev, Object.fromEntries(given.map((g) => [`${g.name}_count`, Number(g.value)])));
-  const limits: readonly (readonly [string, number])[] = typeof c === 'number' ? [] : [['rx', c.max_rx], ['tx', c.max_tx], ['other', c.max_other], ['combined', c.max_combined]];
+  const limits: readonly (readonly [string, number])[] =
+    typeof c === 'number'
+      ? []
+      : [
+          ['rx', c.max_rx],
+          ['tx', c.max_tx],
+          ['other', c.max_other],
+          ['combined', c.max_combined],
+        ];
   return answer(e, result, 1, exceeding(given, limits));
 }
 
@@ -109,7 +128,9 @@ function showCoalesce(e: EthtoolContext): number {
     const v = supported.includes(member) ? c[member] : undefined;
     return v === undefined ? 'n/a' : typeof v === 'boolean' ? (v ? 'on' : 'off') : String(v);
   };
-  e.print(`Coalesce parameters for ${dev.name}:\nAdaptive RX: ${value('use_adaptive_rx_coalesce')}  TX: ${value('use_adaptive_tx_coalesce')}\n`);
+  e.print(
+    `Coalesce parameters for ${dev.name}:\nAdaptive RX: ${value('use_adaptive_rx_coalesce')}  TX: ${value('use_adaptive_tx_coalesce')}\n`,
+  );
   for (const [word, member] of COALESCE) e.print(word === '' ? '\n' : `${word}: ${value(member)}\n`);
   e.print(`\nCQE mode RX: ${value('use_cqe_mode_rx')}  TX: ${value('use_cqe_mode_tx')}\n\n`);
   return 0;

@@ -18,7 +18,23 @@ const PORTS = new Map<number, string>([
 /** Names among supported and advertised modes that are not speeds. */
 const PORT_MODES: readonly string[] = ['TP', 'AUI', 'MII', 'FIBRE', 'BNC', 'Backplane'];
 const OTHER_MODES: readonly string[] = ['Autoneg', 'Pause', 'Asym_Pause', 'FEC_NONE', 'FEC_RS', 'FEC_BASER', 'FEC_LLRS'];
-const MESSAGE_BITS: readonly string[] = ['drv', 'probe', 'link', 'timer', 'ifdown', 'ifup', 'rx_err', 'tx_err', 'tx_queued', 'intr', 'tx_done', 'rx_status', 'pktdata', 'hw', 'wol'];
+const MESSAGE_BITS: readonly string[] = [
+  'drv',
+  'probe',
+  'link',
+  'timer',
+  'ifdown',
+  'ifup',
+  'rx_err',
+  'tx_err',
+  'tx_queued',
+  'intr',
+  'tx_done',
+  'rx_status',
+  'pktdata',
+  'hw',
+  'wol',
+];
 const WAKE_LETTERS = 'pumbagsf';
 
 /** Speeds with the same base on one line. */
@@ -72,7 +88,9 @@ function showKsettings(e: EthtoolContext, k: LinkKsettings): void {
   e.print(capabilities('Advertised', 'Advertised', k.advertising));
   if (k.lp_advertising.length > 0) e.print(capabilities('Link partner advertised', 'Link partner advertised', k.lp_advertising));
   e.print(`\tSpeed: ${speed(k.speed)}\n\tDuplex: ${duplex(k.duplex)}\n\tAuto-negotiation: ${k.autoneg !== 0 ? 'on' : 'off'}\n`);
-  e.print(`\tPort: ${PORTS.get(k.port) ?? `Unknown! (${k.port})`}\n\tPHYAD: ${k.phy_address}\n\tTransceiver: ${(k.transceiver ?? 0) === 0 ? 'internal' : 'external'}\n`);
+  e.print(
+    `\tPort: ${PORTS.get(k.port) ?? `Unknown! (${k.port})`}\n\tPHYAD: ${k.phy_address}\n\tTransceiver: ${(k.transceiver ?? 0) === 0 ? 'internal' : 'external'}\n`,
+  );
   if (k.port === 0) e.print(`\tMDI-X: ${mdix(k)}\n`);
 }
 
@@ -93,7 +111,9 @@ function showDevice(e: EthtoolContext, dev: NetDevice): boolean {
   if (typeof wol !== 'number') e.print(`\tSupports Wake-on: ${wakeLetters(wol.supported)}\n\tWake-on: ${wakeLetters(wol.wolopts)}\n`);
   if (level >= 0) {
     const words = MESSAGE_BITS.filter((_, i) => (level & (1 << i)) !== 0);
-    e.print(`        Current message level: 0x${level.toString(16).padStart(8, '0')} (${level})\n                               ${words.join(' ')}\n`);
+    e.print(
+      `        Current message level: 0x${level.toString(16).padStart(8, '0')} (${level})\n                               ${words.join(' ')}\n`,
+    );
   }
   if (link >= 0) e.print(`\tLink detected: ${link > 0 ? 'yes' : 'no'}\n`);
   return true;

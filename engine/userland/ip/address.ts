@@ -115,7 +115,10 @@ function addressSelected(f: Filter, family: number, a: AddrInfo): boolean {
 
 /** fnmatch() with the wildcards that labels use. */
 function glob(pattern: string, text: string): boolean {
-  const source = pattern.replace(/[.+^${}()|\\]/g, '\\$&').replaceAll('*', '.*').replaceAll('?', '.');
+  const source = pattern
+    .replace(/[.+^${}()|\\]/g, '\\$&')
+    .replaceAll('*', '.*')
+    .replaceAll('?', '.');
   return new RegExp(`^${source}$`).test(text);
 }
 
@@ -154,7 +157,12 @@ function showAddresses(ip: IpContext, args: Args): number {
   const { out, opt } = ip;
   const addresses = allAddresses(ip);
   const family = familyOf(ip, f);
-  const mode: LinkPrintMode = { link: false, queueLength: true, inet6: opt.family === AF.INET6 && f.ifindex === 0, family: family === AF.PACKET ? 0 : family };
+  const mode: LinkPrintMode = {
+    link: false,
+    queueLength: true,
+    inet6: opt.family === AF.INET6 && f.ifindex === 0,
+    family: family === AF.PACKET ? 0 : family,
+  };
   out.begin();
   for (const l of ip.kernel.rtnl.rtnl_dump_ifinfo(ip.net)) {
     if (!shown(ip, f, l, addresses)) continue;
@@ -194,7 +202,8 @@ function flushAddresses(ip: IpContext, args: Args): number {
     const links = ip.kernel.rtnl.rtnl_dump_ifinfo(ip.net).filter((l) => linkSelected(f, l));
     const victims = allAddresses(ip).filter((a) => links.some((l) => l.ifindex === a.ifindex) && addressSelected(f, ip.opt.family, a));
     if (victims.length === 0 || (onePass && round === 1)) {
-      if (verbose) ip.tool.print(round === 0 ? 'Nothing to flush.\n' : `*** Flush is complete after ${round} round${round > 1 ? 's' : ''} ***\n`);
+      if (verbose)
+        ip.tool.print(round === 0 ? 'Nothing to flush.\n' : `*** Flush is complete after ${round} round${round > 1 ? 's' : ''} ***\n`);
       return 0;
     }
     if (round === 10) {

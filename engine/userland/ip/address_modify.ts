@@ -1,7 +1,20 @@
 // `ip address add | change | replace | delete`.
 import { Errno } from '../../base/errno.ts';
 import { AF, type AddrRequest, IFA_F, INFINITY_LIFE_TIME, NLM_F, RT_SCOPE } from '../../kernel/rtnl_records.ts';
-import { type Args, duparg, duparg2, formatAddress, getAddress, getPrefix, incomplete, type InetPrefix, invarg, matches, parseUnsigned, unsigned } from '../iproute/args.ts';
+import {
+  type Args,
+  duparg,
+  duparg2,
+  formatAddress,
+  getAddress,
+  getPrefix,
+  incomplete,
+  type InetPrefix,
+  invarg,
+  matches,
+  parseUnsigned,
+  unsigned,
+} from '../iproute/args.ts';
 import { scopeNumber } from '../iproute/names.ts';
 import { ToolExit } from '../tool.ts';
 import type { IpContext } from './ip_context.ts';
@@ -56,7 +69,15 @@ interface Given {
 }
 
 function parse(ip: IpContext, args: Args, req: AddrRequest): Given {
-  const g: Given = { local: undefined, peer: undefined, broadcast: undefined, anycast: undefined, scope: undefined, dev: undefined, label: undefined };
+  const g: Given = {
+    local: undefined,
+    peer: undefined,
+    broadcast: undefined,
+    anycast: undefined,
+    scope: undefined,
+    dev: undefined,
+    label: undefined,
+  };
   for (; args.more; args.skip()) {
     const word = args.word;
     const flag = SETTABLE.find(([name]) => name === word);
@@ -75,7 +96,8 @@ function parse(ip: IpContext, args: Args, req: AddrRequest): Given {
       g.scope = scopeNumber(s) ?? invarg('invalid scope value.', s);
     } else if (word === 'dev') g.dev = args.next();
     else if (word === 'label') g.label = args.next();
-    else if (word === 'metric' || word === 'priority' || word === 'preference') req.rt_priority = unsigned(args.next(), '"metric" value is invalid\n');
+    else if (word === 'metric' || word === 'priority' || word === 'preference')
+      req.rt_priority = unsigned(args.next(), '"metric" value is invalid\n');
     else if (matches(word, 'valid_lft')) req.valid_lft = seconds(args.next(), 'valid_lft');
     else if (matches(word, 'preferred_lft')) req.preferred_lft = seconds(args.next(), 'preferred_lft');
     else if (flag !== undefined) setFlag(ip, req, flag[0], flag[1]);
@@ -150,6 +172,7 @@ export function addressModify(ip: IpContext, args: Args, command: 'add' | 'chang
   if (req.family !== AF.INET && req.family !== AF.INET6) return ip.request(() => ({ errno: -Errno.EOPNOTSUPP }));
   const { rtnlAddr } = ip.kernel.ipv4;
   const { rtnlAddr: rtnlAddr6 } = ip.kernel.ipv6;
-  if (req.family === AF.INET6) return ip.request(() => (adding ? rtnlAddr6.inet6_rtm_newaddr(ip.net, req) : rtnlAddr6.inet6_rtm_deladdr(ip.net, req)));
+  if (req.family === AF.INET6)
+    return ip.request(() => (adding ? rtnlAddr6.inet6_rtm_newaddr(ip.net, req) : rtnlAddr6.inet6_rtm_deladdr(ip.net, req)));
   return ip.request(() => (adding ? rtnlAddr.inet_rtm_newaddr(ip.net, req) : rtnlAddr.inet_rtm_deladdr(ip.net, req)));
 }

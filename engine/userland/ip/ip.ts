@@ -121,8 +121,7 @@ function option(tool: ToolContext, opt: IpOptions, args: Args): void {
   else if (matches(word, '-batch')) {
     if (args.following === undefined) ipUsage();
     opt.batch = args.next();
-  }
-  else if (matches(word, '-brief')) opt.brief = true;
+  } else if (matches(word, '-brief')) opt.brief = true;
   else if (matches(word, '-json')) opt.json = true;
   else if (matches(word, '-pretty')) opt.pretty = true;
   else if (matches(word, '-rcvbuf')) {
@@ -178,7 +177,8 @@ function splitLine(line: string): string[] {
 }
 
 /** `-batch -`: the commands come from standard input, which must have ended before. */
-export const readsStdin = (argv: readonly string[]): boolean => argv.some((w, i) => w === '-' && matches(argv[i - 1] ?? '', '-batch') && argv[i - 1].length > 1);
+export const readsStdin = (argv: readonly string[]): boolean =>
+  argv.some((w, i) => w === '-' && matches(argv[i - 1] ?? '', '-batch') && argv[i - 1].length > 1);
 
 /** Runs one command line. `ip` is undefined when nothing was run. */
 export function runIp(tool: ToolContext, finder: ToolFinder): { readonly status: number; readonly ip: IpContext | undefined } {

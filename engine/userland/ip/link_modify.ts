@@ -21,13 +21,68 @@ interface Parsed {
 
 /** Kinds of Linux 6.1 that this kernel does not have. */
 const OTHER_KINDS: readonly string[] = [
-  'amt', 'bareudp', 'bond', 'bridge', 'can', 'erspan', 'geneve', 'gre', 'gretap', 'gtp', 'hsr', 'ifb', 'ip6erspan', 'ip6gre', 'ip6gretap', 'ip6tnl', 'ipip', 'ipoib', 'ipvlan',
-  'ipvtap', 'lowpan', 'macsec', 'macvlan', 'macvtap', 'netdevsim', 'nlmon', 'rmnet', 'sit', 'team', 'vcan', 'veth', 'vlan', 'vrf', 'vti', 'vti6', 'vxcan', 'vxlan', 'wwan', 'wireguard', 'xfrm',
-  'virt_wifi', 'dummy', 'batadv', 'dsa',
+  'amt',
+  'bareudp',
+  'bond',
+  'bridge',
+  'can',
+  'erspan',
+  'geneve',
+  'gre',
+  'gretap',
+  'gtp',
+  'hsr',
+  'ifb',
+  'ip6erspan',
+  'ip6gre',
+  'ip6gretap',
+  'ip6tnl',
+  'ipip',
+  'ipoib',
+  'ipvlan',
+  'ipvtap',
+  'lowpan',
+  'macsec',
+  'macvlan',
+  'macvtap',
+  'netdevsim',
+  'nlmon',
+  'rmnet',
+  'sit',
+  'team',
+  'vcan',
+  'veth',
+  'vlan',
+  'vrf',
+  'vti',
+  'vti6',
+  'vxcan',
+  'vxlan',
+  'wwan',
+  'wireguard',
+  'xfrm',
+  'virt_wifi',
+  'dummy',
+  'batadv',
+  'dsa',
 ];
 
 /** Attributes that the tool knows and this kernel has no use for. */
-const UNUSED_KEYWORDS: readonly string[] = ['xdp', 'xdpgeneric', 'xdpdrv', 'xdpoffload', 'vf', 'vrf', 'link-netnsid', 'protodown', 'protodown_reason', 'gso_max_size', 'gso_max_segs', 'gro_max_size', 'parentdev'];
+const UNUSED_KEYWORDS: readonly string[] = [
+  'xdp',
+  'xdpgeneric',
+  'xdpdrv',
+  'xdpoffload',
+  'vf',
+  'vrf',
+  'link-netnsid',
+  'protodown',
+  'protodown_reason',
+  'gso_max_size',
+  'gso_max_segs',
+  'gro_max_size',
+  'parentdev',
+];
 
 const OPER_STATES = ['unknown', 'notpresent', 'down', 'lowerlayerdown', 'testing', 'dormant', 'up'];
 
@@ -178,12 +233,14 @@ export function linkAdd(ip: IpContext, args: Args): number {
     throw new ToolExit(255, `Garbage instead of arguments "${args.word} ...". Try "ip link help".\n`);
   }
   const result: NlResult = ip.tool.capable ? ip.kernel.rtnl.rtnl_newlink(ip.net, req) : { errno: -Errno.EPERM };
-  if (result.errno !== 0 && result.extack?.startsWith('Unknown device type') === true && OTHER_KINDS.includes(p.kind)) ip.notModelled(`link type ${p.kind}`);
+  if (result.errno !== 0 && result.extack?.startsWith('Unknown device type') === true && OTHER_KINDS.includes(p.kind))
+    ip.notModelled(`link type ${p.kind}`);
   return ip.talk(result);
 }
 
 function required(ip: IpContext, p: Parsed): number {
-  if (p.req.ifindex !== undefined) throw new ToolExit(255, 'index can be used only when creating devices or when moving device to another netns.\n');
+  if (p.req.ifindex !== undefined)
+    throw new ToolExit(255, 'index can be used only when creating devices or when moving device to another netns.\n');
   if (p.dev === undefined && p.name === undefined) throw new ToolExit(255, 'Not enough information: "dev" argument is required.\n');
   return ip.requireDevice(p.dev ?? p.name ?? '');
 }

@@ -6,7 +6,21 @@ import type { IpContext } from './ip_context.ts';
 import { printLinkStats } from './link_stats.ts';
 
 const FLAG_ORDER = [
-  'LOOPBACK', 'BROADCAST', 'POINTOPOINT', 'MULTICAST', 'NOARP', 'ALLMULTI', 'PROMISC', 'MASTER', 'SLAVE', 'DEBUG', 'DYNAMIC', 'NOTRAILERS', 'UP', 'LOWER_UP', 'DORMANT',
+  'LOOPBACK',
+  'BROADCAST',
+  'POINTOPOINT',
+  'MULTICAST',
+  'NOARP',
+  'ALLMULTI',
+  'PROMISC',
+  'MASTER',
+  'SLAVE',
+  'DEBUG',
+  'DYNAMIC',
+  'NOTRAILERS',
+  'UP',
+  'LOWER_UP',
+  'DORMANT',
 ] as const;
 const OPERSTATES = ['UNKNOWN', 'NOTPRESENT', 'DOWN', 'LOWERLAYERDOWN', 'TESTING', 'DORMANT', 'UP'] as const;
 const LINK_MODES = ['DEFAULT', 'DORMANT', 'TESTING'] as const;
@@ -35,7 +49,8 @@ export const groupName = (n: number): string => (n === 0 ? 'default' : String(n)
 export const hardwareAddress = (b: Uint8Array): string => Array.from(b, (x) => x.toString(16).padStart(2, '0')).join(':');
 export const linkTypeName = (type: number): string => HARDWARE_TYPES.get(type) ?? `[${type}]`;
 
-const operColor = (n: number): ColorKind => (OPERSTATES[n] === 'UP' ? 'operstate_up' : OPERSTATES[n] === 'DOWN' ? 'operstate_down' : 'none');
+const operColor = (n: number): ColorKind =>
+  OPERSTATES[n] === 'UP' ? 'operstate_up' : OPERSTATES[n] === 'DOWN' ? 'operstate_down' : 'none';
 
 /** 'name@link' with the format applied, or JSON members; true when the lower link is down (M-DOWN). */
 function printName(ip: IpContext, l: LinkInfo, format: (name: string) => string): boolean {

@@ -4,7 +4,8 @@ import { zeroLinkStats } from '../../kernel/net_device.ts';
 import type { LinkInfo } from '../../kernel/rtnetlink.ts';
 import { humanNumber, statsText } from './link_stats.ts';
 
-const link = (stats: Partial<LinkInfo['stats']>): LinkInfo => ({ stats: { ...zeroLinkStats(), ...stats }, carrier_up_count: 1, carrier_down_count: 2 }) as LinkInfo;
+const link = (stats: Partial<LinkInfo['stats']>): LinkInfo =>
+  ({ stats: { ...zeroLinkStats(), ...stats }, carrier_up_count: 1, carrier_down_count: 2 }) as LinkInfo;
 const plain = { detailed: false, human: false, iec: false, eol: '\n' };
 
 test('titles stand over their values, and a wide value widens its column in every row', () => {
@@ -26,5 +27,11 @@ test('details add the kinds of errors and the carrier changes', () => {
 });
 
 test('human numbers have a prefix of the base asked for', () => {
-  expect([humanNumber(999, false), humanNumber(1652, false), humanNumber(1652, true), humanNumber(99_328, false), humanNumber(5_000_000_000, true)]).toEqual(['999', '1.65k', '1.61ki', '99.3k', '4.66Gi']);
+  expect([
+    humanNumber(999, false),
+    humanNumber(1652, false),
+    humanNumber(1652, true),
+    humanNumber(99_328, false),
+    humanNumber(5_000_000_000, true),
+  ]).toEqual(['999', '1.65k', '1.61ki', '99.3k', '4.66Gi']);
 });

@@ -3,7 +3,9 @@ import type { LinkInfo } from '../../kernel/rtnetlink.ts';
 import type { IpContext } from './ip_context.ts';
 
 /** Widths that the column titles need. */
-const TITLE_WIDTHS: readonly number[] = ['*X errors:', 'packets', 'errors', 'dropped', 'heartbt', 'overrun', 'compressed'].map((t) => t.length);
+const TITLE_WIDTHS: readonly number[] = ['*X errors:', 'packets', 'errors', 'dropped', 'heartbt', 'overrun', 'compressed'].map(
+  (t) => t.length,
+);
 
 /** A counter as -h and -iec show it: three significant digits and a prefix. */
 export function humanNumber(value: number, iec: boolean): string {
@@ -29,12 +31,23 @@ function statistics(l: LinkInfo): { rx: Row; rxErrors: Row; tx: Row; txErrors: R
     rx: [s.rx_bytes, s.rx_packets, s.rx_errors, s.rx_dropped, s.rx_missed_errors, s.multicast, s.rx_compressed],
     rxErrors: [0, s.rx_length_errors, s.rx_crc_errors, s.rx_frame_errors, s.rx_fifo_errors, s.rx_over_errors, s.rx_nohandler],
     tx: [s.tx_bytes, s.tx_packets, s.tx_errors, s.tx_dropped, s.tx_carrier_errors, s.collisions, s.tx_compressed],
-    txErrors: [0, s.tx_aborted_errors, s.tx_fifo_errors, s.tx_window_errors, s.tx_heartbeat_errors, l.carrier_up_count + l.carrier_down_count, 0],
+    txErrors: [
+      0,
+      s.tx_aborted_errors,
+      s.tx_fifo_errors,
+      s.tx_window_errors,
+      s.tx_heartbeat_errors,
+      l.carrier_up_count + l.carrier_down_count,
+      0,
+    ],
   };
 }
 
 /** `indent` is of the first line; all lines carry it. */
-export function statsText(l: LinkInfo, options: { readonly detailed: boolean; readonly human: boolean; readonly iec: boolean; readonly eol: string }): string {
+export function statsText(
+  l: LinkInfo,
+  options: { readonly detailed: boolean; readonly human: boolean; readonly iec: boolean; readonly eol: string },
+): string {
   const { rx, rxErrors, tx, txErrors } = statistics(l);
   const show = (n: number): string => (options.human ? humanNumber(n, options.iec) : String(n));
   const rows = options.detailed ? [rx, rxErrors, tx, txErrors] : [rx, tx];
@@ -55,8 +68,12 @@ export function statsText(l: LinkInfo, options: { readonly detailed: boolean; re
       title('RX errors:', ['', 'length', 'crc', 'frame', 'fifo', 'overrun'], rxErrors[6] > 0 ? ` ${'nohandler'.padStart(widths[6])}` : ''),
       values(rxErrors, false, rxErrors[6] > 0 ? 7 : 6),
     );
-  lines.push(title('TX:', ['bytes', 'packets', 'errors', 'dropped', 'carrier', 'collsns'], compressed(tx[6])), values(tx, true, tx[6] > 0 ? 7 : 6));
-  if (options.detailed) lines.push(title('TX errors:', ['', 'aborted', 'fifo', 'window', 'heartbt', 'transns'], ''), values(txErrors, false, 6));
+  lines.push(
+    title('TX:', ['bytes', 'packets', 'errors', 'dropped', 'carrier', 'collsns'], compressed(tx[6])),
+    values(tx, true, tx[6] > 0 ? 7 : 6),
+  );
+  if (options.detailed)
+    lines.push(title('TX errors:', ['', 'aborted', 'fifo', 'window', 'heartbt', 'transns'], ''), values(txErrors, false, 6));
   return lines.join(options.eol);
 }
 

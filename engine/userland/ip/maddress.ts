@@ -16,13 +16,24 @@ interface Entry {
   readonly static: boolean;
 }
 
-const lines = (ip: IpContext, path: string): string[] => ip.tool.readFile(path).split('\n').filter((l) => l !== '');
+const lines = (ip: IpContext, path: string): string[] =>
+  ip.tool
+    .readFile(path)
+    .split('\n')
+    .filter((l) => l !== '');
 const hexBytes = (text: string): Uint8Array => Uint8Array.from(text.match(/../g) ?? [], (h) => Number.parseInt(h, 16));
 
 function linkLayer(ip: IpContext): Entry[] {
   return lines(ip, '/proc/net/dev_mcast').map((line) => {
     const [index, name, users, st, hex] = line.trim().split(/\s+/);
-    return { ifindex: Number(index), ifname: name, family: 'link', address: hardwareAddress(hexBytes(hex)), users: Number(users), static: st !== '0' };
+    return {
+      ifindex: Number(index),
+      ifname: name,
+      family: 'link',
+      address: hardwareAddress(hexBytes(hex)),
+      users: Number(users),
+      static: st !== '0',
+    };
   });
 }
 
@@ -38,7 +49,14 @@ function igmp(ip: IpContext): Entry[] {
       ifname = words[1].replace(/:$/, '');
     } else {
       const b = hexBytes(words[0]);
-      out.push({ ifindex, ifname, family: 'inet', address: formatIpv4(((b[3] << 24) | (b[2] << 16) | (b[1] << 8) | b[0]) >>> 0), users: Number(words[1]), static: false });
+      out.push({
+        ifindex,
+        ifname,
+        family: 'inet',
+        address: formatIpv4(((b[3] << 24) | (b[2] << 16) | (b[1] << 8) | b[0]) >>> 0),
+        users: Number(words[1]),
+        static: false,
+      });
     }
   }
   return out;
@@ -47,7 +65,14 @@ function igmp(ip: IpContext): Entry[] {
 function igmp6(ip: IpContext): Entry[] {
   return lines(ip, '/proc/net/igmp6').map((line) => {
     const [index, name, hex, users] = line.trim().split(/\s+/);
-    return { ifindex: Number(index), ifname: name, family: 'inet6', address: formatIpv6(hexBytes(hex)), users: Number(users), static: false };
+    return {
+      ifindex: Number(index),
+      ifname: name,
+      family: 'inet6',
+      address: formatIpv6(hexBytes(hex)),
+      users: Number(users),
+      static: false,
+    };
   });
 }
 
@@ -61,7 +86,11 @@ function show(ip: IpContext, args: Args): number {
   }
   const { family } = ip.opt;
   const wanted = (f: number): boolean => family === 0 || family === f;
-  const entries = [...(wanted(AF.PACKET) ? linkLayer(ip) : []), ...(wanted(AF.INET) ? igmp(ip) : []), ...(wanted(AF.INET6) ? igmp6(ip) : [])];
+  const entries = [
+    ...(wanted(AF.PACKET) ? linkLayer(ip) : []),
+    ...(wanted(AF.INET) ? igmp(ip) : []),
+    ...(wanted(AF.INET6) ? igmp6(ip) : []),
+  ];
   const order = [...new Set(entries.map((e) => e.ifindex))].sort((a, b) => a - b);
   const { out } = ip;
   out.begin();

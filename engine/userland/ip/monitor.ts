@@ -49,8 +49,7 @@ export function ipMonitor(ip: IpContext, args: Args): number {
     else if (word === 'dev') {
       const d = args.next();
       ifindex = ip.ifindex(d) || invarg('Device does not exist\n', d);
-    }
-    else if (object !== undefined) for (const g of object[1]) groups.add(g);
+    } else if (object !== undefined) for (const g of object[1]) groups.add(g);
     else if (matches(word, 'help')) monitorUsage();
     else if (['file', 'all-nsid', 'mroute', 'nexthop', 'stats'].includes(word)) ip.notModelled(`ip monitor ${word}`);
     else throw new ToolExit(255, `Argument "${word}" is unknown, try "ip monitor help".\n`);

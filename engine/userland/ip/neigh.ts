@@ -1,6 +1,19 @@
 // `ip neighbour`: ARP and neighbour discovery tables.
 import { AF, type NeighInfo, type NeighRequest, NLM_F, NTF, NUD } from '../../kernel/rtnl_records.ts';
-import { type Args, duparg2, formatAddress, getAddress, getPrefix, incomplete, type InetPrefix, invarg, linkAddress, matches, parseUnsigned, samePrefix } from '../iproute/args.ts';
+import {
+  type Args,
+  duparg2,
+  formatAddress,
+  getAddress,
+  getPrefix,
+  incomplete,
+  type InetPrefix,
+  invarg,
+  linkAddress,
+  matches,
+  parseUnsigned,
+  samePrefix,
+} from '../iproute/args.ts';
 import { protocolName } from '../iproute/names.ts';
 import { ToolExit } from '../tool.ts';
 import { type IpContext, isNlResult } from './ip_context.ts';
@@ -56,7 +69,8 @@ export function printNeigh(ip: IpContext, n: NeighInfo, device: boolean, deleted
     for (const [name, bit] of STATES) if ((n.state & bit) !== 0) out.item(name, `${name} `);
     out.closeArray();
   }
-  if (n.protocol !== undefined && n.protocol !== 0) out.any('protocol', protocolName(n.protocol, opt.numeric), `proto ${protocolName(n.protocol, opt.numeric)} `);
+  if (n.protocol !== undefined && n.protocol !== 0)
+    out.any('protocol', protocolName(n.protocol, opt.numeric), `proto ${protocolName(n.protocol, opt.numeric)} `);
   out.fp('\n');
   out.closeObject();
 }
@@ -110,7 +124,8 @@ function show(ip: IpContext, args: Args): number {
   const f = parseFilter(ip, args);
   const states = f.statesGiven ? f.states : 0xff & ~NUD.NOARP;
   ip.out.begin();
-  for (const n of ip.kernel.ipv4.rtnlNeigh.neigh_dump_info(ip.net, ip.opt.family, f.proxy)) if (selected(f, ip.opt.family, states, n)) printNeigh(ip, n, f.ifindex !== 0);
+  for (const n of ip.kernel.ipv4.rtnlNeigh.neigh_dump_info(ip.net, ip.opt.family, f.proxy))
+    if (selected(f, ip.opt.family, states, n)) printNeigh(ip, n, f.ifindex !== 0);
   ip.out.end();
   return 0;
 }
@@ -124,7 +139,8 @@ function flush(ip: IpContext, args: Args): number {
   for (let round = 0; round < 10; round++) {
     const victims = rtnlNeigh.neigh_dump_info(ip.net, ip.opt.family, f.proxy).filter((n) => selected(f, ip.opt.family, states, n));
     if (victims.length === 0) {
-      if (verbose) ip.tool.print(round === 0 ? 'Nothing to flush.\n' : `*** Flush is complete after ${round} round${round > 1 ? 's' : ''} ***\n`);
+      if (verbose)
+        ip.tool.print(round === 0 ? 'Nothing to flush.\n' : `*** Flush is complete after ${round} round${round > 1 ? 's' : ''} ***\n`);
       return 0;
     }
     if (verbose) {
@@ -132,7 +148,15 @@ function flush(ip: IpContext, args: Args): number {
       ip.flush();
       ip.tool.print(`\n*** Round ${round + 1}, deleting ${victims.length} entries ***\n`);
     }
-    for (const n of victims) rtnlNeigh.neigh_delete(ip.net, { family: n.family, ifindex: n.ifindex, state: n.state, flags: n.flags & NTF.PROXY, dst: n.dst, nlflags: 0 });
+    for (const n of victims)
+      rtnlNeigh.neigh_delete(ip.net, {
+        family: n.family,
+        ifindex: n.ifindex,
+        state: n.state,
+        flags: n.flags & NTF.PROXY,
+        dst: n.dst,
+        nlflags: 0,
+      });
     states &= ~NUD.FAILED;
   }
   ip.tool.print('*** Flush not complete bailing out after 10 rounds\n');
@@ -147,7 +171,14 @@ const COMMAND_FLAGS = {
 } as const;
 
 function modify(ip: IpContext, args: Args, command: keyof typeof COMMAND_FLAGS): number {
-  const req: NeighRequest = { family: ip.opt.family, ifindex: 0, state: NUD.PERMANENT, flags: 0, dst: new Uint8Array(0), nlflags: COMMAND_FLAGS[command] };
+  const req: NeighRequest = {
+    family: ip.opt.family,
+    ifindex: 0,
+    state: NUD.PERMANENT,
+    flags: 0,
+    dst: new Uint8Array(0),
+    nlflags: COMMAND_FLAGS[command],
+  };
   let dev: string | undefined;
   let given = false;
   let lladdr: string | undefined;
@@ -208,7 +239,14 @@ function get(ip: IpContext, args: Args): number {
   }
   if (dst === undefined || (dev === undefined && flags === 0)) throw new ToolExit(255, 'Device and address are required arguments.\n');
   const ifindex = dev === undefined ? 0 : ip.requireDevice(dev);
-  const answer = ip.kernel.ipv4.rtnlNeigh.neigh_get(ip.net, { family: dst.length === 16 ? AF.INET6 : AF.INET, ifindex, state: 0, flags, dst, nlflags: 0 });
+  const answer = ip.kernel.ipv4.rtnlNeigh.neigh_get(ip.net, {
+    family: dst.length === 16 ? AF.INET6 : AF.INET,
+    ifindex,
+    state: 0,
+    flags,
+    dst,
+    nlflags: 0,
+  });
   if (isNlResult(answer)) return ip.talk(answer);
   ip.out.begin();
   printNeigh(ip, answer, false);

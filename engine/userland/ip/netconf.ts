@@ -35,7 +35,8 @@ export function printNetconf(ip: IpContext, c: NetconfInfo, deleted = false): vo
 
 export function ipNetconf(ip: IpContext, args: Args): number {
   const word = args.more ? args.take() : 'show';
-  if (!matches(word, 'show') && !matches(word, 'list') && word !== 'lst') throw new ToolExit(255, `Command "${word}" is unknown, try "ip netconf help".\n`);
+  if (!matches(word, 'show') && !matches(word, 'list') && word !== 'lst')
+    throw new ToolExit(255, `Command "${word}" is unknown, try "ip netconf help".\n`);
   let ifindex: number | undefined;
   for (; args.more; args.skip()) if (args.word === 'dev') ifindex = ip.filterDevice(args.next());
   const { family } = ip.opt;

@@ -74,7 +74,8 @@ function add(ip: IpContext, args: Args): number {
   if (!args.more) throw new ToolExit(1, 'No netns name specified\n');
   const name = args.take();
   if (!ip.tool.capable) throw new ToolExit(1, `mount --make-shared /run/netns failed: ${strerror(EPERM)}\n`);
-  if (ip.kernel.netns.byName(name) !== undefined) throw new ToolExit(1, `Cannot create namespace file "/run/netns/${name}": ${strerror(EEXIST)}\n`);
+  if (ip.kernel.netns.byName(name) !== undefined)
+    throw new ToolExit(1, `Cannot create namespace file "/run/netns/${name}": ${strerror(EEXIST)}\n`);
   ip.kernel.netns.createNamed(name);
   return 0;
 }
@@ -162,7 +163,8 @@ function attach(ip: IpContext, args: Args): number {
   const pid = parseInteger(word);
   if (pid === undefined) throw new ToolExit(1, `Invalid PID: ${word}\n`);
   const net = netOfPid(ip, pid);
-  if (ip.kernel.netns.byName(name) !== undefined) throw new ToolExit(1, `Cannot create namespace file "/run/netns/${name}": ${strerror(EEXIST)}\n`);
+  if (ip.kernel.netns.byName(name) !== undefined)
+    throw new ToolExit(1, `Cannot create namespace file "/run/netns/${name}": ${strerror(EEXIST)}\n`);
   if (net === undefined) throw new ToolExit(1, `Bind /proc/${pid}/ns/net -> /run/netns/${name} failed: ${strerror(ENOENT)}\n`);
   ip.kernel.netns.attachName(name, net);
   return 0;

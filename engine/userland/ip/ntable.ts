@@ -70,7 +70,8 @@ function printTable(ip: IpContext, t: NeighTableInfo): void {
 export function ipNtable(ip: IpContext, args: Args): number {
   const word = args.more ? args.take() : 'show';
   if (matches(word, 'change')) ip.notModelled('ip ntable change');
-  if (!matches(word, 'show') && !matches(word, 'list') && word !== 'lst') throw new ToolExit(255, `Command "${word}" is unknown, try "ip ntable help".\n`);
+  if (!matches(word, 'show') && !matches(word, 'list') && word !== 'lst')
+    throw new ToolExit(255, `Command "${word}" is unknown, try "ip ntable help".\n`);
   let ifindex: number | undefined;
   let name: string | undefined;
   for (; args.more; args.skip()) {

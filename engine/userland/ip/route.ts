@@ -121,7 +121,8 @@ function covers(match: InetPrefix, r: RouteInfo, dst: Uint8Array): boolean {
 /** A dump of a table that was never used fails. */
 function requireTable(ip: IpContext, family: number, table: number): void {
   const { ipv4, ipv6 } = ip.kernel;
-  const exists = family === AF.INET6 ? ipv6.fib.fib6_get_table(ip.net, table) !== undefined : ipv4.fib.fib_get_table(ip.net, table) !== undefined;
+  const exists =
+    family === AF.INET6 ? ipv6.fib.fib6_get_table(ip.net, table) !== undefined : ipv4.fib.fib_get_table(ip.net, table) !== undefined;
   if (exists) return;
   throw new ToolExit(2, `Error: ${family === AF.INET6 ? 'ipv6' : 'ipv4'}: FIB table does not exist.\nDump terminated\n`);
 }
@@ -167,14 +168,29 @@ function flush(ip: IpContext, args: Args): number {
   }
   const routes = dump(ip, f).filter((r) => (r.flags & RTM_F.CLONED) === 0);
   for (const r of routes) {
-    const req = { family: r.family, dst_len: r.dst_len, tos: r.tos, table: r.table, protocol: r.protocol, scope: r.scope, type: r.type, flags: 0, nlflags: 0, ...optional(r) };
+    const req = {
+      family: r.family,
+      dst_len: r.dst_len,
+      tos: r.tos,
+      table: r.table,
+      protocol: r.protocol,
+      scope: r.scope,
+      type: r.type,
+      flags: 0,
+      nlflags: 0,
+      ...optional(r),
+    };
     if (ip.opt.stats > 1) printRoute(ip, r, printMode(f));
     if (r.family === AF.INET6) ip.kernel.ipv6.rtnlRoute.inet6_rtm_delroute(ip.net, req);
     else ip.kernel.ipv4.rtnlRoute.inet_rtm_delroute(ip.net, req);
   }
   ip.flush();
   if (ip.opt.stats > 0)
-    ip.tool.print(routes.length === 0 ? 'Nothing to flush.\n' : `\n*** Round 1, deleting ${routes.length} entries ***\n*** Flush is complete after 1 round ***\n`);
+    ip.tool.print(
+      routes.length === 0
+        ? 'Nothing to flush.\n'
+        : `\n*** Round 1, deleting ${routes.length} entries ***\n*** Flush is complete after 1 round ***\n`,
+    );
   return 0;
 }
 
@@ -191,7 +207,8 @@ function optional(r: RouteInfo): { dst?: Uint8Array; priority?: number; oif?: nu
 
 function warnPrefix(ip: IpContext, address: InetPrefix): void {
   const whole = address.bytes.length * 8;
-  if (whole > 0 && address.bitlen !== whole) ip.tool.error(`Warning: /${address.bitlen} as prefix is invalid, only /${whole} (or none) is supported.\n`);
+  if (whole > 0 && address.bitlen !== whole)
+    ip.tool.error(`Warning: /${address.bitlen} as prefix is invalid, only /${whole} (or none) is supported.\n`);
 }
 
 function get(ip: IpContext, args: Args): number {
@@ -230,7 +247,10 @@ function get(ip: IpContext, args: Args): number {
   if (iif !== undefined) rest.iif = ip.requireDevice(iif);
   if (oif !== undefined) rest.oif = ip.requireDevice(oif);
   const req: RouteGetRequest = { ...rest, family, dst: address.bytes };
-  const answer = family === AF.INET6 ? ip.kernel.ipv6.rtnlRoute.inet6_rtm_getroute(ip.net, req) : ip.kernel.ipv4.rtnlRoute.inet_rtm_getroute(ip.net, req);
+  const answer =
+    family === AF.INET6
+      ? ip.kernel.ipv6.rtnlRoute.inet6_rtm_getroute(ip.net, req)
+      : ip.kernel.ipv4.rtnlRoute.inet_rtm_getroute(ip.net, req);
   if (isNlResult(answer)) return ip.talk(answer);
   ip.out.begin();
   printRoute(ip, answer, { table: 0 });

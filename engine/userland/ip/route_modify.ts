@@ -1,5 +1,16 @@
 // `ip route add | append | change | replace | delete`.
-import { AF, type NexthopInfo, NLM_F, RT_SCOPE, RT_TABLE, RTAX, RTN, RTNH_F, RTPROT, type RouteRequest } from '../../kernel/rtnl_records.ts';
+import {
+  AF,
+  type NexthopInfo,
+  NLM_F,
+  RT_SCOPE,
+  RT_TABLE,
+  RTAX,
+  RTN,
+  RTNH_F,
+  RTPROT,
+  type RouteRequest,
+} from '../../kernel/rtnl_records.ts';
 import { type Args, duparg, duparg2, getAddress, getPrefix, invarg, matches, parseUnsigned, unsigned } from '../iproute/args.ts';
 import { dsfieldNumber, protocolNumber, routeTypeNumber, scopeNumber, tableNumber } from '../iproute/names.ts';
 import { ToolExit } from '../tool.ts';
@@ -96,7 +107,8 @@ function attribute(args: Args, req: RouteRequest, g: Given): boolean {
   else if (word === 'via') req.gateway = gatewayAddress(args, req);
   else if (word === 'tos' || word === 'dsfield') req.tos = dsfieldNumber(args.next()) ?? invarg('"tos" value is invalid\n', args.word);
   else if (word === 'expires') req.expires = unsigned(args.next(), '"expires" value is invalid\n');
-  else if (word === 'metric' || word === 'priority' || word === 'preference') req.priority = unsigned(args.next(), '"metric" value is invalid\n');
+  else if (word === 'metric' || word === 'priority' || word === 'preference')
+    req.priority = unsigned(args.next(), '"metric" value is invalid\n');
   else if (word === 'scope') {
     const s = args.next();
     req.scope = scopeNumber(s) ?? invarg('invalid "scope" value\n', s);
@@ -171,7 +183,12 @@ export function routeModify(ip: IpContext, args: Args, command: RouteCommand): n
       break;
     }
     const before = args.word;
-    if (['nhid', 'encap', 'realms', 'congctl', 'features', 'rtt', 'rttvar', 'rto_min', 'vrf', 'ttl-propagate', 'fastopen_no_cookie'].includes(before)) ip.notModelled(`ip route ${before}`);
+    if (
+      ['nhid', 'encap', 'realms', 'congctl', 'features', 'rtt', 'rttvar', 'rto_min', 'vrf', 'ttl-propagate', 'fastopen_no_cookie'].includes(
+        before,
+      )
+    )
+      ip.notModelled(`ip route ${before}`);
     if (before === 'dev' && g.dev !== undefined) duparg('dev', args.following ?? '');
     if (!attribute(args, req, g)) destination(args, req, g);
   }
@@ -180,6 +197,7 @@ export function routeModify(ip: IpContext, args: Args, command: RouteCommand): n
   defaults(req, g, deleting);
   const { rtnlRoute } = ip.kernel.ipv4;
   const { rtnlRoute: rtnlRoute6 } = ip.kernel.ipv6;
-  if (req.family === AF.INET6) return ip.request(() => (deleting ? rtnlRoute6.inet6_rtm_delroute(ip.net, req) : rtnlRoute6.inet6_rtm_newroute(ip.net, req)));
+  if (req.family === AF.INET6)
+    return ip.request(() => (deleting ? rtnlRoute6.inet6_rtm_delroute(ip.net, req) : rtnlRoute6.inet6_rtm_newroute(ip.net, req)));
   return ip.request(() => (deleting ? rtnlRoute.inet_rtm_delroute(ip.net, req) : rtnlRoute.inet_rtm_newroute(ip.net, req)));
 }

@@ -1,5 +1,18 @@
 // Text and JSON of one route.
-import { AF, type IpBytes, type NexthopInfo, RT_SCOPE, RT_TABLE, RTAX, RTCF, RTM_F, RTN, RTNH_F, RTPROT, type RouteInfo } from '../../kernel/rtnl_records.ts';
+import {
+  AF,
+  type IpBytes,
+  type NexthopInfo,
+  RT_SCOPE,
+  RT_TABLE,
+  RTAX,
+  RTCF,
+  RTM_F,
+  RTN,
+  RTNH_F,
+  RTPROT,
+  type RouteInfo,
+} from '../../kernel/rtnl_records.ts';
 import { formatAddress, maxBits } from '../iproute/args.ts';
 import { dsfieldName, protocolName, routeTypeName, scopeName, tableName } from '../iproute/names.ts';
 import type { IpContext } from './ip_context.ts';
@@ -87,14 +100,15 @@ function printGateway(ip: IpContext, family: number, gateway: IpBytes): void {
   ip.out.closeObject();
 }
 
-const device = (ip: IpContext, ifindex: number): void => ip.out.colored('ifname', 'dev', ip.ifname(ifindex), 'dev ', ip.ifname(ifindex), ' ');
+const device = (ip: IpContext, ifindex: number): void =>
+  ip.out.colored('ifname', 'dev', ip.ifname(ifindex), 'dev ', ip.ifname(ifindex), ' ');
 
 function printCache(ip: IpContext, r: RouteInfo): void {
   const { out } = ip;
   out.nl();
   out.fp('    cache ');
   out.openArray('cache');
-  const words = CACHE_WORDS.filter(([bit]) => ((r.flags & bit) >>> 0) !== 0).map(([, w]) => w);
+  const words = CACHE_WORDS.filter(([bit]) => (r.flags & bit) >>> 0 !== 0).map(([, w]) => w);
   for (const w of words) out.item(w, '');
   if (words.length > 0) out.fp(`<${words.join(',')}> `);
   out.closeArray();
@@ -121,7 +135,8 @@ function printMetrics(ip: IpContext, metrics: ReadonlyMap<number, number>): void
     const value = metrics.get(n);
     if (value === undefined) continue;
     const locked = (lock & (1 << n)) !== 0 ? 'lock ' : '';
-    if (n === RTAX.RTT || n === RTAX.RTTVAR || n === RTAX.RTO_MIN) out.any(word, value, `${word} ${locked}${n === RTAX.RTT ? value / 8 : n === RTAX.RTTVAR ? value / 4 : value}ms `);
+    if (n === RTAX.RTT || n === RTAX.RTTVAR || n === RTAX.RTO_MIN)
+      out.any(word, value, `${word} ${locked}${n === RTAX.RTT ? value / 8 : n === RTAX.RTTVAR ? value / 4 : value}ms `);
     else out.any(word, value, `${word} ${locked}${value} `);
   }
   out.closeObject();
@@ -146,10 +161,13 @@ function printNexthops(ip: IpContext, r: RouteInfo): void {
 
 function printOrigin(ip: IpContext, r: RouteInfo, mode: RoutePrintMode): void {
   const { out, opt } = ip;
-  if ((r.table !== RT_TABLE.MAIN || opt.details) && mode.table === 0) out.any('table', tableName(r.table, opt.numeric), `table ${tableName(r.table, opt.numeric)} `);
+  if ((r.table !== RT_TABLE.MAIN || opt.details) && mode.table === 0)
+    out.any('table', tableName(r.table, opt.numeric), `table ${tableName(r.table, opt.numeric)} `);
   if ((r.flags & RTM_F.CLONED) !== 0) return;
-  if ((r.protocol !== RTPROT.BOOT || opt.details) && mode.protocol !== true) out.any('protocol', protocolName(r.protocol, opt.numeric), `proto ${protocolName(r.protocol, opt.numeric)} `);
-  if ((r.scope !== RT_SCOPE.UNIVERSE || opt.details) && mode.scope !== true) out.any('scope', scopeName(r.scope, opt.numeric), `scope ${scopeName(r.scope, opt.numeric)} `);
+  if ((r.protocol !== RTPROT.BOOT || opt.details) && mode.protocol !== true)
+    out.any('protocol', protocolName(r.protocol, opt.numeric), `proto ${protocolName(r.protocol, opt.numeric)} `);
+  if ((r.scope !== RT_SCOPE.UNIVERSE || opt.details) && mode.scope !== true)
+    out.any('scope', scopeName(r.scope, opt.numeric), `scope ${scopeName(r.scope, opt.numeric)} `);
 }
 
 /** One route with its line's end. */

@@ -57,7 +57,8 @@ export function printRule(ip: IpContext, r: RuleInfo, deleted = false): void {
   if (r.ip_proto !== undefined) say('ipproto', String(r.ip_proto), `ipproto ${r.ip_proto}`);
   if (r.table !== 0) {
     say('table', tableName(r.table, opt.numeric), `lookup ${tableName(r.table, opt.numeric)}`);
-    if (r.suppress_prefixlen !== undefined && r.suppress_prefixlen >= 0) say('suppress_prefixlen', r.suppress_prefixlen, `suppress_prefixlength ${r.suppress_prefixlen}`);
+    if (r.suppress_prefixlen !== undefined && r.suppress_prefixlen >= 0)
+      say('suppress_prefixlen', r.suppress_prefixlen, `suppress_prefixlength ${r.suppress_prefixlen}`);
   }
   if (r.action === FR_ACT.GOTO) printTarget(say, r);
   else if (r.action !== FR_ACT.TO_TBL) say('action', ACTIONS.get(r.action) ?? String(r.action), ACTIONS.get(r.action) ?? String(r.action));
@@ -100,7 +101,8 @@ function parseFilter(ip: IpContext, args: Args): RuleFilter {
       if (mask !== undefined) f.fwmask = unsigned(mask, 'mask value is invalid\n');
     } else if (word === 'dev' || word === 'iif') f.iif = args.next();
     else if (word === 'oif') f.oif = args.next();
-    else if (matches(word, 'lookup') || matches(word, 'table')) f.table = tableNumber(args.next()) ?? invarg('invalid table id\n', args.word);
+    else if (matches(word, 'lookup') || matches(word, 'table'))
+      f.table = tableNumber(args.next()) ?? invarg('invalid table id\n', args.word);
     else if (matches(word, 'from') || matches(word, 'src')) f.src = getPrefix(args.next(), family || AF.INET);
     else if (matches(word, 'protocol')) f.protocol = protocolNumber(args.next()) ?? invarg('invalid "protocol"\n', args.word);
     else if (['l3mdev', 'uidrange', 'ipproto', 'sport', 'dport'].includes(word)) ip.notModelled(`ip rule show ${word}`);
@@ -161,7 +163,16 @@ const ACTION_WORDS: Readonly<Record<string, number>> = Object.freeze({
 });
 
 function modify(ip: IpContext, args: Args, adding: boolean): number {
-  const r: RuleInfo = { family: ip.opt.family, src_len: 0, dst_len: 0, tos: 0, table: 0, action: adding ? FR_ACT.TO_TBL : FR_ACT.UNSPEC, flags: 0, protocol: 0 };
+  const r: RuleInfo = {
+    family: ip.opt.family,
+    src_len: 0,
+    dst_len: 0,
+    tos: 0,
+    table: 0,
+    action: adding ? FR_ACT.TO_TBL : FR_ACT.UNSPEC,
+    flags: 0,
+    protocol: 0,
+  };
   let table = false;
   if (!args.more) {
     if (adding) throw new ToolExit(255, '"ip rule add" requires arguments.\n');
@@ -176,7 +187,8 @@ function modify(ip: IpContext, args: Args, adding: boolean): number {
       if (word === 'from') r.src_len = p.bitlen;
       else r.dst_len = p.bitlen;
       if (p.bytes.length > 0) r[word === 'from' ? 'src' : 'dst'] = p.bytes;
-    } else if (matches(word, 'preference') || matches(word, 'order') || matches(word, 'priority')) r.priority = unsigned(args.next(), 'preference value is invalid\n');
+    } else if (matches(word, 'preference') || matches(word, 'order') || matches(word, 'priority'))
+      r.priority = unsigned(args.next(), 'preference value is invalid\n');
     else if (word === 'tos' || matches(word, 'dsfield')) r.tos = dsfieldNumber(args.next()) ?? invarg('TOS value is invalid\n', args.word);
     else if (word === 'fwmark') {
       const [mark, mask] = args.next().split('/');
@@ -186,7 +198,8 @@ function modify(ip: IpContext, args: Args, adding: boolean): number {
       const t = args.next();
       r.table = tableNumber(t) ?? invarg('invalid table ID\n', t);
       table = true;
-    } else if (word === 'suppress_prefixlength' || word === 'sup_pl') r.suppress_prefixlen = unsigned(args.next(), 'suppress_prefixlength value is invalid\n', 128);
+    } else if (word === 'suppress_prefixlength' || word === 'sup_pl')
+      r.suppress_prefixlen = unsigned(args.next(), 'suppress_prefixlength value is invalid\n', 128);
     else if (word === 'dev' || word === 'iif') r.iifname = args.next();
     else if (word === 'oif') r.oifname = args.next();
     else if (word === 'goto') {
@@ -194,7 +207,8 @@ function modify(ip: IpContext, args: Args, adding: boolean): number {
       r.action = FR_ACT.GOTO;
     } else if (word in ACTION_WORDS) r.action = ACTION_WORDS[word];
     else if (word === 'help') ruleUsage();
-    else if (['realms', 'l3mdev', 'uidrange', 'ipproto', 'sport', 'dport', 'protocol', 'nat', 'suppress_ifgroup', 'type'].includes(word)) ip.notModelled(`ip rule ${word}`);
+    else if (['realms', 'l3mdev', 'uidrange', 'ipproto', 'sport', 'dport', 'protocol', 'nat', 'suppress_ifgroup', 'type'].includes(word))
+      ip.notModelled(`ip rule ${word}`);
     else throw new ToolExit(255, `Error: argument "${word}" is wrong: Failed to parse rule type\n`);
   }
   r.family ||= AF.INET;

@@ -19,7 +19,9 @@ export const linkUsage = (): never =>
       '          promisc on|off allmulticast on|off multicast on|off arp on|off group N',
   );
 export const addressUsage = (): never =>
-  usage('ip address { add | change | replace | del } PREFIX [ brd ADDR | + ] [ peer PREFIX ] [ label NAME ] [ scope SCOPE ] dev NAME\n       ip address { show | flush } [ dev NAME ] [ scope SCOPE ] [ to PREFIX ] [ up ]');
+  usage(
+    'ip address { add | change | replace | del } PREFIX [ brd ADDR | + ] [ peer PREFIX ] [ label NAME ] [ scope SCOPE ] dev NAME\n       ip address { show | flush } [ dev NAME ] [ scope SCOPE ] [ to PREFIX ] [ up ]',
+  );
 export const routeUsage = (): never =>
   usage(
     'ip route { add | del | change | append | replace } [ TYPE ] PREFIX [ via ADDR ] [ dev NAME ] [ table ID ] [ metric N ] [ src ADDR ] [ nexthop ... ]\n' +
@@ -27,9 +29,14 @@ export const routeUsage = (): never =>
       '       ip route get ADDR [ from ADDR ] [ oif NAME ] [ iif NAME ]',
   );
 export const neighUsage = (): never =>
-  usage('ip neigh { add | del | change | replace } ADDR [ lladdr MAC ] [ nud STATE ] dev NAME\n       ip neigh { show | flush } [ proxy ] [ to PREFIX ] [ dev NAME ] [ nud STATE ]\n       ip neigh get ADDR dev NAME');
+  usage(
+    'ip neigh { add | del | change | replace } ADDR [ lladdr MAC ] [ nud STATE ] dev NAME\n       ip neigh { show | flush } [ proxy ] [ to PREFIX ] [ dev NAME ] [ nud STATE ]\n       ip neigh get ADDR dev NAME',
+  );
 export const ruleUsage = (): never => usage('ip rule { add | del } SELECTOR ACTION\n       ip rule [ show ]');
 export const netnsUsage = (): never =>
-  usage('ip netns { list | list-id | add NAME | delete NAME | set NAME ID | identify [ PID ] | pids NAME | exec NAME COMMAND ... | attach NAME PID }');
-export const monitorUsage = (): never => usage('ip monitor [ all | link | address | route | neigh | rule | netconf | nsid ] [ dev NAME ] [ label ]');
+  usage(
+    'ip netns { list | list-id | add NAME | delete NAME | set NAME ID | identify [ PID ] | pids NAME | exec NAME COMMAND ... | attach NAME PID }',
+  );
+export const monitorUsage = (): never =>
+  usage('ip monitor [ all | link | address | route | neigh | rule | netconf | nsid ] [ dev NAME ] [ label ]');
 export const maddressUsage = (): never => usage('ip maddress { show [ dev NAME ] | add MAC dev NAME | del MAC dev NAME }');

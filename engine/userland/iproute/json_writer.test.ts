@@ -26,6 +26,8 @@ test('compact text has no blanks at all', () => {
 });
 
 test('pretty text indents members by four per level and keeps arrays of words on one line', () => {
-  expect(sample(true)).toBe('[ {\n        "name": "eth0",\n        "flags": [ "UP","LOWER_UP" ],\n        "empty": [ ]\n    },{\n        "mtu": 1500\n    } ]');
+  expect(sample(true)).toBe(
+    '[ {\n        "name": "eth0",\n        "flags": [ "UP","LOWER_UP" ],\n        "empty": [ ]\n    },{\n        "mtu": 1500\n    } ]',
+  );
   expect(JSON.parse(sample(true))).toEqual(JSON.parse(sample(false)));
 });

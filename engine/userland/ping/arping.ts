@@ -90,7 +90,11 @@ export class ArpingProcess extends Process {
       else if (letter === 'V') {
         this.print('arping from iputils 20221126\n');
         throw new ToolExit(0);
-      } else throw new ToolExit(2, '\nUsage\n  arping [options] <destination>\n\nOptions:\n  -A -b -c COUNT -D -f -I DEVICE -q -s SOURCE -U -V -w TIMEOUT -i INTERVAL\n');
+      } else
+        throw new ToolExit(
+          2,
+          '\nUsage\n  arping [options] <destination>\n\nOptions:\n  -A -b -c COUNT -D -f -I DEVICE -q -s SOURCE -U -V -w TIMEOUT -i INTERVAL\n',
+        );
     }
     if (parsed.operands.length !== 1) throw new ToolExit(2, '\nUsage\n  arping [options] <destination>\n');
     this.chooseDevice(dev);
@@ -136,7 +140,10 @@ export class ArpingProcess extends Process {
     this.sock = sk;
     const r = sockets.bind(sk, this.linkAddress(this.device.dev_addr));
     if (r < 0) fatal(2, `bind: ${strerror(r)}`);
-    if (!this.quiet) this.print(`ARPING ${shown === formatAddress(this.target) ? shown : formatAddress(this.target)} from ${formatAddress(this.source)} ${this.device.name}\n`);
+    if (!this.quiet)
+      this.print(
+        `ARPING ${shown === formatAddress(this.target) ? shown : formatAddress(this.target)} from ${formatAddress(this.source)} ${this.device.name}\n`,
+      );
     sockets.waitFor(sk, this, OP_SOCKET);
     if (this.deadline > 0) this.deadlineTimer = this.kernel.procs.wakeAfter(this, this.deadline * 1e9, OP_DEADLINE);
   }
@@ -162,7 +169,8 @@ export class ArpingProcess extends Process {
 
   /** Once an interval: ends after the last probe's second, otherwise sends. */
   private tick(): void {
-    if (this.count === 0 || (this.count < 0 && this.deadline > 0 && this.sent > 0 && this.quitOnReply && this.received > 0)) return this.finish();
+    if (this.count === 0 || (this.count < 0 && this.deadline > 0 && this.sent > 0 && this.quitOnReply && this.received > 0))
+      return this.finish();
     if (this.count > 0) this.count--;
     this.send();
     this.timer = this.kernel.procs.wakeAfter(this, this.interval * 1e9, OP_TICK);
@@ -207,7 +215,8 @@ export class ArpingProcess extends Process {
       if (!sameBytes(targetMac, own)) return;
     }
     const request = d[7] === ARPOP_REQUEST;
-    if (!this.quiet) this.report(from.pkttype === 0, request, senderMac, senderIp, sameBytes(targetMac, own) ? undefined : targetMac, targetIp);
+    if (!this.quiet)
+      this.report(from.pkttype === 0, request, senderMac, senderIp, sameBytes(targetMac, own) ? undefined : targetMac, targetIp);
     this.received++;
     if (from.pkttype !== 0) this.broadcastReceived++;
     if (request) this.requestsReceived++;
@@ -217,7 +226,14 @@ export class ArpingProcess extends Process {
     this.unicasting = true;
   }
 
-  private report(unicast: boolean, request: boolean, mac: Uint8Array, ip: Uint8Array, targetMac: Uint8Array | undefined, targetIp: Uint8Array): void {
+  private report(
+    unicast: boolean,
+    request: boolean,
+    mac: Uint8Array,
+    ip: Uint8Array,
+    targetMac: Uint8Array | undefined,
+    targetIp: Uint8Array,
+  ): void {
     const upper = (b: Uint8Array): string => Array.from(b, (x) => x.toString(16).padStart(2, '0').toUpperCase()).join(':');
     const value = ((ip[0] << 24) | (ip[1] << 16) | (ip[2] << 8) | ip[3]) >>> 0;
     let out = `${unicast ? 'Unicast' : 'Broadcast'} ${request ? 'request' : 'reply'} from ${formatIpv4(value)} [${upper(mac)}] `;
@@ -232,7 +248,10 @@ export class ArpingProcess extends Process {
     if (!this.quiet) {
       this.print(`Sent ${this.sent} probes (${this.broadcastSent} broadcast(s))\nReceived ${this.received} response(s)`);
       if (this.requestsReceived > 0 || this.broadcastReceived > 0) {
-        const parts = [this.requestsReceived > 0 ? `${this.requestsReceived} request(s)` : '', this.broadcastReceived > 0 ? `${this.broadcastReceived} broadcast(s)` : ''].filter((t) => t !== '');
+        const parts = [
+          this.requestsReceived > 0 ? `${this.requestsReceived} request(s)` : '',
+          this.broadcastReceived > 0 ? `${this.broadcastReceived} broadcast(s)` : '',
+        ].filter((t) => t !== '');
         this.print(` (${parts.join(', ')})`);
       }
       this.print('\n');

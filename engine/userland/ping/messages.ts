@@ -19,7 +19,12 @@ const UNREACHABLE: readonly string[] = [
   'Precedence Violation',
   'Precedence Cutoff',
 ];
-const REDIRECTS: readonly string[] = ['Redirect Network', 'Redirect Host', 'Redirect Type of Service and Network', 'Redirect Type of Service and Host'];
+const REDIRECTS: readonly string[] = [
+  'Redirect Network',
+  'Redirect Host',
+  'Redirect Type of Service and Network',
+  'Redirect Type of Service and Host',
+];
 
 /** An ICMP error; `info` is the MTU, the pointer or the gateway of the message. */
 export function icmpText(type: number, code: number, info: number): string {
@@ -40,7 +45,13 @@ export function icmpText(type: number, code: number, info: number): string {
   }
 }
 
-const UNREACHABLE6: readonly string[] = ['No route', 'Administratively prohibited', 'Beyond scope of source address', 'Address unreachable', 'Port unreachable'];
+const UNREACHABLE6: readonly string[] = [
+  'No route',
+  'Administratively prohibited',
+  'Beyond scope of source address',
+  'Address unreachable',
+  'Port unreachable',
+];
 
 /** An ICMPv6 error. */
 export function icmp6Text(type: number, code: number, info: number): string {
@@ -68,7 +79,7 @@ export class RouteMemory {
 /** RFC 791 options of a reply: record route and time stamps; '' when there are none. */
 export function optionsText(options: Uint8Array, memory: RouteMemory, flood: boolean): string {
   let out = '';
-  for (let at = 0; at < options.length; ) {
+  for (let at = 0; at < options.length;) {
     const kind = options[at];
     if (kind === 0) break;
     if (kind === 1) {

@@ -4,7 +4,8 @@ import { IP_PMTUDISC } from '../../kernel/sock.ts';
 import { ToolExit } from '../tool.ts';
 import { getopt } from './getopt.ts';
 
-export const PING_VERSION = 'ping from iputils 20221126\nlibcap: yes, IDN: yes, NLS: no, error.h: yes, getrandom(): yes, __fpending(): yes\n';
+export const PING_VERSION =
+  'ping from iputils 20221126\nlibcap: yes, IDN: yes, NLS: no, error.h: yes, getrandom(): yes, __fpending(): yes\n';
 
 export interface PingOptions {
   family: number;
@@ -185,7 +186,8 @@ function withValue(o: PingOptions, letter: string, v: string): void {
       o.ttl = integer(v, 0, 255);
       break;
     case 'T':
-      if (v !== 'tsonly' && v !== 'tsandaddr') fatal(2, v === 'tsprespec' ? '-T tsprespec is not modelled' : `invalid timestamp type: ${v}`);
+      if (v !== 'tsonly' && v !== 'tsandaddr')
+        fatal(2, v === 'tsprespec' ? '-T tsprespec is not modelled' : `invalid timestamp type: ${v}`);
       o.timestampOption = v === 'tsonly' ? 0 : 1;
       break;
     case 'w':
@@ -232,7 +234,8 @@ export function parsePing(argv: readonly string[], print: (text: string) => void
     } else if (value !== undefined) withValue(o, letter, value);
     else if (name !== undefined) Object.assign(o, { [name]: true });
     if (letter === 'R' && o.timestampOption !== undefined) fatal(2, 'only one of -T or -R may be used');
-    if (letter === 'p' && !o.quiet && o.pattern !== undefined) print(`PATTERN: 0x${Array.from(o.pattern, (b) => b.toString(16).padStart(2, '0')).join('')}\n`);
+    if (letter === 'p' && !o.quiet && o.pattern !== undefined)
+      print(`PATTERN: 0x${Array.from(o.pattern, (b) => b.toString(16).padStart(2, '0')).join('')}\n`);
   }
   if (parsed.error !== undefined) pingUsage(`ping: ${parsed.error}\n`);
   if (parsed.operands.length === 0) fatal(1, 'usage error: Destination address required');

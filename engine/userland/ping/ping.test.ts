@@ -18,7 +18,11 @@ beforeAll(() => {
   for (const command of setup) expect({ command, ...f.run(command) }).toEqual({ command, status: 0, out: '', err: '' });
 });
 
-const masked = (text: string): string => text.replace(/time=[\d.]+ ms/g, 'time=T ms').replace(/= [\d.]+\/[\d.]+\/[\d.]+\/[\d.]+ ms/g, '= T ms').replace(/ipg\/ewma [\d.]+\/[\d.]+ ms/, 'ipg/ewma T ms');
+const masked = (text: string): string =>
+  text
+    .replace(/time=[\d.]+ ms/g, 'time=T ms')
+    .replace(/= [\d.]+\/[\d.]+\/[\d.]+\/[\d.]+ ms/g, '= T ms')
+    .replace(/ipg\/ewma [\d.]+\/[\d.]+ ms/, 'ipg/ewma T ms');
 
 test('replies are counted and told one a second', () => {
   const r = f.run('ping -c 3 10.0.0.2');
@@ -71,7 +75,9 @@ test('a packet above the MTU that must not be fragmented is a local error', () =
 test('70,000 bytes are more than IP carries: every send fails, and ping goes on until it is stopped', () => {
   const r = f.run('ping -s 70000 -w 2 10.0.0.2');
   expect(r).toMatchObject({ status: 1, err: '' });
-  expect(r.out).toMatch(/^PING 10\.0\.0\.2 \(10\.0\.0\.2\) 70000\(70028\) bytes of data\.\n\n--- 10\.0\.0\.2 ping statistics ---\n\d packets transmitted, 0 received, 100% packet loss/);
+  expect(r.out).toMatch(
+    /^PING 10\.0\.0\.2 \(10\.0\.0\.2\) 70000\(70028\) bytes of data\.\n\n--- 10\.0\.0\.2 ping statistics ---\n\d packets transmitted, 0 received, 100% packet loss/,
+  );
 });
 
 test('arping asks once for all and then the neighbour itself', () => {

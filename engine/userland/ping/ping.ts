@@ -80,7 +80,10 @@ export class PingProcess extends Process {
     const target = resolve(this, o.target, o.family);
     if (o.verbose) {
       const name = o.family === 0 ? 'AF_UNSPEC' : o.family === 2 ? 'AF_INET' : 'AF_INET6';
-      const sockets = [...(o.family !== 10 ? ['sock4.fd: 3 (socktype: SOCK_RAW)'] : []), ...(o.family !== 2 ? [`sock6.fd: ${o.family === 10 ? 3 : 4} (socktype: SOCK_RAW)`] : [])];
+      const sockets = [
+        ...(o.family !== 10 ? ['sock4.fd: 3 (socktype: SOCK_RAW)'] : []),
+        ...(o.family !== 2 ? [`sock6.fd: ${o.family === 10 ? 3 : 4} (socktype: SOCK_RAW)`] : []),
+      ];
       this.error(`ping: ${sockets.join(', ')}, hints.ai_family: ${name}\n\n`);
     }
     if (typeof target === 'string') throw new ToolExit(2, `ping: ${o.target}: ${target}\n`);
@@ -166,7 +169,8 @@ export class PingProcess extends Process {
       this.lastSend = now;
       this.tokens = tokens - this.interval;
     }
-    if (o.outstanding && s.ntransmitted > 0 && !s.isReceived(s.ntransmitted)) this.print(`${this.stamp()}no answer yet for icmp_seq=${s.ntransmitted % 0x10000}\n`);
+    if (o.outstanding && s.ntransmitted > 0 && !s.isReceived(s.ntransmitted))
+      this.print(`${this.stamp()}no answer yet for icmp_seq=${s.ntransmitted % 0x10000}\n`);
     return this.sendProbe();
   }
 
@@ -185,7 +189,12 @@ export class PingProcess extends Process {
     if (this.timing) writeTimeval(packet, 8, this.kernel.now());
     this.family.checksum(packet);
     for (;;) {
-      const n = this.kernel.sockets.sendmsg(this.sock as Sock, packet, this.destination(), this.confirm ? { flags: MSG.CONFIRM } : undefined);
+      const n = this.kernel.sockets.sendmsg(
+        this.sock as Sock,
+        packet,
+        this.destination(),
+        this.confirm ? { flags: MSG.CONFIRM } : undefined,
+      );
       if (n >= 0) {
         s.sent();
         if (!o.quiet && o.flood && ((o.preload < SCREEN_WIDTH && s.pipesize < SCREEN_WIDTH) || s.inFlight < SCREEN_WIDTH)) this.print('.');
@@ -252,7 +261,17 @@ export class PingProcess extends Process {
   // what the families share
 
   /** A reply of ours: counts and prints it. `data` is the ICMP message. */
-  gather(data: Uint8Array, message: Message, options: { readonly from: string; readonly ttl: number; readonly badChecksum: boolean; readonly wrongSource: boolean; readonly tail: string }): void {
+  gather(
+    data: Uint8Array,
+    message: Message,
+    options: {
+      readonly from: string;
+      readonly ttl: number;
+      readonly badChecksum: boolean;
+      readonly wrongSource: boolean;
+      readonly tail: string;
+    },
+  ): void {
     const s = this.stats;
     const o = this.options;
     const seq = (data[6] << 8) | data[7];

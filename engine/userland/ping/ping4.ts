@@ -19,7 +19,10 @@ export function pingError(what: string, errno: number): never {
 /** Opens a socket or ends. */
 export function openSocket(p: PingProcess, family: number, type: number, protocol: number): Sock {
   if (type === SOCK.RAW && p.uid !== 0)
-    throw new ToolExit(2, `ping: socktype: SOCK_RAW\nping: socket: ${strerror(Errno.EPERM)}\nping: => missing cap_net_raw+p capability or setuid?\n`);
+    throw new ToolExit(
+      2,
+      `ping: socktype: SOCK_RAW\nping: socket: ${strerror(Errno.EPERM)}\nping: => missing cap_net_raw+p capability or setuid?\n`,
+    );
   const sk = p.kernel.sockets.socket(p.net, family, type, protocol);
   if (typeof sk === 'number') pingError('socket', sk);
   return sk;
@@ -165,14 +168,22 @@ function parseReply(p: PingProcess, message: Message): boolean {
 function reportOther(p: PingProcess, icmp: Uint8Array, from: Uint8Array, badChecksum: boolean): boolean {
   const inner = icmp.subarray(8);
   const at = (inner[0] & 0xf) * 4;
-  if (inner.length < at + 8 || inner[at] !== ICMP.ECHO || half(inner, at + 4) !== p.identifier || !sameBytes(inner.subarray(16, 20), p.target.bytes)) return true;
+  if (
+    inner.length < at + 8 ||
+    inner[at] !== ICMP.ECHO ||
+    half(inner, at + 4) !== p.identifier ||
+    !sameBytes(inner.subarray(16, 20), p.target.bytes)
+  )
+    return true;
   const seq = half(inner, at + 6);
   if (icmp[0] !== ICMP.REDIRECT && icmp[0] !== 4) {
     p.stats.acknowledge(seq);
     return false;
   }
   if (p.options.quiet || p.options.flood) return true;
-  p.print(`${p.stamp()}From ${p.peerName(from, 0)}: icmp_seq=${seq} ${badChecksum ? '(BAD CHECKSUM)' : ''}${icmpText(icmp[0], icmp[1], word(icmp, 4))}\n`);
+  p.print(
+    `${p.stamp()}From ${p.peerName(from, 0)}: icmp_seq=${seq} ${badChecksum ? '(BAD CHECKSUM)' : ''}${icmpText(icmp[0], icmp[1], word(icmp, 4))}\n`,
+  );
   return true;
 }
 
@@ -184,7 +195,8 @@ function receiveError(p: PingProcess, message: Message): number {
     return -1;
   }
   if (err.ee_origin !== SO_EE_ORIGIN.ICMP) return 0;
-  if (data.length < 8 || data[0] !== ICMP.ECHO || half(data, 4) !== p.identifier || !sameBytes(peer(message.from), p.target.bytes)) return 0;
+  if (data.length < 8 || data[0] !== ICMP.ECHO || half(data, 4) !== p.identifier || !sameBytes(peer(message.from), p.target.bytes))
+    return 0;
   p.networkError(half(data, 6), p.peerName(err.offender?.addr ?? new Uint8Array(4), 0), icmpText(err.ee_type, err.ee_code, err.ee_info));
   return 1;
 }

@@ -29,7 +29,9 @@ function probe(p: PingProcess, raw: Sock): void {
   }
   if (p.options.mark !== undefined) sockets.setsockopt(sk, 'SO_MARK', p.options.mark);
   // a link-local target is not connected to: its source stays open until a packet is sent
-  const r = isLinkLocal(p.target.bytes) ? 0 : sockets.connect(sk, { family: 10, addr: p.target.bytes, port: 1025, scope_id: p.target.scope });
+  const r = isLinkLocal(p.target.bytes)
+    ? 0
+    : sockets.connect(sk, { family: 10, addr: p.target.bytes, port: 1025, scope_id: p.target.scope });
   if (r < 0) {
     sockets.close(sk);
     pingError('connect', r);
@@ -63,12 +65,12 @@ function open(p: PingProcess): Sock {
   if (o.pmtudisc !== undefined) option(p, sk, 'IPV6_MTU_DISCOVER', o.pmtudisc, 'IPV6_MTU_DISCOVER');
   sockets.setsockopt(sk, 'IPV6_RECVERR', 1);
   sockets.setsockopt(sk, 'ICMPV6_FILTER', filter());
-  if (o.noLoop) option(p, sk, 'IPV6_MULTICAST_LOOP', 0, 'can\'t disable multicast loopback');
+  if (o.noLoop) option(p, sk, 'IPV6_MULTICAST_LOOP', 0, "can't disable multicast loopback");
   if (o.ttl !== undefined) {
-    option(p, sk, 'IPV6_MULTICAST_HOPS', o.ttl, 'can\'t set multicast hop limit');
-    option(p, sk, 'IPV6_UNICAST_HOPS', o.ttl, 'can\'t set unicast hop limit');
+    option(p, sk, 'IPV6_MULTICAST_HOPS', o.ttl, "can't set multicast hop limit");
+    option(p, sk, 'IPV6_UNICAST_HOPS', o.ttl, "can't set unicast hop limit");
   }
-  option(p, sk, 'IPV6_RECVHOPLIMIT', 1, 'can\'t receive hop limit');
+  option(p, sk, 'IPV6_RECVHOPLIMIT', 1, "can't receive hop limit");
   if (o.tos !== undefined) option(p, sk, 'IPV6_TCLASS', o.tos, 'setsockopt(IPV6_TCLASS)');
   const from = p.device !== undefined || strict ? `from ${addressWithZone(p, p.source, 0)} ${p.device ?? ''}: ` : '';
   p.print(`PING ${o.target}(${p.peerName(p.target.bytes, p.target.scope)}) ${from}${o.size} data bytes\n`);
@@ -110,7 +112,13 @@ function receiveError(p: PingProcess, message: Message): number {
     return -1;
   }
   if (err.ee_origin !== SO_EE_ORIGIN.ICMP6) return 0;
-  if (data.length < 8 || data[0] !== ICMPV6.ECHO_REQUEST || half(data, 4) !== p.identifier || !sameBytes(message.from?.addr as Uint8Array | undefined, p.target.bytes)) return 0;
+  if (
+    data.length < 8 ||
+    data[0] !== ICMPV6.ECHO_REQUEST ||
+    half(data, 4) !== p.identifier ||
+    !sameBytes(message.from?.addr as Uint8Array | undefined, p.target.bytes)
+  )
+    return 0;
   const offender = err.offender;
   const scope = offender?.family === 10 && offender.scope_id !== 0 ? offender.scope_id : message.ifindex;
   const name = offender === undefined ? formatAddress(new Uint8Array(16)) : p.peerName(offender.addr, scope);

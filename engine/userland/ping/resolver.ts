@@ -39,7 +39,8 @@ function hosts(process: Process): readonly { readonly bytes: Uint8Array; readonl
 export function resolve(process: Process, text: string, family: number): Resolved | string {
   const [address, zone] = text.split('%');
   const v4 = inetAton(text);
-  if (v4 !== undefined) return family === AF.INET6 ? 'Address family for hostname not supported' : { family: AF.INET, bytes: v4, scope: 0, numeric: true };
+  if (v4 !== undefined)
+    return family === AF.INET6 ? 'Address family for hostname not supported' : { family: AF.INET, bytes: v4, scope: 0, numeric: true };
   const v6 = parseIpv6(address);
   if (v6 !== undefined) {
     if (family === AF.INET) return 'Address family for hostname not supported';
@@ -60,7 +61,8 @@ export function reverse(process: Process, bytes: Uint8Array): string | undefined
 /** 'fe80::1%eth0' for link-local addresses. */
 export function addressWithZone(process: Process, bytes: Uint8Array, scope: number): string {
   const text = formatAddress(bytes);
-  const linkLocal = bytes.length === 16 && ((bytes[0] === 0xfe && (bytes[1] & 0xc0) === 0x80) || (bytes[0] === 0xff && (bytes[1] & 0x0f) === 2));
+  const linkLocal =
+    bytes.length === 16 && ((bytes[0] === 0xfe && (bytes[1] & 0xc0) === 0x80) || (bytes[0] === 0xff && (bytes[1] & 0x0f) === 2));
   if (!linkLocal || scope === 0) return text;
   return `${text}%${process.net.__dev_get_by_index(scope)?.name ?? scope}`;
 }

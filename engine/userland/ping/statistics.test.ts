@@ -4,7 +4,18 @@ import { icmp6Text, icmpText, optionsText, RouteMemory } from './messages.ts';
 import { PingStatistics, tripText } from './statistics.ts';
 
 test('a round trip keeps three significant digits above a millisecond', () => {
-  expect([47, 999, 1000, 1234, 9994, 9996, 12_345, 99_949, 99_951, 1_004_131].map(tripText)).toEqual(['0.047', '0.999', '1.00', '1.23', '9.99', '10.0', '12.3', '99.9', '100', '1004']);
+  expect([47, 999, 1000, 1234, 9994, 9996, 12_345, 99_949, 99_951, 1_004_131].map(tripText)).toEqual([
+    '0.047',
+    '0.999',
+    '1.00',
+    '1.23',
+    '9.99',
+    '10.0',
+    '12.3',
+    '99.9',
+    '100',
+    '1004',
+  ]);
 });
 
 function run(trips: readonly number[], lost: number): PingStatistics {
@@ -34,7 +45,9 @@ test('errors are counted apart, and answers that overlap show as a pipe', () => 
     s.acknowledge(seq);
     s.nerrors++;
   }
-  expect(s.summary('h', 3e9, { timing: true, rate: false })).toBe('\n--- h ping statistics ---\n4 packets transmitted, 0 received, +4 errors, 100% packet loss, time 3000ms\npipe 4\n');
+  expect(s.summary('h', 3e9, { timing: true, rate: false })).toBe(
+    '\n--- h ping statistics ---\n4 packets transmitted, 0 received, +4 errors, 100% packet loss, time 3000ms\npipe 4\n',
+  );
   expect(s.inFlight).toBe(0);
 });
 

@@ -55,7 +55,11 @@ export class PingStatistics {
     const diff = (this.ntransmitted - seq) & 0xffff;
     if (diff > 0x7fff) return;
     if (diff + 1 > this.pipesize) this.pipesize = diff + 1;
-    if ((((seq - this.acked) & 0xffff) !== 0 && ((seq - this.acked) & 0x8000) === 0) || ((this.ntransmitted - this.acked) & 0xffff) > 0x7fff) this.acked = seq;
+    if (
+      (((seq - this.acked) & 0xffff) !== 0 && ((seq - this.acked) & 0x8000) === 0) ||
+      ((this.ntransmitted - this.acked) & 0xffff) > 0x7fff
+    )
+      this.acked = seq;
   }
 
   sent(): void {
@@ -85,7 +89,10 @@ export class PingStatistics {
   private deviation(): number {
     const total = this.nreceived + this.nrepeats;
     const mean = Math.trunc(this.tsum / total);
-    const variance = this.tsum < 0x7fffffff ? Math.trunc((this.tsum2 - Math.trunc((this.tsum * this.tsum) / total)) / total) : Math.trunc(this.tsum2 / total) - mean * mean;
+    const variance =
+      this.tsum < 0x7fffffff
+        ? Math.trunc((this.tsum2 - Math.trunc((this.tsum * this.tsum) / total)) / total)
+        : Math.trunc(this.tsum2 / total) - mean * mean;
     return isqrt(variance);
   }
 
@@ -102,7 +109,9 @@ export class PingStatistics {
     const tail: string[] = [];
     if (this.nreceived > 0 && options.timing) {
       const mean = Math.trunc(this.tsum / (this.nreceived + this.nrepeats));
-      tail.push(`rtt min/avg/max/mdev = ${milliseconds(this.tmin)}/${milliseconds(mean)}/${milliseconds(this.tmax)}/${milliseconds(this.deviation())} ms`);
+      tail.push(
+        `rtt min/avg/max/mdev = ${milliseconds(this.tmin)}/${milliseconds(mean)}/${milliseconds(this.tmax)}/${milliseconds(this.deviation())} ms`,
+      );
     }
     if (this.pipesize > 1) tail.push(`pipe ${this.pipesize}`);
     if (this.nreceived > 0 && options.rate && this.ntransmitted > 1) {

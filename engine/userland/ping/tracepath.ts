@@ -72,7 +72,8 @@ export class TracepathProcess extends Process {
       } else if (letter === '6') fail(1, 'IPv6 is not modelled');
       else if (letter !== '4') throw new ToolExit(1, '\nUsage\n  tracepath [-n] [-b] [-l LENGTH] [-m HOPS] [-p PORT] <destination>\n');
     }
-    if (parsed.operands.length !== 1) throw new ToolExit(1, '\nUsage\n  tracepath [-n] [-b] [-l LENGTH] [-m HOPS] [-p PORT] <destination>\n');
+    if (parsed.operands.length !== 1)
+      throw new ToolExit(1, '\nUsage\n  tracepath [-n] [-b] [-l LENGTH] [-m HOPS] [-p PORT] <destination>\n');
     const target = resolve(this, parsed.operands[0], AF.INET);
     if (typeof target === 'string') throw new ToolExit(1, `tracepath: ${parsed.operands[0]}: ${target}\n`);
     this.target.set(target.bytes);
@@ -219,7 +220,9 @@ export class TracepathProcess extends Process {
   }
 
   private finish(): void {
-    this.print(`     Resume: pmtu ${this.mtu} ${this.hopsTo >= 0 ? `hops ${this.hopsTo} ` : ''}${this.hopsFrom >= 0 ? `back ${this.hopsFrom} ` : ''}\n`);
+    this.print(
+      `     Resume: pmtu ${this.mtu} ${this.hopsTo >= 0 ? `hops ${this.hopsTo} ` : ''}${this.hopsFrom >= 0 ? `back ${this.hopsFrom} ` : ''}\n`,
+    );
     this.exit(0);
   }
 }

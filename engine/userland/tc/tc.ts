@@ -101,19 +101,24 @@ function run(ctx: ToolContext): number {
       const net = ctx.kernel.netns.byName(name);
       if (net === undefined) throw new ToolExit(255, `Cannot open network namespace "${name}": No such file or directory\n`);
       ctx.net = net;
-    } else if (['-raw', '-pretty', '-graph', '-force', '-json', '-color', '-iec', '-oneline', '-batch', '-timestamp'].some((o) => matches(word, o))) {
+    } else if (
+      ['-raw', '-pretty', '-graph', '-force', '-json', '-color', '-iec', '-oneline', '-batch', '-timestamp'].some((o) => matches(word, o))
+    ) {
       throw new ToolExit(1, `tc: ${word} is not modelled\n`);
     } else throw new ToolExit(255, `Option "${args.word}" is unknown, try "tc -help".\n`);
     args.skip();
   }
   if (!args.more || matches(args.word, 'help')) throw new ToolExit(255, 'Usage: tc [ -s ] [ -n NETNS ] qdisc [ show ] [ dev NAME ]\n');
   const object = args.take();
-  if (!['qdisc', 'class', 'filter', 'actions', 'monitor', 'exec', 'chain'].some((o) => matches(object, o))) throw new ToolExit(2, `Object "${object}" is unknown, try "tc help".\n`);
+  if (!['qdisc', 'class', 'filter', 'actions', 'monitor', 'exec', 'chain'].some((o) => matches(object, o)))
+    throw new ToolExit(2, `Object "${object}" is unknown, try "tc help".\n`);
   if (!matches(object, 'qdisc')) throw new ToolExit(1, `tc: ${object} is not modelled\n`);
   const command = args.more ? args.take() : 'show';
   if (matches(command, 'show') || matches(command, 'list') || command === 'lst') return showQdiscs(ctx, opt, args);
-  if (!ctx.capable && ['add', 'change', 'replace', 'link', 'delete'].some((c) => matches(command, c))) throw new ToolExit(2, `RTNETLINK answers: ${strerror(Errno.EPERM)}\n`);
-  if (['add', 'change', 'replace', 'link', 'delete', 'get'].some((c) => matches(command, c))) throw new ToolExit(1, `tc: qdisc ${command} is not modelled\n`);
+  if (!ctx.capable && ['add', 'change', 'replace', 'link', 'delete'].some((c) => matches(command, c)))
+    throw new ToolExit(2, `RTNETLINK answers: ${strerror(Errno.EPERM)}\n`);
+  if (['add', 'change', 'replace', 'link', 'delete', 'get'].some((c) => matches(command, c)))
+    throw new ToolExit(1, `tc: qdisc ${command} is not modelled\n`);
   throw new ToolExit(1, `Command "${command}" is unknown, try "tc qdisc help".\n`);
 }
 

@@ -12,7 +12,13 @@ export function evaluate(node: ArithExpression, state: ShellState): number {
 }
 
 function variable(name: string, state: ShellState, depth = 0): number {
-  const text = /^\d+$/.test(name) ? (state.positional[Number(name) - 1] ?? '') : name === '?' ? String(state.status) : name === '#' ? String(state.positional.length) : (state.vars.get(name) ?? '');
+  const text = /^\d+$/.test(name)
+    ? (state.positional[Number(name) - 1] ?? '')
+    : name === '?'
+      ? String(state.status)
+      : name === '#'
+        ? String(state.positional.length)
+        : (state.vars.get(name) ?? '');
   return number(text, state, depth);
 }
 

@@ -18,19 +18,35 @@ const simple =
     return undefined;
   };
 
-const SIGNALS: Readonly<Record<string, number>> = { HUP: 1, INT: 2, QUIT: 3, KILL: 9, USR1: 10, USR2: 12, PIPE: 13, ALRM: 14, TERM: 15, CONT: 18, STOP: 19, TSTP: 20 };
+const SIGNALS: Readonly<Record<string, number>> = {
+  HUP: 1,
+  INT: 2,
+  QUIT: 3,
+  KILL: 9,
+  USR1: 10,
+  USR2: 12,
+  PIPE: 13,
+  ALRM: 14,
+  TERM: 15,
+  CONT: 18,
+  STOP: 19,
+  TSTP: 20,
+};
 
 function escapes(text: string): { text: string; stop: boolean } {
   let stop = false;
-  const out = text.replaceAll(/\\(?:([abefnrtv\\])|0([0-7]{0,3})|x([0-9a-fA-F]{1,2})|(c)[\s\S]*)/g, (_, c: string | undefined, oct: string | undefined, hex: string | undefined, end: string | undefined) => {
-    if (end !== undefined) {
-      stop = true;
-      return '';
-    }
-    if (oct !== undefined) return String.fromCharCode(Number.parseInt(oct === '' ? '0' : oct, 8));
-    if (hex !== undefined) return String.fromCharCode(Number.parseInt(hex, 16));
-    return { a: '\x07', b: '\b', e: '\x1b', f: '\f', n: '\n', r: '\r', t: '\t', v: '\v', '\\': '\\' }[c ?? '\\'] ?? '';
-  });
+  const out = text.replaceAll(
+    /\\(?:([abefnrtv\\])|0([0-7]{0,3})|x([0-9a-fA-F]{1,2})|(c)[\s\S]*)/g,
+    (_, c: string | undefined, oct: string | undefined, hex: string | undefined, end: string | undefined) => {
+      if (end !== undefined) {
+        stop = true;
+        return '';
+      }
+      if (oct !== undefined) return String.fromCharCode(Number.parseInt(oct === '' ? '0' : oct, 8));
+      if (hex !== undefined) return String.fromCharCode(Number.parseInt(hex, 16));
+      return { a: '\x07', b: '\b', e: '\x1b', f: '\f', n: '\n', r: '\r', t: '\t', v: '\v', '\\': '\\' }[c ?? '\\'] ?? '';
+    },
+  );
   return { text: out, stop };
 }
 
@@ -84,7 +100,9 @@ async function wait(args: readonly string[], state: ShellState, io: Io): Promise
   for (const id of ids) {
     const job = findJob(id, state);
     if (job === undefined) {
-      await io.stderr.write(/^\d+$/.test(id) ? `${state.says}wait: pid ${id} is not a child of this shell\n` : `${state.says}wait: ${id}: no such job\n`);
+      await io.stderr.write(
+        /^\d+$/.test(id) ? `${state.says}wait: pid ${id} is not a child of this shell\n` : `${state.says}wait: ${id}: no such job\n`,
+      );
       status = 127;
       continue;
     }
@@ -112,7 +130,11 @@ async function kill(args: readonly string[], state: ShellState, io: Io): Promise
   for (let i = 0; i < args.length; i++) {
     const a = args[i];
     if (a === '-l') {
-      await io.stdout.write(`${Object.entries(SIGNALS).map(([k, v]) => `${v}) SIG${k}`).join(' ')}\n`);
+      await io.stdout.write(
+        `${Object.entries(SIGNALS)
+          .map(([k, v]) => `${v}) SIG${k}`)
+          .join(' ')}\n`,
+      );
       return 0;
     }
     const name = a === '-s' ? args[++i] : a.startsWith('-') && targets.length === 0 ? a.slice(1) : undefined;
@@ -132,7 +154,11 @@ async function kill(args: readonly string[], state: ShellState, io: Io): Promise
     if (job !== undefined && !job.done) {
       if (signal !== 0) job.signal(state.port, signal);
     } else if (!/^\d+$/.test(t) || job !== undefined || !state.port.signal(Number(t), signal)) {
-      await io.stderr.write(/^\d+$/.test(t) ? `${state.says}kill: (${t}) - No such process\n` : `${state.says}kill: ${t}: arguments must be process or job IDs\n`);
+      await io.stderr.write(
+        /^\d+$/.test(t)
+          ? `${state.says}kill: (${t}) - No such process\n`
+          : `${state.says}kill: ${t}: arguments must be process or job IDs\n`,
+      );
       status = 1;
     }
   }
@@ -176,12 +202,15 @@ async function exportVars(args: readonly string[], state: ShellState, io: Io): P
     if (at >= 0) state.vars.set(name, a.slice(at + 1));
     state.exported.add(name);
   }
-  if (args.length === 0 || args[0] === '-p') for (const [k, v] of Object.entries(state.env())) await io.stdout.write(`declare -x ${k}="${v}"\n`);
+  if (args.length === 0 || args[0] === '-p')
+    for (const [k, v] of Object.entries(state.env())) await io.stdout.write(`declare -x ${k}="${v}"\n`);
   return 0;
 }
 
 async function set(args: readonly string[], state: ShellState, io: Io): Promise<number> {
-  if (args.length === 0) for (const [k, v] of [...state.vars].sort(([a], [b]) => (a < b ? -1 : 1))) await io.stdout.write(`${k}=${/[\s'"$]/.test(v) ? `'${v.replaceAll("'", String.raw`'\''`)}'` : v}\n`);
+  if (args.length === 0)
+    for (const [k, v] of [...state.vars].sort(([a], [b]) => (a < b ? -1 : 1)))
+      await io.stdout.write(`${k}=${/[\s'"$]/.test(v) ? `'${v.replaceAll("'", String.raw`'\''`)}'` : v}\n`);
   for (let i = 0; i < args.length; i++) {
     const a = args[i];
     if (a === '--') {
@@ -211,7 +240,9 @@ async function read(args: readonly string[], state: ShellState, io: Io): Promise
   const text = (line ?? '').replace(/\n$/, '');
   const words = text.trim().split(/[ \t]+/);
   const targets = names.length === 0 ? ['REPLY'] : names;
-  targets.forEach((n, i) => state.vars.set(n, names.length === 0 ? text : i === targets.length - 1 ? words.slice(i).join(' ') : (words[i] ?? '')));
+  targets.forEach((n, i) =>
+    state.vars.set(n, names.length === 0 ? text : i === targets.length - 1 ? words.slice(i).join(' ') : (words[i] ?? '')),
+  );
   return line === undefined ? 1 : 0;
 }
 
@@ -262,7 +293,7 @@ export const builtins: ReadonlyMap<string, Builtin> = new Map<string, Builtin>([
   ['echo', simple(echo)],
   ['printf', simple(printf)],
   ['cd', simple(cd)],
-  ['pwd', simple(async (_a, s, io) => ((await io.stdout.write(`${s.cwd}\n`)), 0))],
+  ['pwd', simple(async (_a, s, io) => (await io.stdout.write(`${s.cwd}\n`), 0))],
   [':', simple(() => 0)],
   ['true', simple(() => 0)],
   ['false', simple(() => 1)],

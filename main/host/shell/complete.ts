@@ -30,7 +30,10 @@ export function complete(line: string, cursor: number, state: ShellState): Compl
     return r.ok ? (r.entries ?? []) : [];
   };
   let found: string[];
-  if (command === '') found = [...new Set([...builtins.keys(), ...hostTools.keys(), ...state.port.programs(), ...state.functions.keys()])].filter((c) => c.startsWith(word));
+  if (command === '')
+    found = [...new Set([...builtins.keys(), ...hostTools.keys(), ...state.port.programs(), ...state.functions.keys()])].filter((c) =>
+      c.startsWith(word),
+    );
   else {
     const slash = word.lastIndexOf('/');
     const dir = slash < 0 ? '.' : word.slice(0, slash + 1);

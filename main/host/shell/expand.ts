@@ -46,7 +46,9 @@ export class Expander {
 
   /** A pattern: quoted magic characters are escaped with a backslash. */
   async pattern(word: WordNode, state: ShellState): Promise<string> {
-    return (await this.pieces(word.parts, state, false)).map((p) => (p.quoted ? p.text.replaceAll(/[*?[\\\]]/g, String.raw`\$&`) : p.text)).join('');
+    return (await this.pieces(word.parts, state, false))
+      .map((p) => (p.quoted ? p.text.replaceAll(/[*?[\\\]]/g, String.raw`\$&`) : p.text))
+      .join('');
   }
 
   private async wordFields(word: WordNode, state: ShellState): Promise<string[]> {
@@ -133,7 +135,12 @@ export class Expander {
   private async parameter(part: ParameterPart, state: ShellState, quoted: boolean): Promise<Piece[]> {
     const name = part.parameter;
     if ((name === '@' || name === '*') && part.operation === null) {
-      if (quoted && name === '@') return state.positional.map((text, i) => ({ text, quoted: true, ...(i < state.positional.length - 1 ? { breakAfter: true } : {}) }));
+      if (quoted && name === '@')
+        return state.positional.map((text, i) => ({
+          text,
+          quoted: true,
+          ...(i < state.positional.length - 1 ? { breakAfter: true } : {}),
+        }));
       return [splittable(state.positional.join(' '), quoted)];
     }
     const value = lookup(name, state);
@@ -159,7 +166,8 @@ export class Expander {
       case 'UseAlternative':
         return unset(op.checkEmpty) ? '' : this.single(op.word, state);
       case 'ErrorIfUnset':
-        if (unset(op.checkEmpty)) throw new ShellError(`${name}: ${op.word === null ? 'parameter null or not set' : await this.single(op.word, state)}`);
+        if (unset(op.checkEmpty))
+          throw new ShellError(`${name}: ${op.word === null ? 'parameter null or not set' : await this.single(op.word, state)}`);
         return v;
       case 'Length':
         return String(name === '@' || name === '*' ? state.positional.length : Array.from(v).length);
@@ -263,6 +271,7 @@ function range(item: { start: string | number; end: string | number; step?: numb
   const step = Math.max(1, Math.abs(item.step ?? 1));
   const width = !isChar && /^-?0\d/.test(item.startStr ?? '') ? (item.startStr ?? '').length : 0;
   const out: string[] = [];
-  for (let i = a; a <= b ? i <= b : i >= b; i += a <= b ? step : -step) out.push(isChar ? String.fromCodePoint(i) : String(i).padStart(width, '0'));
+  for (let i = a; a <= b ? i <= b : i >= b; i += a <= b ? step : -step)
+    out.push(isChar ? String.fromCodePoint(i) : String(i).padStart(width, '0'));
   return out;
 }

@@ -12,7 +12,10 @@ export function patternToRegExp(pattern: string, greedy = true): RegExp {
       const end = pattern.indexOf(']', i + (/^[!^]?\]/.test(pattern.slice(i + 1)) ? (/[!^]/.test(pattern[i + 1]) ? 3 : 2) : 1));
       if (end < 0) out += '\\[';
       else {
-        const body = pattern.slice(i + 1, end).replace(/^!/, '^').replaceAll('\\', '\\\\');
+        const body = pattern
+          .slice(i + 1, end)
+          .replace(/^!/, '^')
+          .replaceAll('\\', '\\\\');
         out += `[${body.replaceAll('[:digit:]', '0-9').replaceAll('[:alpha:]', 'A-Za-z').replaceAll('[:space:]', '\\s')}]`;
         i = end;
       }

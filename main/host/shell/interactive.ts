@@ -136,7 +136,9 @@ export class InteractiveShell {
     for (const j of [...this.shared.jobs.values()]) {
       if (!j.done) continue;
       this.shared.jobs.delete(j.id);
-      this.out.write(`[${j.id}]+  ${(j.signalled !== 0 ? 'Terminated' : j.status === 0 ? 'Done' : `Exit ${j.status}`).padEnd(23)}${j.text}\r\n`);
+      this.out.write(
+        `[${j.id}]+  ${(j.signalled !== 0 ? 'Terminated' : j.status === 0 ? 'Done' : `Exit ${j.status}`).padEnd(23)}${j.text}\r\n`,
+      );
     }
     const { state } = this;
     const cwd = state.cwd === '/root' ? '~' : state.cwd.replace(/^\/root\//, '~/');

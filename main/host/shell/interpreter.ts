@@ -112,7 +112,11 @@ export class Interpreter {
       const last = i === p.commands.length - 1;
       const pipe = last ? undefined : new Pipe();
       const child = state.child();
-      const mine: Io = { stdin: input, stdout: pipe ?? io.stdout, stderr: p.pipeStderr?.[i] === true && pipe !== undefined ? pipe : io.stderr };
+      const mine: Io = {
+        stdin: input,
+        stdout: pipe ?? io.stdout,
+        stderr: p.pipeStderr?.[i] === true && pipe !== undefined ? pipe : io.stderr,
+      };
       const source = input;
       if (pipe !== undefined) input = pipe;
       return this.command(command, child, mine).then((flow) => {
@@ -127,7 +131,11 @@ export class Interpreter {
   private async capture(script: ScriptNode, state: ShellState): Promise<string> {
     const out = new Collector();
     const child = state.child();
-    const flow = await this.statements(script.statements, child, { stdin: state.shared.stdin(), stdout: out, stderr: state.shared.stderr() });
+    const flow = await this.statements(script.statements, child, {
+      stdin: state.shared.stdin(),
+      stdout: out,
+      stderr: state.shared.stderr(),
+    });
     state.status = flow?.kind === 'exit' ? flow.value : child.status;
     return out.text;
   }
@@ -265,7 +273,8 @@ export class Interpreter {
         const word = await this.expander.single(c.word, state);
         state.status = 0;
         for (const item of c.items) {
-          for (const p of item.patterns) if (patternToRegExp(await this.expander.pattern(p, state)).test(word)) return this.statements(item.body, state, io);
+          for (const p of item.patterns)
+            if (patternToRegExp(await this.expander.pattern(p, state)).test(word)) return this.statements(item.body, state, io);
         }
         return undefined;
       }
@@ -282,7 +291,12 @@ export class Interpreter {
     }
   }
 
-  private async loop(body: readonly StatementNode[], state: ShellState, io: Io, next: () => Promise<boolean | Flow>): Promise<Flow | undefined> {
+  private async loop(
+    body: readonly StatementNode[],
+    state: ShellState,
+    io: Io,
+    next: () => Promise<boolean | Flow>,
+  ): Promise<Flow | undefined> {
     let status = 0;
     for (;;) {
       const go = await next();

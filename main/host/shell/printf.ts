@@ -36,7 +36,14 @@ export function formatPrintf(format: string, args: readonly string[]): { text: s
   return { text: out, errors };
 }
 
-function convert(conv: string, arg: string | undefined, flags: string, width: number, precision: number | undefined, number: (t: string | undefined) => number): string | undefined {
+function convert(
+  conv: string,
+  arg: string | undefined,
+  flags: string,
+  width: number,
+  precision: number | undefined,
+  number: (t: string | undefined) => number,
+): string | undefined {
   let text: string;
   switch (conv) {
     case 'd':
@@ -52,7 +59,11 @@ function convert(conv: string, arg: string | undefined, flags: string, width: nu
       break;
     case 'x':
     case 'X':
-      text = (flags.includes('#') ? '0x' : '') + Math.trunc(number(arg)).toString(16).padStart(precision ?? 0, '0');
+      text =
+        (flags.includes('#') ? '0x' : '') +
+        Math.trunc(number(arg))
+          .toString(16)
+          .padStart(precision ?? 0, '0');
       if (conv === 'X') text = text.toUpperCase();
       break;
     case 'c':
@@ -78,5 +89,9 @@ function convert(conv: string, arg: string | undefined, flags: string, width: nu
       text = String(Number(number(arg).toPrecision(precision ?? 6)));
   }
   if (flags.includes('-')) return text.padEnd(width);
-  return flags.includes('0') && conv !== 's' ? (/^[-+]/.test(text) ? text[0] + text.slice(1).padStart(width - 1, '0') : text.padStart(width, '0')) : text.padStart(width);
+  return flags.includes('0') && conv !== 's'
+    ? /^[-+]/.test(text)
+      ? text[0] + text.slice(1).padStart(width - 1, '0')
+      : text.padStart(width, '0')
+    : text.padStart(width);
 }

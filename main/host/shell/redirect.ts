@@ -45,7 +45,12 @@ export class FileSink implements Sink {
 }
 
 /** Opens what the redirections name, left to right. `close` after the command. */
-export async function openRedirections(list: readonly Redirection[], state: ShellState, outer: Io, expander: Expander): Promise<{ io: Io; close: () => void }> {
+export async function openRedirections(
+  list: readonly Redirection[],
+  state: ShellState,
+  outer: Io,
+  expander: Expander,
+): Promise<{ io: Io; close: () => void }> {
   if (list.length === 0) return { io: outer, close: () => undefined };
   const io = { stdin: outer.stdin, stdout: outer.stdout, stderr: outer.stderr };
   const put = (fd: number, sink: Sink): void => {

@@ -20,9 +20,17 @@ async function sh(script: string, machine = 'h1', netns = ''): Promise<{ out: st
 describe('the language', () => {
   test.each([
     ['quoting and splitting', `x="a  b"; echo $x "$x" '$x' \\$x`, 'a b a  b $x $x\n'],
-    ['parameter expansion', 'v=/a/b.txt; echo ${v##*/} ${v%.txt} ${v:-x} ${w:-x} ${#v} ${v/b/c} ${v:1:3}', 'b.txt /a/b /a/b.txt x 8 /a/c.txt a/b\n'],
+    [
+      'parameter expansion',
+      'v=/a/b.txt; echo ${v##*/} ${v%.txt} ${v:-x} ${w:-x} ${#v} ${v/b/c} ${v:1:3}',
+      'b.txt /a/b /a/b.txt x 8 /a/c.txt a/b\n',
+    ],
     ['arithmetic', 'i=3; echo $((i * 2 + 1)) $((i > 2 ? 7 : 8)); ((i++)); echo $i', '7 7\n4\n'],
-    ['for, while, if, case', 'for i in 1 2 3; do if [ $i -eq 2 ]; then continue; fi; case $i in 3) echo three;; *) echo other;; esac; done; n=0; while [ $n -lt 2 ]; do n=$((n+1)); echo $n; done', 'other\nthree\n1\n2\n'],
+    [
+      'for, while, if, case',
+      'for i in 1 2 3; do if [ $i -eq 2 ]; then continue; fi; case $i in 3) echo three;; *) echo other;; esac; done; n=0; while [ $n -lt 2 ]; do n=$((n+1)); echo $n; done',
+      'other\nthree\n1\n2\n',
+    ],
     ['command substitution', 'echo "<$(printf "a\\nb\\n\\n")>" $(seq 3)', '<a\nb> 1 2 3\n'],
     ['functions and $?', 'f() { return $1; }; f 3; echo $? $#; false || echo no; true && echo yes; ! true; echo $?', '3 0\nno\nyes\n1\n'],
     ['subshells keep their changes to themselves', 'x=1; (x=2; cd /tmp; echo $x); echo $x; pwd', '2\n1\n/root\n'],
@@ -66,21 +74,30 @@ describe('streams', () => {
   });
 
   test('redirections go to files of the machine and come back', async () => {
-    const r = await sh('echo a > /tmp/f; echo b >> /tmp/f; cat /tmp/f; wc -l < /tmp/f; ls /nosuch 2>/tmp/e; cat /tmp/e; { echo x; echo y >&2; } >/tmp/g 2>&1; cat /tmp/g');
+    const r = await sh(
+      'echo a > /tmp/f; echo b >> /tmp/f; cat /tmp/f; wc -l < /tmp/f; ls /nosuch 2>/tmp/e; cat /tmp/e; { echo x; echo y >&2; } >/tmp/g 2>&1; cat /tmp/g',
+    );
     expect(r.out).toBe("a\nb\n2\nls: cannot access '/nosuch': No such file or directory\nx\ny\n");
   });
 
   test('a redirection into a missing folder is an error of the command', async () => {
-    expect(await sh('echo a > /nosuch/f; echo $?')).toMatchObject({ out: '1\n', err: 'bash: line 1: /nosuch/f: No such file or directory\n' });
+    expect(await sh('echo a > /nosuch/f; echo $?')).toMatchObject({
+      out: '1\n',
+      err: 'bash: line 1: /nosuch/f: No such file or directory\n',
+    });
   });
 
   test('grep, tail, wc, awk, sed, sort over what the kernel prints', async () => {
-    const r = await sh("ip -o link | grep -c BROADCAST; seq 5 | tail -n 2; ip link | wc -l; echo 'b 2\na 1' | sort | awk '{print $2}' | sed 's/^/n=/'");
+    const r = await sh(
+      "ip -o link | grep -c BROADCAST; seq 5 | tail -n 2; ip link | wc -l; echo 'b 2\na 1' | sort | awk '{print $2}' | sed 's/^/n=/'",
+    );
     expect(r.out).toBe('1\n4\n5\n4\nn=1\nn=2\n');
   });
 
   test('grep answers like grep: status, -n, -v, -o, context, missing file', async () => {
-    const r = await sh(`printf 'one\\ntwo\\nthree\\n' > /tmp/f; grep -n t /tmp/f; grep -v t /tmp/f; grep -o 'th[a-z]*' /tmp/f; grep -A1 one /tmp/f; grep -q zzz /tmp/f; echo $?; grep x /nosuch; echo $?`);
+    const r = await sh(
+      `printf 'one\\ntwo\\nthree\\n' > /tmp/f; grep -n t /tmp/f; grep -v t /tmp/f; grep -o 'th[a-z]*' /tmp/f; grep -A1 one /tmp/f; grep -q zzz /tmp/f; echo $?; grep x /nosuch; echo $?`,
+    );
     expect(r.out).toBe('2:two\n3:three\none\nthree\none\ntwo\n1\n2\n');
     expect(r.err).toBe('grep: /nosuch: No such file or directory\n');
   });
@@ -118,12 +135,17 @@ describe('time and jobs', () => {
 
 describe('namespaces', () => {
   test('ip netns exec runs programs and text tools inside', async () => {
-    const r = await sh('ip netns add test; ip netns exec test ip -br link; ip netns exec test ls /sys/class/net; ip netns exec test sh -c "ip link | grep -c mtu"');
+    const r = await sh(
+      'ip netns add test; ip netns exec test ip -br link; ip netns exec test ls /sys/class/net; ip netns exec test sh -c "ip link | grep -c mtu"',
+    );
     expect(r.err).toBe('');
     expect(r.out).toBe('lo               DOWN           00:00:00:00:00:00 <LOOPBACK> \nlo\n1\n');
   });
 
   test('a missing namespace is an error of ip', async () => {
-    expect(await sh('ip netns exec nosuch ls; echo $?')).toMatchObject({ out: '255\n', err: 'Cannot open network namespace "nosuch": No such file or directory\n' });
+    expect(await sh('ip netns exec nosuch ls; echo $?')).toMatchObject({
+      out: '255\n',
+      err: 'Cannot open network namespace "nosuch": No such file or directory\n',
+    });
   });
 });

@@ -96,7 +96,15 @@ export class ShellState {
     this.cwd = from?.cwd ?? '/root';
     this.netns = from?.netns ?? '';
     if (from === undefined) {
-      for (const [k, v] of Object.entries({ HOME: '/root', PATH: '/usr/sbin:/usr/bin:/sbin:/bin', USER: 'root', SHELL: '/bin/bash', PWD: this.cwd, IFS: ' \t\n', HOSTNAME: shared.port.hostname })) {
+      for (const [k, v] of Object.entries({
+        HOME: '/root',
+        PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
+        USER: 'root',
+        SHELL: '/bin/bash',
+        PWD: this.cwd,
+        IFS: ' \t\n',
+        HOSTNAME: shared.port.hostname,
+      })) {
         this.vars.set(k, v);
         if (k !== 'IFS') this.exported.add(k);
       }

@@ -8,13 +8,18 @@ import { EMPTY, NULL_SINK, type Sink } from './streams.ts';
 const HOST: FdTarget = { kind: 'host' };
 const NULL: FdTarget = { kind: 'null' };
 
-const target = (sink: Sink): FdTarget => (sink === NULL_SINK ? NULL : sink instanceof FileSink ? { kind: 'file', path: sink.path, mode: 'a' } : HOST);
+const target = (sink: Sink): FdTarget =>
+  sink === NULL_SINK ? NULL : sink instanceof FileSink ? { kind: 'file', path: sink.path, mode: 'a' } : HOST;
 
 /** Programs that read standard input to its end; the others never touch it, and a pipe into them is left alone. */
 const READS_STDIN = new Set(['cat', 'ip', 'tc', 'bridge', 'sysctl', 'nc', 'tcpdump']);
 
 /** Commands a Linux host would have and a machine of ours does not: named, so that nobody takes their absence for a typing error. */
-const NOT_MODELLED = new Set('bridge brctl conntrack curl dhclient host ifup iperf iperf3 iptables mtr nc netcat netstat nft nmcli nmap socat ss ssh systemctl telnet trace-cmd traceroute wget wg'.split(' '));
+const NOT_MODELLED = new Set(
+  'bridge brctl conntrack curl dhclient host ifup iperf iperf3 iptables mtr nc netcat netstat nft nmcli nmap socat ss ssh systemctl telnet trace-cmd traceroute wget wg'.split(
+    ' ',
+  ),
+);
 
 /** Starts `argv` and waits for its end. Status 127 when there is no such program. */
 export async function runWorldProcess(argv: readonly string[], state: ShellState, io: Io, shell: Interpreter): Promise<number> {
@@ -51,7 +56,9 @@ export async function runWorldProcess(argv: readonly string[], state: ShellState
       await io.stderr.write(`ringscope: ${argv[0]}: this command is not modelled\n`);
       return 127;
     }
-    await io.stderr.write(argv[0].includes('/') ? `${state.says}${argv[0]}: ${strerror(Errno.ENOENT)}\n` : `${state.says}${argv[0]}: command not found\n`);
+    await io.stderr.write(
+      argv[0].includes('/') ? `${state.says}${argv[0]}: ${strerror(Errno.ENOENT)}\n` : `${state.says}${argv[0]}: command not found\n`,
+    );
     return 127;
   }
   if ('errno' in started) {
@@ -72,7 +79,12 @@ export async function runWorldProcess(argv: readonly string[], state: ShellState
 const ALSO_PROGRAMS = new Set(['echo', 'printf', 'true', 'false', 'test', '[', 'pwd', 'kill']);
 
 /** What execvp(3) does in the place of a program: no functions, no shell builtins. */
-async function execIn(exec: { readonly argv: readonly string[]; readonly netns: string }, state: ShellState, io: Io, shell: Interpreter): Promise<number> {
+async function execIn(
+  exec: { readonly argv: readonly string[]; readonly netns: string },
+  state: ShellState,
+  io: Io,
+  shell: Interpreter,
+): Promise<number> {
   const [name] = exec.argv;
   const inner = state.child();
   inner.netns = exec.netns;

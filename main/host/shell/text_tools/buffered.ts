@@ -11,7 +11,9 @@ export const buffered =
     for (const a of args) {
       if (a.startsWith('-') || a === '') continue;
       const path = state.resolve(a);
-      const r = state.port.fs(state.netns, state.cwd, { call: 'stat', path }).ok ? state.port.fs(state.netns, state.cwd, { call: 'read', path }) : undefined;
+      const r = state.port.fs(state.netns, state.cwd, { call: 'stat', path }).ok
+        ? state.port.fs(state.netns, state.cwd, { call: 'read', path })
+        : undefined;
       if (r?.ok === true) files[path] = r.data ?? '';
     }
     let stdin = '';

@@ -6,9 +6,44 @@ import type { LineReader } from '../streams.ts';
 import type { HostTool } from './index.ts';
 import { openInput, options } from './input.ts';
 
-const LONG = { 'ignore-case': 'i', 'invert-match': 'v', count: 'c', 'line-number': 'n', quiet: 'q', silent: 'q', 'extended-regexp': 'E', 'fixed-strings': 'F', 'only-matching': 'o', 'files-with-matches': 'l', recursive: 'r', 'with-filename': 'H', 'no-filename': 'h', 'word-regexp': 'w', 'line-regexp': 'x', regexp: 'e', 'after-context': 'A', 'before-context': 'B', context: 'C', 'max-count': 'm', 'no-messages': 's', color: 'Z', 'line-buffered': 'U', 'perl-regexp': 'P' };
+const LONG = {
+  'ignore-case': 'i',
+  'invert-match': 'v',
+  count: 'c',
+  'line-number': 'n',
+  quiet: 'q',
+  silent: 'q',
+  'extended-regexp': 'E',
+  'fixed-strings': 'F',
+  'only-matching': 'o',
+  'files-with-matches': 'l',
+  recursive: 'r',
+  'with-filename': 'H',
+  'no-filename': 'h',
+  'word-regexp': 'w',
+  'line-regexp': 'x',
+  regexp: 'e',
+  'after-context': 'A',
+  'before-context': 'B',
+  context: 'C',
+  'max-count': 'm',
+  'no-messages': 's',
+  color: 'Z',
+  'line-buffered': 'U',
+  'perl-regexp': 'P',
+};
 
-const CLASSES: Readonly<Record<string, string>> = { digit: '0-9', alpha: 'A-Za-z', alnum: 'A-Za-z0-9', space: '\\s', upper: 'A-Z', lower: 'a-z', punct: String.raw`!-\/:-@\[-\`{-~`, xdigit: '0-9A-Fa-f', blank: ' \\t' };
+const CLASSES: Readonly<Record<string, string>> = {
+  digit: '0-9',
+  alpha: 'A-Za-z',
+  alnum: 'A-Za-z0-9',
+  space: '\\s',
+  upper: 'A-Z',
+  lower: 'a-z',
+  punct: String.raw`!-\/:-@\[-\`{-~`,
+  xdigit: '0-9A-Fa-f',
+  blank: ' \\t',
+};
 
 /** POSIX basic (or extended) regular expression as a JavaScript one. */
 function posixRegExp(pattern: string, extended: boolean): string {
@@ -20,7 +55,10 @@ function posixRegExp(pattern: string, extended: boolean): string {
       if (pattern[end] === '^') end++;
       if (pattern[end] === ']') end++;
       while (end < pattern.length && pattern[end] !== ']') end = pattern.startsWith('[:', end) ? pattern.indexOf(':]', end) + 2 : end + 1;
-      const body = pattern.slice(i + 1, end).replaceAll('\\', '\\\\').replaceAll(/\[:(\w+):\]/g, (_, n: string) => CLASSES[n] ?? '');
+      const body = pattern
+        .slice(i + 1, end)
+        .replaceAll('\\', '\\\\')
+        .replaceAll(/\[:(\w+):\]/g, (_, n: string) => CLASSES[n] ?? '');
       out += `[${body.replace(/^(\^?)\]/, String.raw`$1\]`).replaceAll(/(?<!\\)\[(?!:)/g, String.raw`\[`)}]`;
       i = end;
     } else if (c === '\\' && i + 1 < pattern.length) {
@@ -59,7 +97,8 @@ export const grep =
     }
     const flags = opts.has('i') ? 'gi' : 'g';
     const fixed = tool === 'fgrep' || opts.has('F');
-    const one = (p: string): string => (fixed ? p.replaceAll(/[.*+?^${}()|[\]\\/]/g, String.raw`\$&`) : opts.has('P') ? p : posixRegExp(p, tool === 'egrep' || opts.has('E')));
+    const one = (p: string): string =>
+      fixed ? p.replaceAll(/[.*+?^${}()|[\]\\/]/g, String.raw`\$&`) : opts.has('P') ? p : posixRegExp(p, tool === 'egrep' || opts.has('E'));
     let source = pattern.split('\n').map(one).join('|');
     if (opts.has('w')) source = `(?<!\\w)(?:${source})(?!\\w)`;
     if (opts.has('x')) source = `^(?:${source})$`;
@@ -71,7 +110,13 @@ export const grep =
       return 2;
     }
     const context = Number(opts.get('C') ?? 0);
-    const query: Query = { re, opts, before: Number(opts.get('B') ?? context), after: Number(opts.get('A') ?? context), max: Number(opts.get('m') ?? Infinity) };
+    const query: Query = {
+      re,
+      opts,
+      before: Number(opts.get('B') ?? context),
+      after: Number(opts.get('A') ?? context),
+      max: Number(opts.get('m') ?? Infinity),
+    };
     const recursive = opts.has('r') || opts.has('R');
     const roots = rest.length > 0 ? rest : recursive ? ['.'] : ['-'];
     const files = recursive ? roots.flatMap((r) => walk(r, state)) : roots;
@@ -82,7 +127,8 @@ export const grep =
       const input = openInput(name, state, io);
       if (typeof input === 'number') {
         failed = true;
-        if (!opts.has('s')) await io.stderr.write(input === Errno.EISDIR ? `grep: ${name}: Is a directory\n` : `grep: ${name}: ${strerror(input)}\n`);
+        if (!opts.has('s'))
+          await io.stderr.write(input === Errno.EISDIR ? `grep: ${name}: Is a directory\n` : `grep: ${name}: ${strerror(input)}\n`);
         if (input === Errno.EISDIR) failed = false;
         continue;
       }

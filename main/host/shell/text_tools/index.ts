@@ -12,7 +12,34 @@ import { head, seq, tail, tee, wc, yes } from './lines.ts';
 export type HostTool = (args: readonly string[], state: ShellState, io: Io, shell: Interpreter) => Promise<number>;
 
 /** Tools taken from just-bash: they see their whole input before they print. */
-const BUFFERED = ['awk', 'sed', 'sort', 'uniq', 'cut', 'tr', 'tac', 'rev', 'nl', 'fold', 'paste', 'column', 'comm', 'join', 'diff', 'od', 'xxd', 'md5sum', 'sha1sum', 'sha256sum', 'base64', 'expr', 'date', 'jq', 'strings', 'expand'] as const;
+const BUFFERED = [
+  'awk',
+  'sed',
+  'sort',
+  'uniq',
+  'cut',
+  'tr',
+  'tac',
+  'rev',
+  'nl',
+  'fold',
+  'paste',
+  'column',
+  'comm',
+  'join',
+  'diff',
+  'od',
+  'xxd',
+  'md5sum',
+  'sha1sum',
+  'sha256sum',
+  'base64',
+  'expr',
+  'date',
+  'jq',
+  'strings',
+  'expand',
+] as const;
 
 export const hostTools: ReadonlyMap<string, HostTool> = new Map<string, HostTool>([
   ['grep', grep('grep')],

@@ -6,7 +6,11 @@ import type { ShellState } from '../state.ts';
 import { LineReader, textSource } from '../streams.ts';
 
 /** Short options of a tool: letters that take a value are in `valued`. Long options are mapped to letters. */
-export function options(args: readonly string[], valued: string, long: Readonly<Record<string, string>> = {}): { opts: Map<string, string>; rest: string[]; bad: string | undefined } {
+export function options(
+  args: readonly string[],
+  valued: string,
+  long: Readonly<Record<string, string>> = {},
+): { opts: Map<string, string>; rest: string[]; bad: string | undefined } {
   const opts = new Map<string, string>();
   const rest: string[] = [];
   let bad: string | undefined;

@@ -13,7 +13,14 @@ function count(args: readonly string[]): { args: string[]; lines: string | undef
 }
 
 /** Runs `print` on each file named, or on standard input, with the headings of -q and -v. */
-async function eachInput(tool: string, names: readonly string[], opts: ReadonlyMap<string, string>, state: ShellState, io: Io, print: (input: LineReader) => Promise<void>): Promise<number> {
+async function eachInput(
+  tool: string,
+  names: readonly string[],
+  opts: ReadonlyMap<string, string>,
+  state: ShellState,
+  io: Io,
+  print: (input: LineReader) => Promise<void>,
+): Promise<number> {
   const files = names.length > 0 ? names : ['-'];
   const headed = (files.length > 1 && !opts.has('q')) || opts.has('v');
   let status = 0;
@@ -62,7 +69,9 @@ export const tail: HostTool = async (all, state, io) => {
     if (bytes !== undefined) await io.stdout.write(bytes.startsWith('+') ? text.slice(Number(bytes) - 1) : text.slice(-Number(bytes)));
     else {
       const split = text === '' ? [] : text.split(/(?<=\n)/);
-      await io.stdout.write((n.startsWith('+') ? split.slice(Math.max(0, Number(n) - 1)) : Number(n) === 0 ? [] : split.slice(-Math.abs(Number(n)))).join(''));
+      await io.stdout.write(
+        (n.startsWith('+') ? split.slice(Math.max(0, Number(n) - 1)) : Number(n) === 0 ? [] : split.slice(-Math.abs(Number(n)))).join(''),
+      );
     }
   });
 };
@@ -82,12 +91,23 @@ export const wc: HostTool = async (args, state, io) => {
       continue;
     }
     const text = await input.all();
-    const of: Record<string, number> = { l: (text.match(/\n/g) ?? []).length, w: (text.match(/\S+/g) ?? []).length, c: textToBytes(text).length, m: Array.from(text).length };
+    const of: Record<string, number> = {
+      l: (text.match(/\n/g) ?? []).length,
+      w: (text.match(/\S+/g) ?? []).length,
+      c: textToBytes(text).length,
+      m: Array.from(text).length,
+    };
     rows.push({ counts: shown.map((k) => of[k]), name });
   }
   if (files.length > 1) rows.push({ counts: shown.map((_, i) => rows.reduce((s, r) => s + r.counts[i], 0)), name: 'total' });
-  const width = shown.length === 1 && rows.length === 1 ? 1 : rest.length === 0 ? 7 : Math.max(...rows.flatMap((r) => r.counts.map((c) => String(c).length)));
-  for (const r of rows) await io.stdout.write(`${r.counts.map((c) => String(c).padStart(width)).join(' ')}${rest.length === 0 ? '' : ` ${r.name}`}\n`);
+  const width =
+    shown.length === 1 && rows.length === 1
+      ? 1
+      : rest.length === 0
+        ? 7
+        : Math.max(...rows.flatMap((r) => r.counts.map((c) => String(c).length)));
+  for (const r of rows)
+    await io.stdout.write(`${r.counts.map((c) => String(c).padStart(width)).join(' ')}${rest.length === 0 ? '' : ` ${r.name}`}\n`);
   return status;
 };
 
@@ -102,10 +122,15 @@ export const seq: HostTool = async (args, _state, io) => {
   }
   const bad = nums.find((x) => Number.isNaN(Number(x)) || x === '');
   if (bad !== undefined || nums.length === 0 || nums.length > 3) {
-    await io.stderr.write(bad !== undefined ? `seq: invalid floating point argument: '${bad}'\nTry 'seq --help' for more information.\n` : `seq: ${nums.length === 0 ? 'missing operand' : `extra operand '${nums[3]}'`}\nTry 'seq --help' for more information.\n`);
+    await io.stderr.write(
+      bad !== undefined
+        ? `seq: invalid floating point argument: '${bad}'\nTry 'seq --help' for more information.\n`
+        : `seq: ${nums.length === 0 ? 'missing operand' : `extra operand '${nums[3]}'`}\nTry 'seq --help' for more information.\n`,
+    );
     return 1;
   }
-  const [first, step, last] = nums.length === 1 ? [1, 1, Number(nums[0])] : nums.length === 2 ? [Number(nums[0]), 1, Number(nums[1])] : nums.map(Number);
+  const [first, step, last] =
+    nums.length === 1 ? [1, 1, Number(nums[0])] : nums.length === 2 ? [Number(nums[0]), 1, Number(nums[1])] : nums.map(Number);
   const places = Math.max(...nums.map((x) => (x.split('.')[1] ?? '').length));
   const out: string[] = [];
   for (let i = 0; ; i++) {

@@ -7,7 +7,13 @@ import { readerOf } from '../builtins.ts';
 import { Job } from '../state.ts';
 
 /** Runs words as a command in a copy of the shell's state; answers the status. */
-async function runWords(words: readonly string[], state: ShellState, io: Io, shell: Parameters<HostTool>[3], job = state.job): Promise<number> {
+async function runWords(
+  words: readonly string[],
+  state: ShellState,
+  io: Io,
+  shell: Parameters<HostTool>[3],
+  job = state.job,
+): Promise<number> {
   const child = state.child(job);
   const flow = await shell.execute(words, child, io);
   return flow?.kind === 'exit' ? flow.value : child.status;
@@ -74,7 +80,8 @@ const UNITS: Readonly<Record<string, number>> = { '': 1, s: 1, m: 60, h: 3600, d
 export const timeout: HostTool = async (args, state, io, shell) => {
   let i = 0;
   let signal = 15;
-  for (; i < args.length && args[i].startsWith('-'); i++) if (args[i] === '-s') signal = args[++i].includes('INT') ? 2 : args[i].includes('KILL') ? 9 : 15;
+  for (; i < args.length && args[i].startsWith('-'); i++)
+    if (args[i] === '-s') signal = args[++i].includes('INT') ? 2 : args[i].includes('KILL') ? 9 : 15;
   const m = /^(\d+(?:\.\d+)?)([smhd]?)$/.exec(args[i] ?? '');
   if (m === null) {
     await io.stderr.write(`timeout: invalid time interval '${args[i] ?? ''}'\nTry 'timeout --help' for more information.\n`);
@@ -116,7 +123,8 @@ export const env: HostTool = async (args, state, io, shell) => {
 
 export const nohup: HostTool = (args, state, io, shell) => runWords(args, state, io, shell);
 
-export const stdbuf: HostTool = (args, state, io, shell) => runWords(args.slice(args.findIndex((a) => !a.startsWith('-'))), state, io, shell);
+export const stdbuf: HostTool = (args, state, io, shell) =>
+  runWords(args.slice(args.findIndex((a) => !a.startsWith('-'))), state, io, shell);
 
 export const sh: HostTool = async (args, state, io, shell) => {
   const child = state.child();
