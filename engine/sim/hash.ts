@@ -1,4 +1,4 @@
-// A 64-bit hash of world state: equal states hash equally, whatever their history; frozen constants count by presence only.
+// A 64-bit hash of world state: equal states hash equally (order of queues and tables included); frozen constants count by presence only.
 
 /** A class that feeds the hash itself (RAM: allocated pages only) or not at all (the trace: what is observed changes nothing). */
 export interface SelfHashing {

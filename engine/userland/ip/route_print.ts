@@ -74,8 +74,6 @@ const PREFERENCES = new Map<number, string>([
   [3, 'low'],
 ]);
 
-export const metricNumber = (word: string): number | undefined => METRIC_WORDS.find(([, w]) => w === word)?.[0];
-
 const kind = (bytes: IpBytes): 'inet' | 'inet6' => (bytes.length === 16 ? 'inet6' : 'inet');
 
 export function printRouteFlags(ip: IpContext, flags: number): void {
