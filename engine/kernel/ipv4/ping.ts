@@ -2,14 +2,14 @@
 import { Errno } from '../../base/errno.ts';
 import type { Gpa } from '../../base/units.ts';
 import { csumFold, csumPartial } from '../../wire/checksum.ts';
-import { ICMP, ICMP_UNREACH, IPPROTO, IcmpHdr, IpHdr } from '../../wire/headers.ts';
+import { ICMP, IPPROTO, IcmpHdr, IpHdr } from '../../wire/headers.ts';
 import type { Kernel } from '../kernel.ts';
 import type { NetDevice } from '../net_device.ts';
 import type { SkBuff } from '../skbuff.ts';
 import { __skb_push, skb_network_header, skb_transport_header } from '../skb_inline.ts';
-import { IP_PMTUDISC, SO_EE_ORIGIN, type SendControl } from '../sock.ts';
+import { type SendControl } from '../sock.ts';
 import { v4bytes } from './arp.ts';
-import { ICMP_ERR_CONVERT } from './icmp.ts';
+import { datagramError } from './datagram_error.ts';
 import type { InetSock } from './inet_sock.ts';
 import { ipv4Net } from './ipv4_net.ts';
 import { ICMPSTATS } from './mib.ts';
@@ -105,44 +105,13 @@ export class Ping {
   }
 
   ping_err(skb: SkBuff, inner: Gpa, type: number, code: number, info: number): void {
-    const { sockets, skb: skbs } = this.kernel;
-    const { ram } = skbs;
+    const { ram } = this.kernel.skb;
     const { net, ifindex } = skb.dev as NetDevice;
     const icmph = (inner + (ram.u8(inner) & 15) * 4) as Gpa;
     if (ram.u8(icmph) !== ICMP.ECHO) return;
     const daddr = IpHdr.daddr.get(ram, inner);
     const sk = this.ping_lookup(ipv4Net(net).ping.get(IcmpHdr.id.get(ram, icmph)), 2, daddr, IpHdr.saddr.get(ram, inner), ifindex);
     if (sk === undefined) return;
-    let err: number = Errno.EHOSTUNREACH;
-    let hard = false;
-    if (type === ICMP.PARAMETERPROB) {
-      err = Errno.EPROTO;
-      hard = true;
-    } else if (type === ICMP.DEST_UNREACH) {
-      if (code === ICMP_UNREACH.FRAG_NEEDED) {
-        if (sk.pmtudisc === IP_PMTUDISC.DONT) return;
-        err = Errno.EMSGSIZE;
-        hard = true;
-      } else if (code <= 15) [err, hard] = ICMP_ERR_CONVERT[code];
-    }
-    if (!sk.recverr) {
-      if (!hard || !sk.connected) return;
-    } else
-      sockets.queueError(
-        sk,
-        skb,
-        icmph,
-        {
-          ee_errno: err,
-          ee_origin: SO_EE_ORIGIN.ICMP,
-          ee_type: type,
-          ee_code: code,
-          ee_info: info,
-          offender: { family: 2, addr: v4bytes(IpHdr.saddr.get(ram, skb_network_header(skb))), port: 0 },
-        },
-        { family: 2, addr: v4bytes(daddr), port: 0 },
-      );
-    sk.err = err;
-    sockets.sk_error_report(sk);
+    datagramError(this.kernel, sk, { skb, inner, type, code, info }, icmph, 0);
   }
 }

@@ -8,9 +8,9 @@ import type { NetDevice } from '../net_device.ts';
 import { RTCF } from '../rtnl_records.ts';
 import { CHECKSUM_COMPLETE, CHECKSUM_PARTIAL, CHECKSUM_UNNECESSARY, type SkBuff } from '../skbuff.ts';
 import { __skb_pull, skb_network_header, skb_transport_header } from '../skb_inline.ts';
-import { IP_PMTUDISC, SO_EE_ORIGIN, type SendControl } from '../sock.ts';
+import { type SendControl } from '../sock.ts';
 import { v4bytes } from './arp.ts';
-import { ICMP_ERR_CONVERT } from './icmp.ts';
+import { datagramError } from './datagram_error.ts';
 import type { InetSock } from './inet_sock.ts';
 import type { IpSend } from './ip_output.ts';
 import { ipv4Net, type Ipv4Net } from './ipv4_net.ts';
@@ -222,44 +222,13 @@ export class Udp {
   }
 
   udp_err(skb: SkBuff, inner: Gpa, type: number, code: number, info: number): void {
-    const { skb: skbs, sockets } = this.kernel;
-    const { ram } = skbs;
+    const { ram } = this.kernel.skb;
     const { net, ifindex } = skb.dev as NetDevice;
     const n4 = ipv4Net(net);
     const uh = (inner + (ram.u8(inner) & 15) * 4) as Gpa;
     const daddr = IpHdr.daddr.get(ram, inner);
     const sk = this.__udp4_lib_lookup(n4, daddr, ram.u16be(uh + 2), IpHdr.saddr.get(ram, inner), ram.u16be(uh), ifindex);
     if (sk === undefined) return;
-    let err: number = Errno.EHOSTUNREACH;
-    let hard = false;
-    if (type === ICMP.PARAMETERPROB) {
-      err = Errno.EPROTO;
-      hard = true;
-    } else if (type === ICMP.DEST_UNREACH) {
-      if (code === ICMP_UNREACH.FRAG_NEEDED) {
-        if (sk.pmtudisc === IP_PMTUDISC.DONT) return;
-        err = Errno.EMSGSIZE;
-        hard = true;
-      } else if (code <= 15) [err, hard] = ICMP_ERR_CONVERT[code];
-    }
-    if (!sk.recverr) {
-      if (!hard || !sk.connected) return;
-    } else
-      sockets.queueError(
-        sk,
-        skb,
-        (uh + 8) as Gpa,
-        {
-          ee_errno: err,
-          ee_origin: SO_EE_ORIGIN.ICMP,
-          ee_type: type,
-          ee_code: code,
-          ee_info: info,
-          offender: { family: 2, addr: v4bytes(IpHdr.saddr.get(ram, skb_network_header(skb))), port: 0 },
-        },
-        { family: 2, addr: v4bytes(daddr), port: ram.u16be(uh + 2) },
-      );
-    sk.err = err;
-    sockets.sk_error_report(sk);
+    datagramError(this.kernel, sk, { skb, inner, type, code, info }, (uh + 8) as Gpa, ram.u16be(uh + 2));
   }
 }
