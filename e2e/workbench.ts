@@ -85,8 +85,6 @@ export class Workbench {
     const before = await this.event();
     await this.get('bar-step').click();
     await expect.poll(() => this.event()).toBeGreaterThan(before);
-    // the views of this event came with its number and are painted by the second frame
-    await this.page.evaluate(() => new Promise((painted) => requestAnimationFrame(() => requestAnimationFrame(painted))));
     return this.event();
   }
 
@@ -116,7 +114,10 @@ export class Workbench {
     await this.terminal(machine);
     await this.run('ethtool -L eth0 combined 1');
   }
+  /** As painted for the event the bar shows; time must be paused. */
   async owners(queue: number): Promise<Owners> {
+    const painted = async (): Promise<number> => Number(await this.get(`ring-canvas-${queue}`).getAttribute('data-event'));
+    await expect.poll(async () => (await painted()) - (await this.event())).toBe(0);
     const text = (await this.get(`ring-canvas-${queue}`).getAttribute('data-owners')) ?? '';
     const count = (c: string): number => text.split(c).length - 1;
     return { free: count('f'), driver: count('a'), device: count('d'), used: count('u') };

@@ -154,6 +154,8 @@ export interface RingInfo extends RingId {
 export type Owner = 'free' | 'driver' | 'device' | 'used';
 export interface SplitRingView extends RingInfo {
   readonly time: Nanos;
+  /** The event after which it was read. */
+  readonly event: number;
   readonly descAddr: number;
   readonly availAddr: number;
   readonly usedAddr: number;

@@ -347,7 +347,10 @@ export class Host {
       },
       ring: {
         version: key,
-        value: (p: RingId) => ringView(this.open.session.world, p),
+        value: (p: RingId) => {
+          const view = ringView(this.open.session.world, p);
+          return view === undefined ? undefined : { ...view, event: this.open.session.event };
+        },
       },
       queues: {
         version: key,

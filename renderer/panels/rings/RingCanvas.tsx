@@ -52,6 +52,7 @@ export function RingCanvas({ ring, feed, shape, opened, onOpen }: RingCanvasProp
       if (status.current !== null) status.current.textContent = text;
       if (box.current === null) return;
       box.current.dataset['owners'] = latest.owners;
+      box.current.dataset['event'] = String(latest.event);
       if (active.current !== undefined) box.current.dataset['activeOwner'] = ownerOf(latest.owners, active.current);
     });
   }, [feed, layout, opened]);

@@ -29,6 +29,7 @@ function ring(over: Partial<SplitRingView> = {}): SplitRingView {
     format: 'split',
     size: 8,
     enabled: true,
+    event: 1,
     time: 0,
     descAddr: 0x1000,
     availAddr: 0x2000,
