@@ -1,6 +1,6 @@
 // What the parts of an 82574L share.
 import type { PortOwner, Wire } from '../../link/port.ts';
-import type { DirectDmaPort } from '../../platform/dma.ts';
+import type { DmaPort } from '../../platform/bus.ts';
 import type { Sim } from '../../sim/sim.ts';
 import type { NicTiming } from '../net_context.ts';
 import type { E1000eInterrupts } from './interrupts.ts';
@@ -12,7 +12,7 @@ export interface E1000eContext {
   readonly sim: Sim;
   readonly regs: RegisterFile;
   readonly irq: E1000eInterrupts;
-  readonly mem: DirectDmaPort;
+  readonly mem: DmaPort;
   readonly timing: Readonly<NicTiming>;
   readonly port: PortOwner;
   readonly wire: Wire | undefined;

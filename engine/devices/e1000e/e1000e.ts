@@ -2,8 +2,7 @@
 import type { Frame, NicPort, Wire } from '../../link/port.ts';
 import { CTRL, E1000, EERD, ICR, MDIC, RAH_AV, RCTL, STATUS } from '../../pci/e1000e_regs.ts';
 import { E1000_PHY_ADDR, NVM_WORDS } from '../../pci/e1000e_phy.ts';
-import type { MmioTarget } from '../../platform/bus.ts';
-import { DirectDmaPort } from '../../platform/dma.ts';
+import type { MasterPort, MmioTarget } from '../../platform/bus.ts';
 import type { Platform } from '../../platform/platform.ts';
 import type { Sim } from '../../sim/sim.ts';
 import type { TracePoint } from '../../trace/trace.ts';
@@ -42,7 +41,7 @@ export class E1000e implements NicPort, MmioTarget, PhyOwner, E1000eContext {
   readonly mac: Uint8Array;
   readonly sim: Sim;
   readonly timing: NicTiming;
-  readonly mem: DirectDmaPort;
+  readonly mem: MasterPort;
   readonly regs = new RegisterFile();
   readonly irq: E1000eInterrupts;
   readonly drops: E1000eDrops = zeroDrops();
@@ -65,7 +64,7 @@ export class E1000e implements NicPort, MmioTarget, PhyOwner, E1000eContext {
     this.mac = spec.mac;
     this.sim = sim;
     this.timing = { ...NIC_TIMING, ...spec.timing };
-    this.mem = new DirectDmaPort(platform.ram, platform.apic);
+    this.mem = platform.dmaPort();
     const msix = new Msix(this.name, VECTORS, this.mem, scope, MSIX_LAYOUT);
     this.pci = new E1000eFunction(this.name, this, this.mem, msix);
     this.irq = new E1000eInterrupts(this.name, this.regs, msix, this.pci, sim, scope);

@@ -1,8 +1,7 @@
 // The 82574L on PCI: configuration space as QEMU lays it out, BARs, power management, MSI, PCI Express and extended capabilities.
 import { PCI_CAP_ID } from '../../pci/capabilities.ts';
 import { PCI_DEVICE_ID, PCI_VENDOR_ID } from '../../pci/ids.ts';
-import type { MmioTarget } from '../../platform/bus.ts';
-import type { DirectDmaPort } from '../../platform/dma.ts';
+import type { MasterPort, MmioTarget } from '../../platform/bus.ts';
 import type { Msix } from '../msix.ts';
 import { PciFunction, type PciFunctionHooks, ROM_BAR } from '../pci_function.ts';
 import type { MsiTarget } from './interrupts.ts';
@@ -32,7 +31,7 @@ export class E1000eFunction implements PciFunctionHooks, MsiTarget {
   constructor(
     name: string,
     private readonly owner: Owner,
-    private readonly mem: DirectDmaPort,
+    private readonly mem: MasterPort,
     msix: Msix,
   ) {
     const ids = { vendor: PCI_VENDOR_ID.INTEL, device: PCI_DEVICE_ID.INTEL_82574L, subsystemVendor: PCI_VENDOR_ID.INTEL, subsystemId: 0 };
