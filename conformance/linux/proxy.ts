@@ -2,8 +2,8 @@
 import type { Duplex } from 'node:stream';
 import { le32, le64, struct } from '../../engine/base/layout.ts';
 import { ByteMem } from '../../engine/base/memory.ts';
-import { barOffset, type PciFunction } from '../../engine/devices/pci_function.ts';
-import type { Bus } from '../../engine/platform/bus.ts';
+import { barOffset, type PciFunction, type PciPlace } from '../../engine/devices/pci_function.ts';
+import { Bus } from '../../engine/platform/bus.ts';
 import type { GuestMemory, MemoryRegion } from './guest_memory.ts';
 
 const CMD = { SYNC_SYSMEM: 0, RET: 1, CFG_WRITE: 2, CFG_READ: 3, BAR_WRITE: 4, BAR_READ: 5, SET_IRQFD: 6, RESET: 7 } as const;
@@ -27,6 +27,7 @@ export class ProxyServer {
   /** Set when a message made no sense or an access threw; nothing is answered from then on. */
   failure: unknown;
   private pending: Buffer = Buffer.alloc(0);
+  private readonly place: PciPlace;
 
   constructor(
     private readonly socket: Duplex,
@@ -37,7 +38,8 @@ export class ProxyServer {
     private readonly clock: { catchUp(): void; run(): void },
     private readonly failed: (why: unknown) => void,
   ) {
-    fn.plug(bus);
+    this.place = { bus, ports: new Bus(), intx: () => undefined };
+    fn.plug(this.place);
     socket.on('data', (data: Buffer) => this.received(data));
     socket.on('error', () => undefined);
   }
@@ -108,7 +110,7 @@ export class ProxyServer {
   private reset(): void {
     this.fn.plug(undefined);
     for (const bar of this.fn.bars) this.fn.configWrite(barOffset(bar.index), 4, 0);
-    this.fn.plug(this.bus);
+    this.fn.plug(this.place);
   }
 
   private reply(value: number): void {

@@ -78,6 +78,14 @@ export interface PciFunctionHooks {
   unplugged(): void;
 }
 
+/** Where a function sits: the spaces its BARs answer in, and what its interrupt pin is wired to. */
+export interface PciPlace {
+  readonly bus: Bus;
+  readonly ports: Bus;
+  /** The function's INTx# line changes; pin 1 is INTA#. */
+  intx(pin: number, asserted: boolean): void;
+}
+
 export class PciFunction {
   /** Configuration space that answers: 256 bytes, or 4096 of a PCI Express function; beyond it reads give ones. */
   readonly config: ByteMem;
@@ -87,7 +95,10 @@ export class PciFunction {
   private readonly writable: Uint8Array;
   private readonly clearable: Uint8Array;
   private msixAt = 0;
-  private bus: Bus | undefined;
+  private place: PciPlace | undefined;
+  /** The device asks for an interrupt; whether the pin shows it, COMMAND decides. */
+  private interrupt = false;
+  private asserted = false;
 
   constructor(
     /** For traces: 'virtio-net-pci 00:01.0'. */
@@ -174,15 +185,25 @@ export class PciFunction {
   }
 
   /** The function's place in the machine; undefined takes it out, and its BARs with it. */
-  plug(bus: Bus | undefined): void {
-    if (bus === undefined) {
+  plug(place: PciPlace | undefined): void {
+    if (place === undefined) {
       for (const bar of this.bars) this.mapBar(bar, -1);
       PciHeader.command.set(this.config, 0, 0);
       this.resetMsix();
       this.hooks?.unplugged();
+      this.setInterrupt(false);
     }
-    this.bus = bus;
+    this.place = place;
     this.update();
+  }
+
+  /** The device's line interrupt, level-sensitive: STATUS shows it, and the pin does unless COMMAND.INTX_DISABLE is set (PCI 3.0 §6.2.2, §6.2.3). */
+  setInterrupt(level: boolean): void {
+    if (level === this.interrupt) return;
+    this.interrupt = level;
+    const status = PciHeader.status.get(this.config, 0);
+    PciHeader.status.set(this.config, 0, level ? status | PCI_STATUS.INTERRUPT : status & ~PCI_STATUS.INTERRUPT);
+    this.updatePin();
   }
 
   /** Address a BAR is programmed to, whether or not decoding is on. */
@@ -198,14 +219,28 @@ export class PciFunction {
   private update(): void {
     const command = PciHeader.command.get(this.config, 0);
     if (this.port !== undefined) this.port.busMaster = (command & PCI_COMMAND.MASTER) !== 0;
-    if (this.bus === undefined) return;
+    if (this.place === undefined) return;
     for (const bar of this.bars) {
-      // the platform has no I/O port space: an I/O BAR is decoded by nobody
-      if (bar.kind === 'io' || bar.target === undefined) continue;
+      if (bar.target === undefined) continue;
       const address = this.barAddress(bar);
-      const on = (command & PCI_COMMAND.MEMORY) !== 0 && address !== 0 && address + bar.size - 1 !== 0xffffffff && address < 2 ** 52;
-      this.mapBar(bar, on ? address : -1);
+      this.mapBar(bar, this.decodes(bar, command, address) ? address : -1);
     }
+    this.updatePin();
+  }
+
+  /** A register that is 0, or whose top is the end of its space (as while it is sized), answers nowhere (QEMU: pci_bar_address()). */
+  private decodes(bar: Bar, command: number, address: number): boolean {
+    if (bar.kind === 'io') return (command & PCI_COMMAND.IO) !== 0 && address !== 0 && address + bar.size - 1 < 0xffff;
+    if (bar.index === ROM_BAR && (this.config.u32(PCI_ROM_ADDRESS) & PCI_ROM_ADDRESS_ENABLE) === 0) return false;
+    return (command & PCI_COMMAND.MEMORY) !== 0 && address !== 0 && address + bar.size - 1 !== 0xffffffff && address < 2 ** 52;
+  }
+
+  private updatePin(): void {
+    const on = this.interrupt && (PciHeader.command.get(this.config, 0) & PCI_COMMAND.INTX_DISABLE) === 0;
+    const pin = PciHeader.interrupt_pin.get(this.config, 0);
+    if (on === this.asserted || pin === 0) return;
+    this.asserted = on;
+    this.place?.intx(pin, on);
   }
 
   private resetMsix(): void {
@@ -215,9 +250,10 @@ export class PciFunction {
   }
 
   private mapBar(bar: Bar, address: number): void {
-    if (bar.mapped === address || bar.target === undefined || this.bus === undefined) return;
-    if (bar.mapped >= 0) this.bus.unmap(bar.target, bar.mapped);
-    if (address >= 0) this.bus.map({ base: address, size: bar.size, target: bar.target, name: `${this.name} BAR ${bar.index}` });
+    if (bar.mapped === address || bar.target === undefined || this.place === undefined) return;
+    const space = bar.kind === 'io' ? this.place.ports : this.place.bus;
+    if (bar.mapped >= 0) space.unmap(bar.target, bar.mapped);
+    if (address >= 0) space.map({ base: address, size: bar.size, target: bar.target, name: `${this.name} BAR ${bar.index}` });
     bar.mapped = address;
   }
 }

@@ -2,11 +2,11 @@
 import { invariant } from '../base/ops.ts';
 import { PCI_DEVFN, PCI_FUNC, PCI_SLOT } from '../pci/config_space.ts';
 import { PCI_DEVICE_ID, PCI_VENDOR_ID, QEMU_SUBSYSTEM } from '../pci/ids.ts';
-import { ECAM_BASE, ECAM_SIZE, type MmioTarget } from '../platform/bus.ts';
+import { type Bus, ECAM_BASE, ECAM_SIZE, type MmioTarget } from '../platform/bus.ts';
 import type { Platform } from '../platform/platform.ts';
 import type { TracePoint } from '../trace/trace.ts';
 import { assignResources } from './pci_firmware.ts';
-import { PciFunction } from './pci_function.ts';
+import { PciFunction, type PciPlace } from './pci_function.ts';
 import { PciCfgRead, PciCfgWrite } from './trace.ts';
 
 const board = (name: string, device: number, classCode: number, revision: number, interruptPin: number): PciFunction =>
@@ -23,6 +23,33 @@ const board = (name: string, device: number, classCode: number, revision: number
     },
     undefined,
   );
+
+/** Pins of the I/O APIC behind the chipset's interrupt lines A to H (QEMU: ich9_gsi_handler()). */
+const GSI_A = 16;
+const GSI_E = 20;
+/** Slots from here on are the chipset's own, wired straight (ICH9 datasheet §10.1.42); below, INTA# rotates over lines E to H by slot. */
+const FIRST_CHIPSET_SLOT = 25;
+
+/** I/O APIC pin behind a function's INTx# (1 is INTA#). */
+const gsiOf = (devfn: number, pin: number): number =>
+  PCI_SLOT(devfn) < FIRST_CHIPSET_SLOT ? GSI_E + ((PCI_SLOT(devfn) + pin - 1) & 3) : GSI_A + ((pin - 1) & 3);
+
+/** A slot of bus 0. */
+class HostSlot implements PciPlace {
+  constructor(
+    private readonly platform: Platform,
+    private readonly devfn: number,
+  ) {}
+  get bus(): Bus {
+    return this.platform.bus;
+  }
+  get ports(): Bus {
+    return this.platform.ports;
+  }
+  intx(pin: number, asserted: boolean): void {
+    this.platform.ioapic.setPin(gsiOf(this.devfn, pin), asserted);
+  }
+}
 
 /**
  * `new PciHost(platform)`, then `addFunction(PCI_DEVFN(1, 0), nic.fn)` per device, then `firmware()` once: the guest sees assigned BARs.
@@ -45,7 +72,7 @@ export class PciHost implements MmioTarget {
   addFunction(devfn: number, fn: PciFunction): void {
     invariant(!this.functions.has(devfn), `PCI slot ${PCI_SLOT(devfn)}.${PCI_FUNC(devfn)} is taken`);
     this.functions.set(devfn, fn);
-    fn.plug(this.platform.bus);
+    fn.plug(new HostSlot(this.platform, devfn));
     if (this.booted) assignResources(this.functions);
   }
 

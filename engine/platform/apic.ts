@@ -10,12 +10,14 @@ export class Apic implements MsiSink {
   constructor(private readonly cpus: CpuSet) {}
 
   msiWrite(address: number, data: number): void {
-    const destination = (address >>> 12) & 0xff;
-    // bit 2: logical destination, a mask in the flat model (Intel SDM vol. 3 §11.6.2.2); the lowest CPU of it takes the interrupt
-    const id = (address & MSI_ADDR_LOGICAL) === 0 ? destination : 31 - Math.clz32(destination & -destination);
-    const cpu = this.cpus.list[id];
+    this.deliver((address >>> 12) & 0xff, (address & MSI_ADDR_LOGICAL) !== 0, data & 0xff);
+  }
+
+  /** A logical destination is a mask in the flat model (Intel SDM vol. 3 §11.6.2.2); the lowest CPU of it takes the interrupt. */
+  deliver(destination: number, logical: boolean, vector: number): void {
+    const cpu = this.cpus.list[logical ? 31 - Math.clz32(destination & -destination) : destination];
     if (cpu === undefined) this.spurious++;
-    else cpu.interrupt(data & 0xff);
+    else cpu.interrupt(vector);
   }
 
   /** The message that raises `vector` on `cpu`. */

@@ -4,6 +4,8 @@
 export const COST_TABLE = {
   mmio_write: [1_200, 'VM exit and userspace-less ioeventfd doorbell, KVM on Skylake-class hosts: 1–2 µs'],
   mmio_read: [2_000, 'VM exit with emulation in the host: ~2 µs'],
+  pio_write: [1_300, 'an OUT always exits: as mmio_write, with the port decoded'],
+  pio_read: [2_000, 'an IN exits to the host as mmio_read does'],
   irq_entry: [900, 'posted-interrupt-less injection, entry and EOI'],
   softirq_entry: [80, 'invoke_softirq to handler'],
   context_switch: [1_200, 'wake-up to running, same core'],
@@ -22,6 +24,7 @@ export const COST_TABLE = {
   neigh: [15, 'neighbour look-up'],
   veth: [60, 'veth_xmit and the backlog enqueue'],
   netlink: [3_000, 'one rtnetlink request'],
+  exec: [1_000_000, 'fork, execve and the dynamic linker of a small program, on hardware: ~1 ms'],
   ftrace: [100, 'one traced function entry, while a function tracer is on'],
 } as const;
 

@@ -6,6 +6,7 @@ import { Bus, type MasterPort } from './bus.ts';
 import type { Costs } from './costs.ts';
 import { CpuSet } from './cpu.ts';
 import { DirectDmaPort, DmaContext } from './dma.ts';
+import { IoApic, IOAPIC_BASE, IOAPIC_SIZE } from './ioapic.ts';
 import { PageAllocator, Ram, Slab } from './ram.ts';
 
 export interface PlatformSpec {
@@ -24,19 +25,25 @@ export class Platform {
   readonly costs: Costs;
   readonly cpus: CpuSet;
   readonly apic: Apic;
+  readonly ioapic: IoApic;
   readonly bus = new Bus();
+  /** I/O port space, 64 KiB. */
+  readonly ports = new Bus();
   readonly scope: TraceScope;
 
-  constructor(spec: PlatformSpec, sim: Sim, trace: Trace) {
+  /** `ram` is given where it is not this program's own: a file that another program maps. */
+  constructor(spec: PlatformSpec, sim: Sim, trace: Trace, ram = new Ram(spec.ramBytes)) {
     this.machine = spec.machine;
     this.sim = sim;
-    this.ram = new Ram(spec.ramBytes);
+    this.ram = ram;
     this.pages = new PageAllocator(this.ram);
     this.slab = new Slab(this.pages, this.ram);
     this.costs = spec.costs;
     this.cpus = new CpuSet(spec.cpus, sim, spec.costs, (clock) => trace.scope(spec.machine, clock));
     this.scope = trace.scopes[trace.scopes.length - 1];
     this.apic = new Apic(this.cpus);
+    this.ioapic = new IoApic(this.apic);
+    this.bus.map({ base: IOAPIC_BASE, size: IOAPIC_SIZE, target: this.ioapic, name: 'ioapic' });
   }
 
   /** A new device's way to memory and to the interrupt controller. */

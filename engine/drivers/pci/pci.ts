@@ -2,6 +2,7 @@
 import { Errno } from '../../base/errno.ts';
 import { PCI_COMMAND, PCI_SLOT, PciHeader } from '../../pci/config_space.ts';
 import type { Device } from '../../kernel/device.ts';
+import { PIO_OFFSET } from '../../kernel/io.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import { Resource } from '../../kernel/resource.ts';
 import { PciAccess } from './access.ts';
@@ -140,11 +141,11 @@ export class PciCore {
     return bars;
   }
 
-  /** Mapped address of a place in a BAR, 0 when it is not there (Linux: pci_iomap_range()). */
+  /** Mapped address of a place in a BAR, 0 when it is not there (Linux: pci_iomap_range()); of an I/O BAR, what `kernel.io` takes for a port. */
   pci_iomap_range(dev: PciDev, bar: number, offset: number, length: number): number {
     const r = dev.resource[bar];
     if (r === undefined || r.flags === 0 || offset + length > r.size) return 0;
-    return (r.flags & IORESOURCE.MEM) !== 0 ? r.start + offset : 0;
+    return (r.flags & IORESOURCE.MEM) !== 0 ? r.start + offset : PIO_OFFSET + r.start + offset;
   }
 
   pci_set_drvdata(dev: PciDev, data: object | undefined): void {
