@@ -85,12 +85,9 @@ export class ByteMem implements Mem {
     else this.bytes.set(length === from.length ? from : from.subarray(fromOffset, fromOffset + length), at);
   }
   copyTo(at: number, to: ByteMem, toAt: number, length: number): void {
-    if (length > SHORT_BY_WORDS) {
-      to.bytes.set(this.bytes.subarray(at, at + length), toAt);
-      return;
-    }
+    if (length > SHORT_BY_WORDS) return to.write(toAt, this.bytes, at, length);
     let i = 0;
-    for (; i + 4 <= length; i += 4) to.view.setUint32(toAt + i, this.view.getUint32(at + i));
-    for (; i < length; i++) to.bytes[toAt + i] = this.bytes[at + i];
+    for (; i + 4 <= length; i += 4) to.setU32(toAt + i, this.u32(at + i));
+    for (; i < length; i++) to.setU8(toAt + i, this.bytes[at + i]);
   }
 }

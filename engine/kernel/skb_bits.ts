@@ -75,7 +75,6 @@ export class SkbBits {
 
   /** The first `length` bytes after data, as a new array. */
   toArray(skb: SkBuff, length: number): Uint8Array {
-    if (length <= skb_headlen(skb)) return this.ram.bytes.slice(skb.data, skb.data + length);
     const out = new Uint8Array(length);
     this.copyToArray(skb, 0, out, 0, length);
     return out;

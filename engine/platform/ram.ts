@@ -13,8 +13,9 @@ export class Ram extends ByteMem implements SelfCloning, SelfHashing {
   /** Bytes from 0 that may be non-zero. */
   private touched = 0;
 
-  constructor(size: number) {
-    super(new Uint8Array(size));
+  /** `bytes` is only for a subclass whose bytes lie elsewhere. */
+  constructor(size: number, bytes = new Uint8Array(size)) {
+    super(bytes);
     this.size = size;
   }
 
@@ -55,6 +56,14 @@ export class PageAllocator {
     this.used = new Uint8Array(ram.size >> PAGE_SHIFT);
     this.used[0] = 1;
     this.freePages = this.used.length - 1;
+  }
+
+  /** [from, end) is no memory on this board, or somebody else's: it is never given out. */
+  reserve(from: Gpa, end: Gpa): void {
+    for (let i = from >> PAGE_SHIFT; i < end >> PAGE_SHIFT; i++) {
+      if (this.used[i] === 0) this.freePages--;
+      this.used[i] = 1;
+    }
   }
 
   /** 2^order contiguous, naturally aligned pages; 0 when there are none. Contents are undefined. */
