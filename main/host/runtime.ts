@@ -13,9 +13,6 @@ export interface RuntimeListener {
 /** Events per turn of the host's loop between looks at the outside. */
 const TURN = 20_000;
 
-/** What starting a program takes a Linux system, ns: fork, exec and the dynamic linker of a small tool. */
-const FORK_AND_EXEC = 1_000_000;
-
 type ProcessEvent = Drained['processes'][number];
 
 export class Runtime {
@@ -158,7 +155,8 @@ export class Runtime {
 
   /** Headless, a program starts when fork and exec have taken their time, and the world moves on meanwhile. */
   private spawnLater(machine: string, request: SpawnSpec): InputResult {
-    const at = instant(this.session.time + FORK_AND_EXEC);
+    const exec = this.session.world.machines.get(machine)?.platform.costs.exec ?? 0;
+    const at = instant(this.session.time + exec);
     while (this.session.run(at, TURN) === 'attention' || this.session.time < at) if ((this.session.nextTime() ?? Infinity) > at) break;
     const result = this.session.apply({ kind: 'spawn', machine, spec: request }, at);
     this.lastInput = this.session.time;

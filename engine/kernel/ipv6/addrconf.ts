@@ -133,14 +133,16 @@ export class Addrconf extends AddrSelect implements Actor {
     return idev;
   }
 
-  ipv6_find_idev(dev: NetDevice): Inet6Dev {
-    const idev = in6Dev(dev) ?? this.ipv6_add_dev(dev);
-    if ((dev.flags & IFF.UP) !== 0) this.kernel.ipv6.mcast.ipv6_mc_up(idev);
+  /** The device's IPv6 state, made when there is none; undefined when its MTU is below IPv6's least, 1280 (RFC 8200 §5). */
+  ipv6_find_idev(dev: NetDevice): Inet6Dev | undefined {
+    const idev = in6Dev(dev) ?? (dev.mtu >= MIN_MTU ? this.ipv6_add_dev(dev) : undefined);
+    if (idev !== undefined && (dev.flags & IFF.UP) !== 0) this.kernel.ipv6.mcast.ipv6_mc_up(idev);
     return idev;
   }
 
   init_loopback(dev: NetDevice): void {
     const idev = this.ipv6_find_idev(dev);
+    if (idev === undefined) return;
     const ifp = this.ipv6_add_addr(idev, IN6_LOOPBACK, 128, IFA_F.PERMANENT);
     if (typeof ifp === 'number') return;
     ifp.flags &= ~IFA_F.TENTATIVE;
@@ -151,6 +153,7 @@ export class Addrconf extends AddrSelect implements Actor {
   addrconf_dev_config(dev: NetDevice): void {
     if (dev.type !== ARPHRD.ETHER) return;
     const idev = this.ipv6_find_idev(dev);
+    if (idev === undefined) return;
     this.addrconf_add_mroute(dev);
     if (idev.cnf.addr_gen_mode === 1) return;
     const addr = new Uint8Array(16);

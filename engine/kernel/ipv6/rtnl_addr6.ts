@@ -23,7 +23,7 @@ export class RtnlAddr6 {
     if (valid === 0 || preferred > valid) return { errno: -Errno.EINVAL };
     const dev = net.__dev_get_by_index(req.ifindex);
     if (dev === undefined) return { errno: -Errno.ENODEV };
-    const idev = in6Dev(dev) ?? (dev.mtu >= 1280 ? addrconf.ipv6_find_idev(dev) : undefined);
+    const idev = in6Dev(dev) ?? addrconf.ipv6_find_idev(dev);
     if (idev === undefined) return { errno: -Errno.ENOBUFS };
     if (idev.cnf.disable_ipv6 !== 0) return { errno: -Errno.EACCES };
     const known = addrconf.ipv6_get_ifaddr(dev, addr);
