@@ -166,6 +166,8 @@ test('-D lists what can be captured on, the most useful first', () => {
   );
   f.run('ip link set v0 down');
   expect(f.run('tcpdump -i v0').err).toBe('tcpdump: v0: That device is not up\n');
+  // libpcap asks for promiscuous mode before it binds, and only binding tells that the device is down
+  expect(f.run('dmesg').out.match(/device v0 (entered|left) promiscuous mode/g)).toHaveLength(2);
   expect(f.run('tcpdump -D').out).toMatch(/\d\.v0 \[none, Disconnected\]\n$/);
 });
 

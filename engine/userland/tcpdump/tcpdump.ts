@@ -192,8 +192,8 @@ export class TcpdumpProcess extends Process {
     this.sock = sk as PacketSock;
     this.device = any ? undefined : this.net.__dev_get_by_name(name);
     if (!any && this.device === undefined) return fail(`${name}: No such device exists\n(No such device exists)`);
-    if (this.device !== undefined && (this.device.flags & IFF.UP) === 0) return fail(`${name}: That device is not up`);
     if (this.device !== undefined && o.promiscuous) sockets.setsockopt(sk, 'PACKET_ADD_MEMBERSHIP', this.device.ifindex);
+    if (this.device !== undefined && (this.device.flags & IFF.UP) === 0) return fail(`${name}: That device is not up`);
     const program = this.compile(any ? COOKED_LIVE : ETHERNET);
     sockets.packet.sk_attach_filter(this.sock, program);
     sockets.setsockopt(sk, 'SO_RCVBUF', RCVBUF);
