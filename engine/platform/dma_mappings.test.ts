@@ -15,7 +15,7 @@ it('after any sequence of additions and removals it holds what a Map would hold'
         const slot = table.find(address);
         expect(slot >= 0).toBe(model.has(address));
         if (!remove) {
-          table.add(address as DmaAddr, address as Gpa, length, 'DMA_TO_DEVICE', false, 'virtqueue_add', 0 as Instant);
+          table.add(address as DmaAddr, address as Gpa, length, 'DMA_TO_DEVICE', 'single', 'virtqueue_add', 0 as Instant);
           model.set(address, length);
         } else if (slot >= 0) {
           table.remove(slot);

@@ -1,6 +1,6 @@
 // A device's DMA mappings by bus address: open addressing in typed arrays, so that mapping a packet makes no garbage.
 import type { DmaAddr, Gpa, Instant } from '../base/units.ts';
-import type { DmaDirection, DmaMapping } from './dma.ts';
+import type { DmaDirection, DmaMapping, DmaType } from './dma.ts';
 
 const EMPTY = -1;
 const FIRST_BITS = 6;
@@ -13,8 +13,8 @@ export class DmaMappings {
   private gpa = new Float64Array(1 << FIRST_BITS);
   private length = new Float64Array(1 << FIRST_BITS);
   private since = new Float64Array(1 << FIRST_BITS);
-  private coherent = new Uint8Array(1 << FIRST_BITS);
   private direction: DmaDirection[] = new Array<DmaDirection>(1 << FIRST_BITS).fill('DMA_BIDIRECTIONAL');
+  private type: DmaType[] = new Array<DmaType>(1 << FIRST_BITS).fill('single');
   private by: string[] = new Array<string>(1 << FIRST_BITS).fill('');
 
   /** The slot of the mapping that starts at `dma`, -1 when there is none. A slot is valid until the next change. */
@@ -24,7 +24,7 @@ export class DmaMappings {
   }
 
   /** Adds a mapping in the place of one that starts at the same address; who made that one, undefined when there was none. */
-  add(dma: DmaAddr, gpa: Gpa, length: number, direction: DmaDirection, coherent: boolean, by: string, since: Instant): string | undefined {
+  add(dma: DmaAddr, gpa: Gpa, length: number, direction: DmaDirection, type: DmaType, by: string, since: Instant): string | undefined {
     if (this.size * 2 >= this.dma.length) this.grow();
     const slot = this.probe(dma);
     const replaced = this.dma[slot] === EMPTY ? undefined : this.by[slot];
@@ -33,7 +33,7 @@ export class DmaMappings {
     this.gpa[slot] = gpa;
     this.length[slot] = length;
     this.since[slot] = since;
-    this.coherent[slot] = coherent ? 1 : 0;
+    this.type[slot] = type;
     this.direction[slot] = direction;
     this.by[slot] = by;
     return replaced;
@@ -58,8 +58,15 @@ export class DmaMappings {
   directionAt(slot: number): DmaDirection {
     return this.direction[slot];
   }
-  coherentAt(slot: number): boolean {
-    return this.coherent[slot] !== 0;
+  typeAt(slot: number): DmaType {
+    return this.type[slot];
+  }
+  gpaAt(slot: number): number {
+    return this.gpa[slot];
+  }
+  /** A copy of the mapping in `slot`. */
+  mappingAt(slot: number): DmaMapping {
+    return this.at(slot);
   }
 
   /** The mapping that covers `address`, wherever it starts. */
@@ -84,7 +91,8 @@ export class DmaMappings {
       gpa: this.gpa[slot] as Gpa,
       length: this.length[slot],
       direction: this.direction[slot],
-      coherent: this.coherent[slot] !== 0,
+      type: this.type[slot],
+      coherent: this.type[slot] === 'coherent',
       by: this.by[slot],
       since: this.since[slot] as Instant,
     };
@@ -109,7 +117,7 @@ export class DmaMappings {
     this.gpa[to] = this.gpa[from];
     this.length[to] = this.length[from];
     this.since[to] = this.since[from];
-    this.coherent[to] = this.coherent[from];
+    this.type[to] = this.type[from];
     this.direction[to] = this.direction[from];
     this.by[to] = this.by[from];
   }
@@ -122,9 +130,9 @@ export class DmaMappings {
     this.gpa = new Float64Array(slots);
     this.length = new Float64Array(slots);
     this.since = new Float64Array(slots);
-    this.coherent = new Uint8Array(slots);
+    this.type = new Array<DmaType>(slots).fill('single');
     this.direction = new Array<DmaDirection>(slots).fill('DMA_BIDIRECTIONAL');
     this.by = new Array<string>(slots).fill('');
-    for (const m of all) this.add(m.dma, m.gpa, m.length, m.direction, m.coherent, m.by, m.since);
+    for (const m of all) this.add(m.dma, m.gpa, m.length, m.direction, m.type, m.by, m.since);
   }
 }

@@ -7,6 +7,7 @@ import type { Costs } from './costs.ts';
 import { CpuSet } from './cpu.ts';
 import { DirectDmaPort, DmaContext } from './dma.ts';
 import { IoApic, IOAPIC_BASE, IOAPIC_SIZE } from './ioapic.ts';
+import { DmaDebug } from './dma_debug.ts';
 import { PageAllocator, Ram, Slab } from './ram.ts';
 
 export interface PlatformSpec {
@@ -30,6 +31,8 @@ export class Platform {
   /** I/O port space, 64 KiB. */
   readonly ports = new Bus();
   readonly scope: TraceScope;
+  /** What is known of all devices' mappings; the kernel switches it on. */
+  readonly dmaDebug: DmaDebug;
 
   /** `ram` is given where it is not this program's own: a file that another program maps. */
   constructor(spec: PlatformSpec, sim: Sim, trace: Trace, ram = new Ram(spec.ramBytes)) {
@@ -41,6 +44,7 @@ export class Platform {
     this.costs = spec.costs;
     this.cpus = new CpuSet(spec.cpus, sim, spec.costs, (clock) => trace.scope(spec.machine, clock));
     this.scope = trace.scopes[trace.scopes.length - 1];
+    this.dmaDebug = new DmaDebug(spec.ramBytes, this.cpus);
     this.apic = new Apic(this.cpus);
     this.ioapic = new IoApic(this.apic);
     this.bus.map({ base: IOAPIC_BASE, size: IOAPIC_SIZE, target: this.ioapic, name: 'ioapic' });
@@ -48,11 +52,11 @@ export class Platform {
 
   /** A new device's way to memory and to the interrupt controller. */
   dmaPort(): MasterPort {
-    return new DirectDmaPort(this.ram, this.apic);
+    return new DirectDmaPort(this.ram, this.apic, this.dmaDebug);
   }
 
   /** A DMA context for a device, for its driver. */
   dmaContext(device: string): DmaContext {
-    return new DmaContext(device, this.ram, this.pages, this.cpus, this.scope);
+    return new DmaContext(device, this.ram, this.pages, this.cpus, this.scope, this.dmaDebug);
   }
 }
