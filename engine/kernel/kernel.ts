@@ -3,6 +3,8 @@ import { strerror } from '../base/errno.ts';
 import type { Instant } from '../base/units.ts';
 import type { Cpu, CpuEntries } from '../platform/cpu.ts';
 import type { Platform } from '../platform/platform.ts';
+import { Contract } from './contract.ts';
+import { DmaApiDebug } from './dma_debug.ts';
 import { DriverCore } from './driver_core.ts';
 import { NetCore } from './dev.ts';
 import { EthtoolCore } from './ethtool/ioctl.ts';
@@ -20,11 +22,12 @@ import { Processes } from './processes.ts';
 import type { ProgramTable } from './process.ts';
 import { Rtnetlink } from './rtnetlink.ts';
 import { SchedCore } from './sched/sch_generic.ts';
-import { SkbCore } from './skb_core.ts';
+import { SkbSegment } from './skb_segment.ts';
 import { Sockets } from './socket.ts';
 import { Softirqs } from './softirq.ts';
 import { Timers } from './timer.ts';
 import { Ftrace } from './trace/ftrace.ts';
+import { Warnings } from './warn.ts';
 import { Workqueues } from './workqueue.ts';
 
 export interface KernelSpec {
@@ -33,6 +36,8 @@ export interface KernelSpec {
   readonly programs: ProgramTable;
   /** Module names loaded at boot, in order. */
   readonly autoload: readonly string[];
+  /** Watch drivers for what they must not do; off when absent. */
+  readonly contract?: boolean;
 }
 
 /** uname -r, as Debian 12 names its kernel. */
@@ -42,6 +47,9 @@ export class Kernel implements CpuEntries {
   readonly hostname: string;
   // order matters: each may use those before it
   readonly printk: Printk;
+  readonly contract: Contract;
+  readonly warnings: Warnings;
+  readonly dmaApiDebug: DmaApiDebug;
   readonly io: KernelIo;
   readonly trace: Ftrace;
   readonly softirqs: Softirqs;
@@ -51,7 +59,7 @@ export class Kernel implements CpuEntries {
   readonly vfs: Vfs;
   readonly drivers: DriverCore;
   readonly modules: Modules;
-  readonly skb: SkbCore;
+  readonly skb: SkbSegment;
   readonly sched: SchedCore;
   readonly net: NetCore;
   readonly gro: Gro;
@@ -71,6 +79,9 @@ export class Kernel implements CpuEntries {
   ) {
     this.hostname = spec.hostname;
     this.printk = new Printk(this);
+    this.contract = new Contract(this, spec.contract === true);
+    this.warnings = new Warnings(this);
+    this.dmaApiDebug = new DmaApiDebug(this);
     this.io = new KernelIo(this);
     this.trace = new Ftrace(this);
     this.softirqs = new Softirqs(this);
@@ -80,7 +91,7 @@ export class Kernel implements CpuEntries {
     this.vfs = new Vfs(this);
     this.drivers = new DriverCore(this);
     this.modules = new Modules(this, spec.modules);
-    this.skb = new SkbCore(this);
+    this.skb = new SkbSegment(this);
     this.sched = new SchedCore(this);
     this.net = new NetCore(this);
     this.gro = new Gro(this);
