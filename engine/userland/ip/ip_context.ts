@@ -76,11 +76,20 @@ export class IpContext {
 
   /** `ip` prints the name of an unknown interface as its number. */
   ifname(ifindex: number): string {
-    return this.net.__dev_get_by_index(ifindex)?.name ?? this.names.get(ifindex) ?? `if${ifindex}`;
+    const known = this.names.get(ifindex);
+    if (known !== undefined) return known;
+    const name = this.net.__dev_get_by_index(ifindex)?.name;
+    if (name === undefined) return `if${ifindex}`;
+    this.names.set(ifindex, name);
+    return name;
   }
-  /** Remembers the names of all interfaces there are. */
+  /** Remembers the names of all interfaces there are; as in iproute2's link map, one that is known keeps its first name. */
   learn(net: Net): void {
-    for (const d of net.devices) this.names.set(d.ifindex, d.name);
+    for (const d of net.devices) if (!this.names.has(d.ifindex)) this.names.set(d.ifindex, d.name);
+  }
+  /** The interface is gone: its index may come again with another name. */
+  forget(ifindex: number): void {
+    this.names.delete(ifindex);
   }
   /** An interface by name or alternative name, 0 when there is none. */
   ifindex(name: string): number {

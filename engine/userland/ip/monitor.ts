@@ -118,6 +118,7 @@ export function monitorMessage(ip: IpContext, request: MonitorRequest, message: 
   switch (LABELS[message.type]) {
     case 'LINK':
       printLink(ip, message.info as LinkInfo, deleted);
+      if (deleted) ip.forget((message.info as LinkInfo).ifindex);
       break;
     case 'ADDR':
       printAddrInfo(ip, message.info as AddrInfo, true, deleted);
