@@ -70,8 +70,16 @@ const TABLE = {
   VIRTIO_F_NOTIFICATION_DATA: f(38, '6', 'The driver passes extra data in doorbells.'),
   VIRTIO_F_NOTIF_CONFIG_DATA: f(39, '6', 'The driver uses the value the device gives as its doorbell.'),
   VIRTIO_F_RING_RESET: f(40, '6', 'A single queue can be reset.'),
-  VIRTIO_NET_F_HASH_REPORT: f(57, '5.1.3', 'The device reports a hash of each packet.'),
+  // virtio-v1.3 §5.1.3: the only one here that version 1.2 does not have
+  VIRTIO_NET_F_VQ_NOTF_COAL: f(52, '5.1.3', 'Notification coalescing per queue.', ['VIRTIO_NET_F_CTRL_VQ']),
+  VIRTIO_NET_F_NOTF_COAL: f(53, '5.1.3', 'Notification coalescing.', ['VIRTIO_NET_F_CTRL_VQ']),
+  VIRTIO_NET_F_GUEST_USO4: f(54, '5.1.3', 'The driver takes several UDP/IPv4 datagrams as one packet.', ['VIRTIO_NET_F_GUEST_CSUM']),
+  VIRTIO_NET_F_GUEST_USO6: f(55, '5.1.3', 'The driver takes several UDP/IPv6 datagrams as one packet.', ['VIRTIO_NET_F_GUEST_CSUM']),
+  VIRTIO_NET_F_HOST_USO: f(56, '5.1.3', 'The device cuts UDP payload into datagrams.', ['VIRTIO_NET_F_CSUM']),
+  VIRTIO_NET_F_HASH_REPORT: f(57, '5.1.3', 'The device reports a hash of each packet.', ['VIRTIO_NET_F_CTRL_VQ']),
+  VIRTIO_NET_F_GUEST_HDRLEN: f(59, '5.1.3', 'The driver gives the exact length of the headers of a packet to be segmented.'),
   VIRTIO_NET_F_RSS: f(60, '5.1.3', 'Receive-side scaling.', ['VIRTIO_NET_F_CTRL_VQ']),
+  VIRTIO_NET_F_STANDBY: f(62, '5.1.3', 'The device may stand by for a primary device with the same MAC address.'),
   VIRTIO_NET_F_SPEED_DUPLEX: f(63, '5.1.3', 'The device tells speed and duplex.'),
 } as const satisfies Readonly<Record<string, FeatureSpec>>;
 
