@@ -3,7 +3,8 @@ import { formatSeconds } from '../base/units.ts';
 import type { Device } from './device.ts';
 import type { Kernel } from './kernel.ts';
 import type { NetDevice } from './net_device.ts';
-import { COMMAND_LINE, linuxBanner } from './uts.ts';
+import { UTS_RELEASE } from './kernel.ts';
+import { COMMAND_LINE, HARDWARE_NAME, linuxBanner, UTS_VERSION } from './uts.ts';
 
 /** Linux: include/linux/kern_levels.h */
 const LOGLEVEL = { EMERG: 0, ALERT: 1, CRIT: 2, ERR: 3, WARNING: 4, NOTICE: 5, INFO: 6, DEBUG: 7 } as const;
@@ -53,6 +54,18 @@ export class Printk {
   }
   pr_info(text: string): void {
     this.printk(LOGLEVEL.INFO, text);
+  }
+
+  /** The first two lines of a report with a stack: where it happened, on what. */
+  dump_stack_print_info(level: number = LOGLEVEL.WARNING): void {
+    const { cpus } = this.kernel.platform;
+    const cpu = cpus.current ?? cpus.list[0];
+    const comm = cpu.currentPid === 0 ? `swapper/${cpu.id}` : cpu.currentTask;
+    // Debian's kernels print the package's version behind the number of the build
+    const words = UTS_VERSION.split(' ');
+    const build = `${words[0]}  ${words.slice(3, 5).join(' ')}`;
+    this.printk(level, `CPU: ${cpu.id} PID: ${cpu.currentPid} Comm: ${comm} ${this.kernel.warnings.taintText} ${UTS_RELEASE} ${build}`);
+    this.printk(level, `Hardware name: ${HARDWARE_NAME}`);
   }
 
   /** Linux: dev_printk(): 'virtio_net virtio0: text'; the bus's name stands in when no driver is bound. */

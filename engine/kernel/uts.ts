@@ -10,3 +10,6 @@ export const linuxBanner = (): string =>
 
 /** /proc/cmdline */
 export const COMMAND_LINE = 'console=ttyS0 net.ifnames=0';
+
+/** What the board says it is (DMI), as QEMU and Debian's SeaBIOS fill it in. */
+export const HARDWARE_NAME = 'QEMU Standard PC (Q35 + ICH9, 2009), BIOS 1.16.2-debian-1.16.2-1 04/01/2014';

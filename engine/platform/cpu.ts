@@ -38,6 +38,8 @@ export class Cpu implements Actor {
   /** ksoftirqd is to be run after tasks that wait already (Linux: softirq limits exceeded). */
   softirqDeferred = false;
   preemptCount = 0;
+  /** Vector of the interrupt being served; 0 for none. */
+  inService = 0;
   private irqs: number[] = [];
   private tasks: Work[] = [];
   private scheduled = false;
@@ -97,7 +99,9 @@ export class Cpu implements Actor {
     const start = this.now;
     this.enter('hardirq');
     this.charge(this.cpus.costs.irq_entry);
+    this.inService = vector;
     this.cpus.entries.do_IRQ(this, vector);
+    this.inService = 0;
     this.leave(start, vector);
     if (this.softirqPending !== 0) this.runSoftirq('irq_exit');
   }

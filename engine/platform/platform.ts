@@ -46,7 +46,7 @@ export class Platform {
     this.scope = trace.scopes[trace.scopes.length - 1];
     this.dmaDebug = new DmaDebug(spec.ramBytes, this.cpus);
     this.apic = new Apic(this.cpus);
-    this.ioapic = new IoApic(this.apic);
+    this.ioapic = this.apic.ioapic = new IoApic(this.apic);
     this.bus.map({ base: IOAPIC_BASE, size: IOAPIC_SIZE, target: this.ioapic, name: 'ioapic' });
   }
 

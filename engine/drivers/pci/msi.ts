@@ -129,7 +129,7 @@ export class PciMsi {
     // Linux: pci_msi_domain_calc_hwirq()
     for (const msi of msis)
       dev.msiDescs.push(irq.irq_alloc_desc(PCI_MSI_CHIP, (((dev.busNumber << 8) | dev.devfn) << 11) | msi.index, msi, -1));
-    for (const desc of dev.msiDescs) irq.irq_activate_reserved(desc);
+    for (const desc of dev.msiDescs) irq.vectors.writeReserved(desc);
   }
 
   msix_mask_all(dev: PciDev, entries: number): void {

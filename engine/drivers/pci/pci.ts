@@ -12,8 +12,9 @@ import { PciBus } from './pci_driver.ts';
 import { PciProbe } from './probe.ts';
 import { PciSetup } from './setup.ts';
 
-/** q35: the slots of the root bus are wired to the I/O APIC's pins 20 to 23 in turn, links GSIE to GSIH. */
-const Q35_FIRST_GSI = 20;
+/** q35's routing table: links GSIA to GSIH are the I/O APIC's pins from here on. Slots rotate over E to H, the chipset's own have A to D. */
+const FIRST_LINK_GSI = 16;
+const FIRST_CHIPSET_SLOT = 25;
 const PCI_LATENCY_TIMER = PciHeader.latency_timer.offset;
 
 export class PciCore {
@@ -28,7 +29,7 @@ export class PciCore {
   hostBridge: Device | undefined;
   readonly devices: PciDev[] = [];
   /** Interrupt links that were switched to the I/O APIC already. */
-  private readonly links: boolean[] = [false, false, false, false];
+  private readonly links: boolean[] = new Array<boolean>(8).fill(false);
 
   constructor(readonly kernel: Kernel) {
     this.access = new PciAccess(kernel);
@@ -54,29 +55,51 @@ export class PciCore {
       const command = this.access.pci_read_config_word(dev, PciHeader.command.offset);
       if ((command & PCI_COMMAND.INTX_DISABLE) !== 0)
         this.access.pci_write_config_word(dev, PciHeader.command.offset, command & ~PCI_COMMAND.INTX_DISABLE);
-      this.acpi_pci_irq_enable(dev, pin);
+      // without MSI the line is what the function has
+      if (!dev.msi_enabled && !dev.msix_enabled) return this.acpi_pci_irq_enable(dev, pin);
     }
     return 0;
   }
 
-  /** The line's I/O APIC pin as the board's firmware tables route it. */
+  /** The line's I/O APIC pin as the board's firmware tables route it; 0 or -errno. */
   acpi_pci_irq_enable(dev: PciDev, pin: number): number {
-    const link = (PCI_SLOT(dev.devfn) + pin - 1) & 3;
-    const gsi = Q35_FIRST_GSI + link;
+    if (dev.irq_managed) return 0;
+    const slot = PCI_SLOT(dev.devfn);
+    const link = slot < FIRST_CHIPSET_SLOT ? 4 + ((slot + pin - 1) & 3) : (pin - 1) & 3;
+    const gsi = FIRST_LINK_GSI + link;
     if (!this.links[link]) {
       this.links[link] = true;
-      this.kernel.printk.pr_info(`ACPI: \\_SB_.GSI${'EFGH'[link]}: Enabled at IRQ ${gsi}`);
+      this.kernel.printk.pr_info(`ACPI: \\_SB_.GSI${'ABCDEFGH'[link]}: Enabled at IRQ ${gsi}`);
     }
-    dev.irq = gsi;
+    const irq = this.kernel.irq.ioapic.acpi_register_gsi(gsi, 'level');
+    if (irq < 0) return irq;
+    dev.irq = irq;
+    dev.irq_managed = true;
     return 0;
+  }
+
+  /** The pin is not needed any more, by this function. */
+  acpi_pci_irq_disable(dev: PciDev): void {
+    if (!dev.irq_managed) return;
+    dev.irq_managed = false;
+    this.kernel.irq.ioapic.acpi_unregister_gsi(dev.irq);
   }
 
   pci_disable_device(dev: PciDev): void {
     if (dev.enable_cnt === 0 || --dev.enable_cnt > 0) return;
+    this.do_pci_disable_device(dev);
+    dev.is_busmaster = false;
+  }
+
+  do_pci_disable_device(dev: PciDev): void {
     const command = this.access.pci_read_config_word(dev, PciHeader.command.offset);
     if ((command & PCI_COMMAND.MASTER) !== 0)
       this.access.pci_write_config_word(dev, PciHeader.command.offset, command & ~PCI_COMMAND.MASTER);
-    dev.is_busmaster = false;
+    this.pcibios_disable_device(dev);
+  }
+
+  pcibios_disable_device(dev: PciDev): void {
+    if (!dev.msi_enabled && !dev.msix_enabled) this.acpi_pci_irq_disable(dev);
   }
 
   pci_set_master(dev: PciDev): void {

@@ -46,7 +46,11 @@ export class PciDev extends Device {
   enable_cnt = 0;
   is_busmaster = false;
   msix_enabled = false;
-  /** One per vector while MSI-X is on. */
+  msi_cap = 0;
+  msi_enabled = false;
+  /** The line's number is in use by this function. */
+  irq_managed = false;
+  /** One per vector while MSI-X or MSI is on. */
   readonly msiDescs: IrqDesc[] = [];
   /** Bus address of the MSI-X table. */
   msix_base = 0;

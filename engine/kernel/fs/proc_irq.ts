@@ -3,11 +3,18 @@ import { Errno } from '../../base/errno.ts';
 import { ops } from '../../base/ops.ts';
 import type { IrqDesc } from '../irq.ts';
 import type { Kernel } from '../kernel.ts';
+import { JIFFY } from '../timer.ts';
 import { NR_SOFTIRQS, SOFTIRQ_NAMES, TIMER_SOFTIRQ } from '../softirq.ts';
 import { DirNode, GeneratedFile, S_IFDIR, S_IFREG, StaticDir, type FileOps, type VfsContext, type VNode } from './node.ts';
 
 const cpuHeader = (kernel: Kernel): string => kernel.platform.cpus.list.map((c) => `CPU${String(c.id).padEnd(8)}`).join('');
 const counts = (values: readonly number[]): string => values.map((n) => `${String(n).padStart(10)} `).join('');
+
+const names = (desc: IrqDesc): string =>
+  desc
+    .actions()
+    .map((a) => a.name)
+    .join(', ');
 
 /** Width of the first column: three digits are enough below a thousand. */
 const PREC = 3;
@@ -16,7 +23,7 @@ function descLine(desc: IrqDesc): string | undefined {
   const per = Array.from(desc.counts);
   if (desc.action === undefined && per.every((n) => n === 0)) return undefined;
   const chip = `${desc.chip.name.padStart(8)} ${String(desc.hwirq).padStart(PREC)}-${desc.flow.padEnd(8)}`;
-  return `${String(desc.irq).padStart(PREC)}: ${counts(per)} ${chip}${desc.action === undefined ? '' : `  ${desc.action.name}`}\n`;
+  return `${String(desc.irq).padStart(PREC)}: ${counts(per)} ${chip}${desc.action === undefined ? '' : `  ${names(desc)}`}\n`;
 }
 
 /** The processor's own interrupts: label, what it counts, text. */
@@ -123,6 +130,9 @@ const store = (parse: (text: string) => number | undefined): NonNullable<IrqOps[
     return mask === undefined ? -Errno.EINVAL : kernel.irq.irq_set_affinity(irq, mask);
   };
 };
+/** jiffies_to_msecs() of a 32-bit result; jiffies start five minutes before they wrap (Linux: INITIAL_JIFFIES). */
+const lastUnhandled = (desc: IrqDesc): number =>
+  desc.last_unhandled < 0 ? 0 : (2 ** 32 - 300_000 + Math.floor(desc.last_unhandled / JIFFY) * (JIFFY / 1e6)) % 2 ** 32;
 const effective = (desc: IrqDesc): number => (desc.cpu < 0 ? 0 : (1 << desc.cpu) >>> 0);
 
 const RO = S_IFREG | 0o444;
@@ -137,7 +147,7 @@ const IRQ_FILES: readonly (readonly [string, number, IrqOps])[] = [
   [
     'spurious',
     RO,
-    ops({ read: show((d) => `count ${d.counts.reduce((a, b) => a + b, 0) % 100_000}\nunhandled ${d.spurious}\nlast_unhandled 0 ms`) }),
+    ops({ read: show((d) => `count ${d.irq_count}\nunhandled ${d.irqs_unhandled}\nlast_unhandled ${lastUnhandled(d)} ms`) }),
   ],
 ];
 
@@ -150,13 +160,19 @@ export class IrqRootDir extends DirNode {
     super();
   }
   list(_ctx: VfsContext): readonly string[] {
-    return [...this.kernel.irq.list().map((d) => String(d.irq)), 'default_smp_affinity'];
+    return [
+      ...this.kernel.irq
+        .list()
+        .filter((d) => d.inProc)
+        .map((d) => String(d.irq)),
+      'default_smp_affinity',
+    ];
   }
   lookup(_ctx: VfsContext, name: string): VNode | undefined {
     if (name === 'default_smp_affinity') return new GeneratedFile(this.kernel, RW, DEFAULT_AFFINITY, undefined);
     if (!/^\d+$/.test(name)) return undefined;
     const desc = this.kernel.irq.irq_to_desc(Number(name));
-    return desc === undefined ? undefined : new IrqDir(this.kernel, desc.irq);
+    return desc?.inProc === true ? new IrqDir(this.kernel, desc.irq) : undefined;
   }
 }
 
@@ -169,13 +185,16 @@ class IrqDir extends DirNode {
     super();
   }
   list(_ctx: VfsContext): readonly string[] {
-    const action = this.kernel.irq.irq_to_desc(this.irq)?.action;
-    return [...IRQ_FILES.map(([name]) => name), ...(action === undefined || action.early ? [] : [action.name])];
+    return [...IRQ_FILES.map(([name]) => name), ...this.users()];
   }
   lookup(_ctx: VfsContext, name: string): VNode | undefined {
     const file = IRQ_FILES.find(([n]) => n === name);
     if (file !== undefined) return new GeneratedFile(this.kernel, file[1], file[2], this.irq);
-    const action = this.kernel.irq.irq_to_desc(this.irq)?.action;
-    return action?.name === name && !action.early ? new StaticDir() : undefined;
+    return this.users().includes(name) ? new StaticDir() : undefined;
+  }
+
+  private users(): string[] {
+    const actions = this.kernel.irq.irq_to_desc(this.irq)?.actions() ?? [];
+    return actions.filter((a) => !a.early).map((a) => a.name);
   }
 }

@@ -27,7 +27,7 @@ const NOT_IN_THE_IMAGE = new Set(
     'get_page put_page skb_headroom skb_tailroom netif_tx_start_queue netif_tx_stop_queue netif_stop_subqueue netif_start_subqueue ' +
     'netif_xmit_stopped napi_schedule napi_complete dev_hold dev_put netif_running netif_carrier_ok time_after alloc_skb netdev_alloc_skb napi_alloc_skb dev_printk ' +
     // names of accessors and interface members of ours, without a function of that name in Linux
-    'nr_frags frag_page frag_size gso_size gso_segs gso_type time_squeeze irq_activate_reserved error_report sysctl_write neigh_proc should_fail'
+    'nr_frags frag_page frag_size gso_size gso_segs gso_type time_squeeze error_report sysctl_write neigh_proc should_fail'
   ).split(' '),
 );
 
