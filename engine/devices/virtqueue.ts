@@ -2,6 +2,7 @@
 import type { Instant } from '../base/units.ts';
 import type { DmaPort } from '../platform/bus.ts';
 import type { TracePoint, TraceScope } from '../trace/trace.ts';
+import { F } from '../virtio/features.ts';
 import { VirtqPop, VirtqPush } from './trace.ts';
 import { dmaFaultText, type VirtqFault, virtqFault, type VirtqFaultKind } from './virtq_fault.ts';
 import { PackedRing } from './virtqueue_packed.ts';
@@ -118,6 +119,20 @@ export class Virtqueue {
     this.desc = this.driver = this.device = 0;
     this.fault = undefined;
     this.ring = new SplitRing(this);
+  }
+
+  /** The ring format and rules that the driver accepted; before the queue is enabled. */
+  configure(features: bigint): void {
+    this.packed = (features & F.VIRTIO_F_RING_PACKED) !== 0n;
+    this.eventIdx = (features & F.VIRTIO_F_RING_EVENT_IDX) !== 0n;
+    this.indirect = (features & F.VIRTIO_F_RING_INDIRECT_DESC) !== 0n;
+    this.inOrder = (features & F.VIRTIO_F_IN_ORDER) !== 0n;
+  }
+
+  /** The driver chose a size (virtio-v1.2 §4.1.4.3.2): not above what was offered, and a power of two unless the ring is packed. */
+  resize(size: number, features: bigint): void {
+    const whole = (features & F.VIRTIO_F_RING_PACKED) !== 0n || (size & (size - 1)) === 0;
+    if (!this.enabled && size > 0 && size <= this.maxSize && whole) this.size = size;
   }
 
   /** virtio-v1.2 §4.1.4.3 queue_enable. False, with `fault` set, when the ring is no place to work. */
