@@ -78,14 +78,18 @@ const libraries = (program: string): string[] =>
   [...execFileSync('ldd', [program], { encoding: 'utf8' }).matchAll(/(?:=> )?(\/\S+) \(0x/g)].map((m) => m[1]);
 
 /** `modules` is /lib/modules/VERSION of the kernel package; programs are paths on this machine. */
-export function buildInitramfs(modules: string, programs: { readonly busybox: string; readonly ethtool: string | undefined }): Buffer {
+export function buildInitramfs(
+  modules: string,
+  programs: { readonly busybox: string; readonly ethtool: string | undefined },
+  wanted = MODULES,
+): Buffer {
   const archive = new Archive();
   archive.device('dev/console', 5, 1);
   archive.file('init', Buffer.from(INIT));
   archive.file('bin/busybox', readFileSync(programs.busybox));
   const version = basename(modules);
   for (const path of filesUnder(modules))
-    if (MODULES.test(path)) archive.file(`lib/modules/${version}/${path.slice(modules.length + 1)}`, readFileSync(path));
+    if (wanted.test(path)) archive.file(`lib/modules/${version}/${path.slice(modules.length + 1)}`, readFileSync(path));
   for (const name of ['modules.builtin', 'modules.order']) {
     if (statSync(join(modules, name), { throwIfNoEntry: false }) !== undefined)
       archive.file(`lib/modules/${version}/${name}`, readFileSync(join(modules, name)));

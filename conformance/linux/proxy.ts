@@ -37,8 +37,10 @@ export class ProxyServer {
     /** Called before each access: brings the simulation's clock up to date; and after the last one that came. */
     private readonly clock: { catchUp(): void; run(): void },
     private readonly failed: (why: unknown) => void,
+    /** The function's interrupt line; without it the line ends nowhere. */
+    line: (asserted: boolean) => void = () => undefined,
   ) {
-    this.place = { bus, ports: new Bus(), intx: () => undefined };
+    this.place = { bus, ports: new Bus(), intx: (_pin, asserted) => line(asserted) };
     fn.plug(this.place);
     socket.on('data', (data: Buffer) => this.received(data));
     socket.on('error', () => undefined);

@@ -6,6 +6,8 @@ import type { MsiSink } from '../../engine/platform/bus.ts';
 export class Qtest implements MsiSink {
   /** Interrupt messages sent. */
   messages = 0;
+  /** Changes of interrupt lines. */
+  lines = 0;
   private socket: Socket | undefined;
 
   /** Connects to a socket that QEMU makes while it starts. */
@@ -28,6 +30,12 @@ export class Qtest implements MsiSink {
   msiWrite(address: number, data: number): void {
     this.messages++;
     this.socket?.write(`writel 0x${address.toString(16)} 0x${data.toString(16)}\n`);
+  }
+
+  /** Sets the level of an input of the I/O APIC: a line interrupt. */
+  setLine(gsi: number, level: boolean): void {
+    this.lines++;
+    this.socket?.write(`set_irq_in /machine/q35/ioapic unnamed-gpio-in ${gsi} ${level ? 1 : 0}\n`);
   }
 
   close(): void {

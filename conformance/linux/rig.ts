@@ -18,10 +18,14 @@ import { Qtest } from './qtest.ts';
 const SLOTS = [5, 6, 7];
 export const QUEUE_PAIRS = 2;
 /** What differs from the default: eth1 has no legacy interface; to eth2 Linux gives chains of many pages, as its buffers do not merge. */
-const VARIANTS: readonly Partial<VirtioNetSpec>[] = [{}, { transitional: false }, { disable: F.VIRTIO_NET_F_MRG_RXBUF }];
+const VARIANTS: readonly Partial<VirtioNetSpec>[] = [
+  {},
+  { interfaces: { legacy: false, modern: true } },
+  { disable: F.VIRTIO_NET_F_MRG_RXBUF },
+];
 const QEMU_VARIANTS = ['', ',disable-legacy=on', ',mrg_rxbuf=off'];
 export const guestMac = (i: number): string => `52:54:00:aa:bb:0${i + 1}`;
-const RAM_BYTES = 128 << 20;
+export const RAM_BYTES = 128 << 20;
 
 export interface Images {
   readonly kernel: string;
@@ -139,7 +143,7 @@ export function qemuDevice(images: Images): { readonly guest: Guest; readonly of
 }
 
 /** An empty file of the guest's size: in memory where the system has room for it. */
-function ramFileOf(images: Images, name: string): string {
+export function ramFileOf(images: Images, name: string): string {
   const inMemory = existsSync('/dev/shm') ? statfsSync('/dev/shm') : undefined;
   const roomy = inMemory !== undefined && inMemory.bavail * inMemory.bsize > 2 * RAM_BYTES;
   const path = join(roomy ? '/dev/shm' : images.temp, `ringscope-${name}-${process.pid}`);

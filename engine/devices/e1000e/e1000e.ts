@@ -27,7 +27,10 @@ export interface E1000eSpec {
   readonly slot: string;
   readonly mac: Uint8Array;
   readonly timing?: Partial<NicTiming>;
+  /** QEMU's model of the controller, or Intel's chip where the two differ; the first unless it is said. */
+  readonly chip?: E1000eChip;
 }
+export type E1000eChip = 'qemu' | 'intel';
 
 /** §11.2.3.1: the time of the increment period, ns. */
 const TIMINCA_PERIOD_SHIFT = 24;
