@@ -153,7 +153,7 @@ it('virtio-v1.2 §4.1.4.9: the configuration window reads and writes BAR registe
 it('a modern-only device has the modern ids and no I/O BAR', () => {
   const sim = new Sim(1);
   const { platform } = bareMachine(sim, new Trace(sim), 'guest');
-  const { fn } = virtioNetPci(platform, { portName: 'p', slot: '00:01.0', mac: MAC, queuePairs: 1, transitional: false }).pci;
+  const { fn } = virtioNetPci(platform, { portName: 'p', slot: '00:01.0', mac: MAC, queuePairs: 1, interfaces: { legacy: false, modern: true } }).pci;
   expect([fn.configRead(2, 2), fn.configRead(8, 1), fn.configRead(0x2e, 2), fn.bars.some((b) => b.kind === 'io')]).toEqual([
     0x1041,
     1,

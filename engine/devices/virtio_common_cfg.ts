@@ -21,9 +21,6 @@ const row = (field: Field, read: Register['read'], write?: Register['write']): R
 
 const selected = (t: VirtioPci): Virtqueue | undefined => t.queues[t.queueSelect];
 
-/** virtio-v1.2 §4.1.5.1.2: a vector the device does not have is not kept, so that the driver reads back VIRTIO_MSI_NO_VECTOR. */
-const vectorOrNone = (t: VirtioPci, value: number): number => (value < t.msix.vectors ? value : VIRTIO_MSI_NO_VECTOR);
-
 type AddressKey = 'desc' | 'driver' | 'device';
 const addressRows = (field: Field, key: AddressKey): Register[] => [
   ops({
@@ -70,7 +67,7 @@ const ROWS: readonly Register[] = [
   row(
     C.config_msix_vector,
     (t) => t.configVector,
-    (t, v) => (t.configVector = vectorOrNone(t, v)),
+    (t, v) => (t.configVector = t.vectorOrNone(v)),
   ),
   row(C.num_queues, (t) => t.queues.length),
   row(
@@ -87,18 +84,14 @@ const ROWS: readonly Register[] = [
   row(
     C.queue_size,
     (t) => selected(t)?.size ?? 0,
-    (t, v) => {
-      const q = selected(t);
-      // virtio-v1.2 §4.1.4.3.2: a power of two, not above what the device offered
-      if (q !== undefined && !q.enabled && v > 0 && v <= q.maxSize && (v & (v - 1)) === 0) q.size = v;
-    },
+    (t, v) => selected(t)?.resize(v, t.driverFeatures),
   ),
   row(
     C.queue_msix_vector,
     (t) => selected(t)?.vector ?? VIRTIO_MSI_NO_VECTOR,
     (t, v) => {
       const q = selected(t);
-      if (q !== undefined) q.vector = vectorOrNone(t, v);
+      if (q !== undefined) q.vector = t.vectorOrNone(v);
     },
   ),
   row(

@@ -1,5 +1,6 @@
 // What a virtio device model is to its transport, and the transport to the model.
 import type { ByteMem } from '../base/memory.ts';
+import type { DmaPort } from '../platform/bus.ts';
 import type { VirtqFaultKind } from './virtq_fault.ts';
 import type { Virtqueue } from './virtqueue.ts';
 
@@ -9,8 +10,12 @@ export interface VirtioDevice {
   readonly deviceId: number;
   /** Features the model implements; the transport adds VERSION_1 and the ring features. */
   readonly features: bigint;
+  /** Features that only a legacy driver is shown (virtio-v1.2 §6.3). */
+  readonly legacyFeatures?: bigint;
   /** Device-specific configuration, as the driver reads it. */
   readonly config: ByteMem;
+  /** How much of it there is, by the features offered; all when absent. */
+  readonly configLength?: number;
   /** Largest size of each queue; the length is the number of queues. */
   readonly queueSizes: readonly number[];
   /** The transport is ready; called once, before anything else. */
@@ -24,14 +29,20 @@ export interface VirtioDevice {
   /** virtio-v1.2 §2.6.1: one queue was reset or enabled anew. */
   queueReset(queue: number): void;
   reset(): void;
+  /** The driver wrote to the configuration; what it may not change stays. Absent: nothing may be. */
+  configWritten?(offset: number, size: number, value: number, legacy: boolean): void;
 }
 
 export interface VirtioTransport {
   readonly queues: readonly Virtqueue[];
+  /** The device's way to memory. */
+  readonly port: DmaPort;
   /** DRIVER_OK is set and the device does not need a reset. */
   readonly running: boolean;
   /** Publishes pushed elements of a queue and interrupts when the driver wants it. */
   flush(queue: Virtqueue): void;
+  /** Interrupts for a queue, whose elements are published already. */
+  interruptQueue(queue: Virtqueue): void;
   /** The configuration changed (virtio-v1.2 §2.5, §4.1.5.4). */
   configChanged(): void;
   /** The queue's `fault` is set: DEVICE_NEEDS_RESET, and a configuration interrupt (virtio-v1.2 §2.1.2). */

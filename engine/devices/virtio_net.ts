@@ -1,4 +1,5 @@
 // The virtio-net device (virtio-v1.2 §5.1): queue pairs, control queue, offloads, link; and the factory that puts it on PCI.
+import type { BytesField, Field } from '../base/layout.ts';
 import type { ByteMem } from '../base/memory.ts';
 import { invariant, InvariantError } from '../base/ops.ts';
 import type { Sim } from '../sim/sim.ts';
@@ -6,7 +7,8 @@ import type { Frame, NicPort, Wire } from '../link/port.ts';
 import { PCI_DEVICE_ID } from '../pci/ids.ts';
 import type { Platform } from '../platform/platform.ts';
 import { F, featureWord } from '../virtio/features.ts';
-import { ctrlQueue } from '../virtio/net.ts';
+import { ETH_ALEN } from '../wire/headers.ts';
+import { ctrlQueue, VirtioNetConfig } from '../virtio/net.ts';
 import { VIRTIO_ID } from '../virtio/status.ts';
 import { NetConfig } from './net_config.ts';
 import { NetControl } from './net_ctrl.ts';
@@ -15,6 +17,7 @@ import type { RxFilter } from './net_filter.ts';
 import { FlowTable } from './net_flow.ts';
 import { NetRx } from './net_rx.ts';
 import { NetTx } from './net_tx.ts';
+import type { VirtioInterfaces } from './virtio_core.ts';
 import { VirtioPci } from './virtio_pci.ts';
 import type { VirtioDevice, VirtioTransport } from './virtio_device.ts';
 import { VIRTQUEUE_MAX } from './virtqueue.ts';
@@ -30,15 +33,20 @@ export interface VirtioNetSpec {
   readonly queuePairs: number;
   /** Entries per receive and transmit queue, a power of two up to 1024; QEMU's default is 256. */
   readonly ringSize?: number;
-  /** QEMU's disable-legacy=off; default true. */
-  readonly transitional?: boolean;
-  /** MSI-X vectors; default 2 per pair, one for the control queue, one for the configuration. */
+  /** Default: both, a transitional device. */
+  readonly interfaces?: VirtioInterfaces;
+  /** MSI-X vectors; default 2 per pair, one for the control queue, one for the configuration; 0: INTA# only. */
   readonly vectors?: number;
+  /** QEMU's page-per-vq. */
+  readonly pagePerVq?: boolean;
+  /** Features of transport and ring beyond those every device offers. */
+  readonly offer?: bigint;
   /** Features not to offer, as QEMU's property=off. */
   readonly disable?: bigint;
   readonly timing?: Partial<NicTiming>;
 }
 
+const TRANSITIONAL: VirtioInterfaces = Object.freeze({ legacy: true, modern: true });
 /** QEMU: the control queue always has 64 entries. */
 const CTRL_QUEUE_SIZE = 64;
 const CLASS_ETHERNET = 0x020000;
@@ -74,6 +82,8 @@ export class VirtioNet implements VirtioDevice, NicPort, NicContext {
   /** Changes when the machine is renamed. */
   portName: string;
   readonly features: bigint;
+  readonly legacyFeatures = F.VIRTIO_NET_F_GSO;
+  readonly configLength: number;
   readonly queueSizes: readonly number[];
   readonly maxPairs: number;
   readonly sim: Sim;
@@ -83,7 +93,7 @@ export class VirtioNet implements VirtioDevice, NicPort, NicContext {
   readonly control: NetControl;
   wire: Wire | undefined;
   mergeable = false;
-  private attached: VirtioPci | undefined;
+  private attached: VirtioTransport | undefined;
   private cableUp = false;
   private adminUp = true;
   private tx: NetTx | undefined;
@@ -106,12 +116,13 @@ export class VirtioNet implements VirtioDevice, NicPort, NicContext {
     this.maxPairs = queuePairs;
     this.timing = { ...NIC_TIMING, ...spec.timing };
     this.features = (NET_FEATURES | (queuePairs > 1 ? F.VIRTIO_NET_F_MQ : 0n)) & ~(spec.disable ?? 0n);
+    this.configLength = configLength(this.features);
     this.queueSizes = [...Array.from({ length: 2 * queuePairs }, () => ring), CTRL_QUEUE_SIZE];
     this.control = new NetControl(queuePairs, new NetConfig(spec.mac, queuePairs));
     this.reset();
   }
 
-  get transport(): VirtioPci {
+  get transport(): VirtioTransport {
     if (this.attached === undefined) throw new InvariantError(`${this.name}: no transport`);
     return this.attached;
   }
@@ -145,7 +156,6 @@ export class VirtioNet implements VirtioDevice, NicPort, NicContext {
   }
 
   attach(transport: VirtioTransport): void {
-    invariant(transport instanceof VirtioPci, 'virtio-net sits on PCI');
     this.attached = transport;
     this.tx = new NetTx(this, transport.port, this.platform.scope);
     this.rx = new NetRx(this, transport.port, this.platform.scope);
@@ -209,9 +219,37 @@ export class VirtioNet implements VirtioDevice, NicPort, NicContext {
     this.transport.configChanged();
   }
 
+  /** virtio-v1.2 §5.1.4.3: a legacy driver sets the address here when it has no command for it; all else is read-only. */
+  configWritten(offset: number, size: number, value: number, legacy: boolean): void {
+    const { mac } = VirtioNetConfig;
+    if (!legacy || offset < mac.offset || offset + size > mac.offset + ETH_ALEN || this.has(F.VIRTIO_NET_F_CTRL_MAC_ADDR)) return;
+    const next = this.mac.slice();
+    for (let i = 0; i < size; i++) next[offset - mac.offset + i] = (value >>> (8 * i)) & 0xff;
+    this.control.config.setMac(next);
+    this.filter.mac.set(next);
+  }
+
+  private has(feature: bigint): boolean {
+    return (this.control.features & feature) !== 0n;
+  }
+
   private updateLink(): void {
     if (this.control.config.setLink(this.linkUp)) this.transport.configChanged();
   }
+}
+
+/** The configuration has the fields of the features offered (QEMU: virtio_net's feature_sizes). */
+function configLength(features: bigint): number {
+  const C = VirtioNetConfig;
+  const ends: readonly (readonly [bigint, Field | BytesField])[] = [
+    [F.VIRTIO_NET_F_MAC, C.mac],
+    [F.VIRTIO_NET_F_STATUS, C.status],
+    [F.VIRTIO_NET_F_MQ, C.max_virtqueue_pairs],
+    [F.VIRTIO_NET_F_MTU, C.mtu],
+    [F.VIRTIO_NET_F_SPEED_DUPLEX, C.duplex],
+    [F.VIRTIO_NET_F_RSS | F.VIRTIO_NET_F_HASH_REPORT, C.supported_hash_types],
+  ];
+  return ends.reduce((n, [f, field]) => ((features & f) === 0n ? n : Math.max(n, field.offset + field.size)), 0);
 }
 
 /** The device on PCI, ready for `host.addFunction(devfn, nic.pci.fn)` and `new Cable(…, nic.net, …)`. */
@@ -226,10 +264,12 @@ export function virtioNetPci(platform: Platform, spec: VirtioNetSpec): VirtioNet
     platform,
     {
       name: net.name,
-      transitional: spec.transitional ?? true,
+      interfaces: spec.interfaces ?? TRANSITIONAL,
       transitionalId: PCI_DEVICE_ID.VIRTIO_NET_TRANSITIONAL,
       classCode: CLASS_ETHERNET,
       msixVectors: spec.vectors ?? 2 * spec.queuePairs + 2,
+      pagePerVq: spec.pagePerVq ?? false,
+      offer: spec.offer ?? 0n,
     },
     net,
   );

@@ -34,6 +34,5 @@ export const VIRTIO_PCI_BAR_LAYOUT = {
   NOTIFY: 0x3000,
   EACH: 0x1000,
   BAR: 4,
-  SIZE: 0x4000,
   NOTIFY_MULTIPLIER: 4,
 } as const;

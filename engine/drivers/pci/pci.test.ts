@@ -63,7 +63,7 @@ test('a function that was removed comes back by a rescan with new addresses, lar
     'pci 0000:00:01.0: ROM [mem 0x20000000-0x2003ffff pref]: assigned',
     'pci 0000:00:01.0: BAR 4 [mem 0x100000000-0x100003fff 64bit pref]: assigned',
     'pci 0000:00:01.0: BAR 1 [mem 0x20040000-0x20040fff]: assigned',
-    'pci 0000:00:01.0: BAR 0 [io  0x1000-0x103f]: assigned',
+    'pci 0000:00:01.0: BAR 0 [io  0x1000-0x101f]: assigned',
   ]);
   expect(f.kernel.init_net.devices.map((d) => d.name)).toEqual(['lo', 'eth0']);
   expect(f.nic.pci.status).toBe(15);
