@@ -30,27 +30,27 @@ export class Eth {
 
   /** Sets protocol, pkt_type and dev, pulls the header; returns the EtherType. */
   eth_type_trans(skb: SkBuff, dev: NetDevice): number {
-    const { bytes, view } = this.kernel.platform.ram;
+    const { ram } = this.kernel.platform;
     const at = skb.data;
     skb.dev = dev;
     skb_reset_mac_header(skb);
     skb.data = (at + ETH_HLEN) as SkBuff['data'];
     skb.len -= ETH_HLEN;
     const own = dev.dev_addr;
-    if ((bytes[at] & 1) !== 0) {
-      const broadcast = view.getUint32(at) === 0xffffffff && view.getUint16(at + 4) === 0xffff;
+    if ((ram.u8(at) & 1) !== 0) {
+      const broadcast = ram.u32(at) === 0xffffffff && ram.u16(at + 4) === 0xffff;
       skb.pkt_type = broadcast ? PACKET_BROADCAST : PACKET_MULTICAST;
     } else if (
-      bytes[at + 5] !== own[5] ||
-      bytes[at + 4] !== own[4] ||
-      bytes[at + 3] !== own[3] ||
-      bytes[at + 2] !== own[2] ||
-      bytes[at + 1] !== own[1] ||
-      bytes[at] !== own[0]
+      ram.u8(at + 5) !== own[5] ||
+      ram.u8(at + 4) !== own[4] ||
+      ram.u8(at + 3) !== own[3] ||
+      ram.u8(at + 2) !== own[2] ||
+      ram.u8(at + 1) !== own[1] ||
+      ram.u8(at) !== own[0]
     ) {
       skb.pkt_type = PACKET_OTHERHOST;
     }
-    const proto = view.getUint16(at + 12);
+    const proto = ram.u16be(at + 12);
     // IEEE 802.3 §3.2.6: below 1536 it is a length, and what follows is LLC
     skb.protocol = proto >= 0x600 ? proto : ETH_P_802_2;
     return skb.protocol;
