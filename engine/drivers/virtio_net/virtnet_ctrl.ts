@@ -20,6 +20,10 @@ import type { VirtnetInfo } from './virtnet_info.ts';
 /** Linux: struct control_buf; offsets in a block of 64 bytes. */
 const CTRL = { HDR: 0, STATUS: 2, MQ: 4, PROMISC: 6, ALLMULTI: 7, VID: 8, OFFLOADS: 16, MAC: 24, BYTES: 64 } as const;
 
+/** A turn of the loop that waits for the device's answer, ns, and how many there are at most: a second in all. */
+const CPU_RELAX = 1_000;
+const PATIENCE = 1_000_000;
+
 export class VirtnetCtrl {
   /** Inline in Linux. */
   static readonly inlined: readonly string[] = Object.freeze(['virtnet_ack_link_announce']);
@@ -61,11 +65,13 @@ export class VirtnetCtrl {
       return false;
     }
     if (!cvq.virtqueue_kick()) return ram.u8(base + CTRL.STATUS) === VIRTIO_NET_OK;
-    // The doorbell write does not return before the device has answered. A device that faulted never answers: where Linux
-    // would spin for ever, the queue is given up.
-    if (cvq.virtqueue_get_buf() === undefined) {
-      cvq.broken = true;
-      return false;
+    // A device that faulted never answers: where Linux would spin for ever, the queue is given up.
+    for (let spins = 0; cvq.virtqueue_get_buf() === undefined; spins++) {
+      if (cvq.broken || spins === PATIENCE) {
+        cvq.broken = true;
+        return false;
+      }
+      kernel.charge(CPU_RELAX);
     }
     return ram.u8(base + CTRL.STATUS) === VIRTIO_NET_OK;
   }
