@@ -1,8 +1,8 @@
 // NAPI: polling instead of interrupts (Linux: net/core/dev.c).
-import { InvariantError } from '../base/ops.ts';
 import type { Cpu } from '../platform/cpu.ts';
 import type { TracePoint } from '../trace/trace.ts';
 import type { Kernel } from './kernel.ts';
+import { checkNapiComplete, checkNapiControl, checkNapiDelete, checkNapiPoll, checkNapiSchedule, napiEvent } from './contract_net.ts';
 import { Napi, type NapiPoller } from './napi.ts';
 import type { NetDevice } from './net_device.ts';
 import { NET_RX_SOFTIRQ } from './softirq.ts';
@@ -52,6 +52,7 @@ export class NapiCore {
     const { napis } = napi.dev;
     const i = napis.indexOf(napi);
     if (i < 0) return;
+    if (this.kernel.contract.enabled) checkNapiDelete(this.kernel, napi);
     napis.splice(i, 1);
     this.unlist(napi);
     for (const skb of napi.rx_list) this.kernel.skb.kfree_skb(skb);
@@ -59,15 +60,17 @@ export class NapiCore {
   }
 
   napi_enable(napi: Napi): void {
-    if (!napi.disabled) throw new InvariantError(`napi_enable: ${napi.dev.name} is enabled`);
+    if (this.kernel.contract.enabled) checkNapiControl(this.kernel, napi, true);
+    if (!napi.disabled) return this.kernel.printk.pr_emerg('kernel BUG at net/core/dev.c:6433!');
     napi.disabled = false;
     napi.sched = false;
     napi.missed = false;
   }
 
-  /** Afterwards nobody polls it and nobody can schedule it. */
+  /** Afterwards nobody polls it and nobody can schedule it. On a disabled one Linux would wait for ever. */
   napi_disable(napi: Napi): void {
-    if (napi.disabled) throw new InvariantError(`napi_disable: ${napi.dev.name} is disabled`);
+    if (this.kernel.contract.enabled) checkNapiControl(this.kernel, napi, false);
+    if (napi.disabled) return;
     this.unlist(napi);
     this.kernel.gro.napi_gro_flush(napi);
     this.kernel.gro.gro_normal_list(napi);
@@ -92,6 +95,7 @@ export class NapiCore {
   }
 
   ____napi_schedule(napi: Napi, cpu: number): void {
+    if (this.kernel.contract.enabled) checkNapiSchedule(this.kernel, napi);
     napi.cpu = cpu;
     napi.onList = true;
     this.cpus[cpu].list.push(napi);
@@ -101,6 +105,7 @@ export class NapiCore {
   /** Ends polling; false when it was scheduled again meanwhile (the driver leaves its interrupt off). */
   napi_complete_done(napi: Napi, _work_done: number): boolean {
     const { gro } = this.kernel;
+    if (this.kernel.contract.enabled && !checkNapiComplete(this.kernel, napi)) return false;
     if (napi.gro_list.length > 0) gro.napi_gro_flush(napi);
     if (napi.rx_count > 0) gro.gro_normal_list(napi);
     napi.onList = false;
@@ -140,7 +145,10 @@ export class NapiCore {
   /** One poll; returns the work done. */
   __napi_poll(napi: Napi): number {
     const { weight } = napi;
+    const { contract } = this.kernel;
+    if (contract.enabled) napiEvent(this.kernel, napi, 'poll');
     const work = napi.poller.poll(napi, weight);
+    if (contract.enabled) checkNapiPoll(this.kernel, napi, work, weight);
     napi.polls++;
     if (this.tpPoll.enabled) this.tpPoll.emit(napi.id, napi.dev.name, work, weight);
     if (work > weight)

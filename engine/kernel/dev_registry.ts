@@ -1,6 +1,7 @@
 // Devices come, get a name, move between namespaces and go; everyone who cares is told (Linux: net/core/dev.c).
 import { Errno } from '../base/errno.ts';
 import { invariant } from '../base/ops.ts';
+import { checkTimers, driverOf } from './contract_net.ts';
 import { ether_setup } from './eth.ts';
 import type { Kernel } from './kernel.ts';
 import { IFF, NetDevice, type NetDeviceOps } from './net_device.ts';
@@ -78,8 +79,15 @@ export class DevRegistry {
 
   /** After unregistering, or when registering failed. */
   free_netdev(dev: NetDevice): void {
-    for (const napi of dev.napis.slice()) this.kernel.net.napi.__netif_napi_del(napi);
-    invariant(dev.reg_state !== 'registered', `free_netdev: ${dev.name} is registered`);
+    const { contract, net, printk } = this.kernel;
+    if (dev.reg_state === 'registered') {
+      // Linux: BUG_ON(dev->reg_state != NETREG_UNREGISTERED)
+      printk.pr_emerg('kernel BUG at net/core/dev.c:10754!');
+      contract.violation('netdev-free-registered', driverOf(dev), dev.name);
+      return;
+    }
+    for (const napi of dev.napis.slice()) net.napi.__netif_napi_del(napi);
+    if (contract.enabled) checkTimers(this.kernel, dev);
     dev.reg_state = 'released';
   }
 

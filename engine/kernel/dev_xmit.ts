@@ -3,6 +3,7 @@ import { Errno } from '../base/errno.ts';
 import type { Cpu } from '../platform/cpu.ts';
 import type { TracePoint } from '../trace/trace.ts';
 import { ETH_P, IpHdr, IPPROTO, Ipv6Hdr } from '../wire/headers.ts';
+import { checkSkbAlive, checkXmitDone, checkXmitStart } from './contract_net.ts';
 import type { Kernel } from './kernel.ts';
 import { IFF, NET_XMIT_DROP, NET_XMIT_SUCCESS, NETDEV_TX_OK, type NetDevice, type NetdevQueue } from './net_device.ts';
 import type { PacketType } from './packet_type.ts';
@@ -64,6 +65,7 @@ export class DevXmit {
 
   __dev_queue_xmit(skb: SkBuff, _sb_dev: NetDevice | undefined): number {
     const dev = skb.dev as NetDevice;
+    if (this.kernel.contract.enabled && !checkSkbAlive(this.kernel, skb, 'dev_queue_xmit')) return NET_XMIT_DROP;
     skb.mac_header = skb.data - skb.head;
     const index = dev.real_num_tx_queues === 1 ? 0 : this.netdev_core_pick_tx(dev, skb);
     skb.queue_mapping = index;
@@ -214,8 +216,11 @@ export class DevXmit {
     const { capture } = this.kernel.net;
     if (capture.enabled) capture.add(this.kernel, skb, dev, true);
     const { id, len } = skb;
+    const { contract } = this.kernel;
+    if (contract.enabled) checkXmitStart(this.kernel, dev, txq);
     if (this.tpStart.enabled) this.emitStart(skb, dev);
-    const rc = dev.netdev_ops.ndo_start_xmit(skb, dev);
+    let rc = dev.netdev_ops.ndo_start_xmit(skb, dev);
+    if (contract.enabled && checkXmitDone(this.kernel, skb, dev, txq, rc)) rc = NETDEV_TX_OK;
     if (rc === NETDEV_TX_OK) txq.trans_start = this.kernel.now();
     if (this.tpXmit.enabled) this.tpXmit.emit(dev.name, id, len, rc);
     return rc;
@@ -246,6 +251,7 @@ export class DevXmit {
     if (txq.drvXoff) return;
     txq.drvXoff = true;
     txq.stops++;
+    txq.stoppedAt = this.kernel.now();
     this.kernel.sched.queueStopped(txq);
   }
   netif_tx_start_queue(txq: NetdevQueue): void {
@@ -255,6 +261,7 @@ export class DevXmit {
     if (!txq.drvXoff) return;
     txq.drvXoff = false;
     txq.wakes++;
+    txq.wokenAt = this.kernel.now();
     this.__netif_schedule(txq.qdisc);
   }
   netif_stop_subqueue(dev: NetDevice, queue: number): void {

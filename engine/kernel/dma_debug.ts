@@ -55,7 +55,8 @@ export class DmaApiDebug implements DmaReporter {
 
   /** A driver was taken from a device (Linux: dma_debug_device_change()). */
   driverReleased(dev: Device): void {
-    dev.dma?.driverReleased();
+    // a virtio device maps through its transport's device
+    (dev.dma ?? dev.parent?.dma)?.driverReleased();
   }
 
   /** Linux: err_printk() */

@@ -150,6 +150,7 @@ export class DriverCore {
     dev.driver = drv;
     const ret = drv.bus.probe(dev, drv);
     if (ret < 0) {
+      this.kernel.dmaApiDebug.driverReleased(dev);
       dev.driver = undefined;
       if (ret === -Errno.ENODEV || ret === -Errno.ENXIO) return ret;
       this.kernel.printk.pr_warn(`${drv.name}: probe of ${dev.name} failed with error ${ret}`);
@@ -167,6 +168,7 @@ export class DriverCore {
     const drv = dev.driver;
     if (drv === undefined) return;
     dev.bus.remove(dev, drv);
+    this.kernel.dmaApiDebug.driverReleased(dev);
     dev.driver = undefined;
     const i = drv.devices.indexOf(dev);
     if (i >= 0) drv.devices.splice(i, 1);

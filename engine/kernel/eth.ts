@@ -1,6 +1,7 @@
 // Ethernet: building and reading its header (Linux: net/ethernet/eth.c).
 import { Errno } from '../base/errno.ts';
 import { ETH_HLEN, EthHdr } from '../wire/headers.ts';
+import { checkSkbOwned } from './contract_net.ts';
 import type { Kernel } from './kernel.ts';
 import { ARPHRD, IFF, type NetDevice } from './net_device.ts';
 import { __skb_push, skb_reset_mac_header } from './skb_inline.ts';
@@ -32,6 +33,7 @@ export class Eth {
   eth_type_trans(skb: SkBuff, dev: NetDevice): number {
     const { ram } = this.kernel.platform;
     const at = skb.data;
+    if (this.kernel.contract.enabled) checkSkbOwned(this.kernel, skb, dev);
     skb.dev = dev;
     skb_reset_mac_header(skb);
     skb.data = (at + ETH_HLEN) as SkBuff['data'];

@@ -23,6 +23,9 @@ export class Napi {
   /** skbs merged so far by GRO, waiting for more. */
   readonly gro_list: SkBuff[] = [];
   polls = 0;
+  /** What was done to it last and when, kept while the contract checker is on. */
+  lastEvent = '';
+  lastEventAt = 0;
   constructor(
     readonly id: number,
     readonly dev: NetDevice,

@@ -85,6 +85,8 @@ export class NetdevQueue {
   /** Times stopped and woken, for views. */
   stops = 0;
   wakes = 0;
+  stoppedAt = 0;
+  wokenAt = 0;
   constructor(
     readonly dev: NetDevice,
     readonly index: number,

@@ -1,6 +1,7 @@
 // sk_buffs come, are shared, and go (Linux: net/core/skbuff.c). Descriptors are recycled, so that a packet makes no garbage.
 import type { Gpa } from '../base/units.ts';
 import type { TracePoint } from '../trace/trace.ts';
+import { checkSkbAlive, checkSkbHead, markFreed } from './contract_net.ts';
 import type { SkbDropReason } from './drop_reason.ts';
 import type { Kernel } from './kernel.ts';
 import type { Napi } from './napi.ts';
@@ -20,6 +21,8 @@ const SMALL_HEAD = 1024 - SKB_DATA_ALIGN(SHARED_INFO_SIZE);
 const SKB_TRUESIZE_OVERHEAD = 256;
 /** Recycled descriptors kept. */
 const MAX_FREE = 512;
+/** Freed ones that wait while the contract checker is on. */
+const QUARANTINE = 64;
 
 export class SkbAlloc extends SkbBits {
   /** Inline in Linux: no tracer may list them. */
@@ -157,6 +160,7 @@ export class SkbAlloc extends SkbBits {
 
   /** Frees a packet that was dropped. */
   kfree_skb_reason(skb: SkBuff, reason: SkbDropReason): void {
+    if (this.kernel.contract.enabled && !checkSkbAlive(this.kernel, skb, 'kfree_skb')) return;
     if (skb.users > 1) {
       skb.users--;
       return;
@@ -169,6 +173,7 @@ export class SkbAlloc extends SkbBits {
   }
   /** Frees a packet that served its purpose. */
   consume_skb(skb: SkBuff): void {
+    if (this.kernel.contract.enabled && !checkSkbAlive(this.kernel, skb, 'consume_skb')) return;
     if (skb.users > 1) {
       skb.users--;
       return;
@@ -178,6 +183,7 @@ export class SkbAlloc extends SkbBits {
   }
   /** As consume_skb, from a NAPI poll with its budget (0: from elsewhere). */
   napi_consume_skb(skb: SkBuff, _budget: number): void {
+    if (this.kernel.contract.enabled && !checkSkbAlive(this.kernel, skb, 'napi_consume_skb')) return;
     if (skb.users > 1) {
       skb.users--;
       return;
@@ -197,6 +203,7 @@ export class SkbAlloc extends SkbBits {
     this.skb_release_data(skb);
     this.live--;
     skb.users = 0;
+    if (this.kernel.contract.enabled) markFreed(this.kernel, skb);
     skb.dev = undefined;
     skb.next = undefined;
     skb.dst = undefined;
@@ -228,6 +235,7 @@ export class SkbAlloc extends SkbBits {
   }
 
   skb_free_head(skb: SkBuff): void {
+    if (this.kernel.contract.enabled) checkSkbHead(this.kernel, skb);
     if (skb.headKind === HEAD_FRAG) this.frags.put_page(skb.head);
     else this.kernel.platform.slab.kfree(skb.head);
   }
@@ -264,6 +272,10 @@ export class SkbAlloc extends SkbBits {
     return skb;
   }
 
+  private quarantined(): SkBuff | undefined {
+    return this.free.length < QUARANTINE ? undefined : this.free.shift();
+  }
+
   protected refused(): boolean {
     return this.failAfter > 0 && --this.failAfter === 0;
   }
@@ -288,7 +300,8 @@ export class SkbAlloc extends SkbBits {
 
   private descriptor(): SkBuff {
     this.live++;
-    const skb = this.free.pop() ?? new SkBuff();
+    // what the checker watches is not used again at once: a use after free would look like one of the next packet
+    const skb = (this.kernel.contract.enabled ? this.quarantined() : this.free.pop()) ?? new SkBuff();
     skb.id = this.kernel.platform.sim.newId();
     skb.parent = 0;
     skb.len = 0;

@@ -1,6 +1,7 @@
 // struct sk_buff and skb_shared_info: packet data, headroom and fragments are bytes in RAM; the descriptor is a small object.
 import { le16, le32, struct, u8 } from '../base/layout.ts';
 import type { Gpa } from '../base/units.ts';
+import type { TcpSkbCb } from './ipv4/tcp_skb.ts';
 import type { NetDevice } from './net_device.ts';
 
 /** Linux: include/linux/skbuff.h, ip_summed */
@@ -62,6 +63,9 @@ export class SkBuff {
   data_len = 0;
   truesize = 0;
   users = 1;
+  /** When it was freed, and whose device it was on then, kept while the contract checker is on. */
+  freedAt = 0;
+  freedDriver = '';
   cloned = false;
   headKind = HEAD_KMALLOC;
   mac_header = -1;
@@ -94,6 +98,8 @@ export class SkBuff {
   cb1 = 0;
   cb2 = 0;
   cb3 = 0;
+  /** TCP's control block, made when TCP first holds this descriptor and then kept with it. */
+  tcb: TcpSkbCb | undefined;
 }
 
 export interface SkbOwner {

@@ -61,6 +61,11 @@ export class Workqueues implements Actor {
   }
 
   cancel_work_sync(work: WorkStruct): boolean {
+    if (this.kernel.contract.enabled) this.kernel.contract.mightSleep('cancel_work_sync');
+    return this.cancel(work);
+  }
+
+  private cancel(work: WorkStruct): boolean {
     const was = work.pending && !work.cancelled;
     if (was) work.cancelled = true;
     return was;
@@ -68,16 +73,18 @@ export class Workqueues implements Actor {
 
   cancel_delayed_work(work: WorkStruct): boolean {
     const was = work.timer !== undefined && this.kernel.timers.del_timer(work.timer);
-    return this.cancel_work_sync(work) || was;
+    return this.cancel(work) || was;
   }
 
   cancel_delayed_work_sync(work: WorkStruct): boolean {
+    if (this.kernel.contract.enabled) this.kernel.contract.mightSleep('cancel_delayed_work_sync');
     return this.cancel_delayed_work(work);
   }
 
   /** Runs a queued work now, in the caller's context. */
   flush_work(work: WorkStruct): boolean {
-    if (!this.cancel_work_sync(work)) return false;
+    if (this.kernel.contract.enabled) this.kernel.contract.mightSleep('flush_work');
+    if (!this.cancel(work)) return false;
     work.target.onEvent(work.op, work.arg);
     return true;
   }

@@ -34,6 +34,8 @@ export interface MachineSpec {
   /** Shell script run when the lab starts. */
   readonly setup: string;
   readonly costs: Partial<Record<CostName, number>>;
+  /** Drivers are watched for what they must not do; on when absent. */
+  readonly contract?: boolean;
 }
 
 export interface CableSpec {

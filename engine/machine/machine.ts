@@ -57,7 +57,13 @@ export class Machine implements Actor {
     this.pci = new PciHost(this.platform);
     for (const nic of spec.nics) this.insert(nic);
     this.pci.firmware();
-    this.kernel = new Kernel(this.platform, { hostname: spec.name, modules: MODULES, programs: PROGRAMS, autoload: spec.autoload });
+    this.kernel = new Kernel(this.platform, {
+      hostname: spec.name,
+      modules: MODULES,
+      programs: PROGRAMS,
+      autoload: spec.autoload,
+      contract: spec.contract ?? true,
+    });
     this.platform.cpus.entries = this.kernel;
   }
 
