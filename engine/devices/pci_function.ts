@@ -2,7 +2,7 @@
 import type { Field } from '../base/layout.ts';
 import { ByteMem } from '../base/memory.ts';
 import { invariant } from '../base/ops.ts';
-import { MsixCap, PCI_CAP_ID, PCI_MSIX_FLAGS, PciCap } from '../pci/capabilities.ts';
+import { MsiCap, msiLayout, MsixCap, PCI_CAP_ID, PCI_MSI_FLAGS, PCI_MSIX_FLAGS, PciCap } from '../pci/capabilities.ts';
 import {
   PCI_BAR,
   PCI_BASE_ADDRESS_0,
@@ -15,6 +15,8 @@ import {
   PciHeader,
 } from '../pci/config_space.ts';
 import type { Bus, MasterPort, MmioTarget } from '../platform/bus.ts';
+import type { TraceScope } from '../trace/trace.ts';
+import { Msi, type MsiSpec } from './msi.ts';
 import type { Msix } from './msix.ts';
 
 /** What software may do to a register: read; read and write; read and write ones to clear. */
@@ -91,6 +93,7 @@ export class PciFunction {
   readonly config: ByteMem;
   readonly bars: Bar[] = [];
   msix: Msix | undefined;
+  msi: Msi | undefined;
   hooks: PciFunctionHooks | undefined;
   private readonly writable: Uint8Array;
   private readonly clearable: Uint8Array;
@@ -164,6 +167,22 @@ export class PciFunction {
     this.msixAt = offset;
   }
 
+  /** MSI; the function must be able to master the bus. */
+  addMsi(offset: number, spec: MsiSpec, scope: TraceScope): Msi {
+    invariant(this.port !== undefined, `${this.name} cannot send messages`);
+    this.addCapability(PCI_CAP_ID.MSI, offset);
+    const msi = new Msi(this.name, spec, this.config, offset, this.port, scope);
+    const at = msiLayout(spec.wide, spec.maskable);
+    const enabled = PCI_MSI_FLAGS.LOG2_MASK << PCI_MSI_FLAGS.ENABLED_SHIFT;
+    this.allow(offset + MsiCap.control.offset, 2, 'rw', PCI_MSI_FLAGS.ENABLE | (spec.vectors > 1 ? enabled : 0));
+    this.allow(offset + MsiCap.addr_lo.offset, 4, 'rw', 0xfffffffc);
+    if (spec.wide) this.allow(offset + MsiCap.addr_lo.offset + 4, 4, 'rw');
+    this.allow(offset + at.data, 2, 'rw');
+    if (spec.maskable) this.allow(offset + at.mask, 4, 'rw', 2 ** spec.vectors - 1);
+    this.msi = msi;
+    return msi;
+  }
+
   configRead(offset: number, size: number): number {
     if (offset + size > this.config.bytes.length) return size === 1 ? 0xff : size === 2 ? 0xffff : 0xffffffff;
     this.hooks?.configReading(offset, size);
@@ -181,6 +200,8 @@ export class PciFunction {
     this.update();
     if (this.msix !== undefined && offset < this.msixAt + 4 && offset + size > this.msixAt + 2)
       this.msix.setControl(MsixCap.control.get(this.config, this.msixAt));
+    if (this.msi !== undefined && offset < this.msi.offset + this.msi.size && offset + size > this.msi.offset) this.msi.written();
+    if (this.interrupt) this.updatePin();
     this.hooks?.configWritten(offset, size);
   }
 
@@ -189,7 +210,7 @@ export class PciFunction {
     if (place === undefined) {
       for (const bar of this.bars) this.mapBar(bar, -1);
       PciHeader.command.set(this.config, 0, 0);
-      this.resetMsix();
+      this.resetMessages();
       this.hooks?.unplugged();
       this.setInterrupt(false);
     }
@@ -235,15 +256,18 @@ export class PciFunction {
     return (command & PCI_COMMAND.MEMORY) !== 0 && address !== 0 && address + bar.size - 1 !== 0xffffffff && address < 2 ** 52;
   }
 
+  /** PCI 3.0 §6.8.1.3, §6.8.2.3: with messages enabled the function does not use its pin. */
   private updatePin(): void {
-    const on = this.interrupt && (PciHeader.command.get(this.config, 0) & PCI_COMMAND.INTX_DISABLE) === 0;
+    const messages = this.msix?.enabled === true || this.msi?.enabled === true;
+    const on = this.interrupt && !messages && (PciHeader.command.get(this.config, 0) & PCI_COMMAND.INTX_DISABLE) === 0;
     const pin = PciHeader.interrupt_pin.get(this.config, 0);
     if (on === this.asserted || pin === 0) return;
     this.asserted = on;
     this.place?.intx(pin, on);
   }
 
-  private resetMsix(): void {
+  private resetMessages(): void {
+    this.msi?.reset();
     if (this.msix === undefined) return;
     MsixCap.control.set(this.config, this.msixAt, this.msix.vectors - 1);
     this.msix.reset();

@@ -61,6 +61,11 @@ export const PciCfgWrite = event(
   { dev: 'str', reg: 'u16', size: 'u8', value: 'u32' },
   (e) => `${e.dev} @${hex(e.reg)} <- ${hex(e.value)}`,
 );
+export const PciMsi = event(
+  'pci:msi',
+  { dev: 'str', vector: 'u16', address: 'addr', data: 'u32' },
+  (e) => `${e.dev} vector=${e.vector} address=${hex(e.address)} data=${hex(e.data)}`,
+);
 export const PciMsix = event(
   'pci:msix',
   { dev: 'str', vector: 'u16', address: 'addr', data: 'u32' },

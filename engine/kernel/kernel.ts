@@ -28,6 +28,7 @@ import { Softirqs } from './softirq.ts';
 import { Timers } from './timer.ts';
 import { Ftrace } from './trace/ftrace.ts';
 import { Warnings } from './warn.ts';
+import { COMMAND_LINE } from './uts.ts';
 import { Workqueues } from './workqueue.ts';
 
 export interface KernelSpec {
@@ -36,6 +37,8 @@ export interface KernelSpec {
   readonly programs: ProgramTable;
   /** Module names loaded at boot, in order. */
   readonly autoload: readonly string[];
+  /** Words of the boot command line beyond the machine's own: 'pci=nomsi'. */
+  readonly cmdline?: string;
   /** Watch drivers for what they must not do; off when absent. */
   readonly contract?: boolean;
 }
@@ -112,6 +115,25 @@ export class Kernel implements CpuEntries {
       const r = this.modules.modprobe(name);
       if (r.errno !== 0) this.printk.pr_warn(`systemd-modules-load: Failed to insert module '${name}': ${strerror(r.errno)}`);
     }
+  }
+
+  /** The boot command line. */
+  get cmdline(): string {
+    const { cmdline = '' } = this.spec;
+    return cmdline === '' ? COMMAND_LINE : `${COMMAND_LINE} ${cmdline}`;
+  }
+
+  /** What the boot command line says about one word of a comma-separated option ('pci=nomsi,noaer'); undefined when it says nothing. */
+  bootOption(option: string, word: string): string | undefined {
+    for (const w of this.cmdline.split(' ')) {
+      if (!w.startsWith(`${option}=`)) continue;
+      const found = w
+        .slice(option.length + 1)
+        .split(',')
+        .find((v) => v === word || v.startsWith(`${word}=`));
+      if (found !== undefined) return found;
+    }
+    return undefined;
   }
 
   get init_net(): Net {

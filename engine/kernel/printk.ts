@@ -4,7 +4,7 @@ import type { Device } from './device.ts';
 import type { Kernel } from './kernel.ts';
 import type { NetDevice } from './net_device.ts';
 import { UTS_RELEASE } from './kernel.ts';
-import { COMMAND_LINE, HARDWARE_NAME, linuxBanner, UTS_VERSION } from './uts.ts';
+import { HARDWARE_NAME, linuxBanner, UTS_VERSION } from './uts.ts';
 
 /** Linux: include/linux/kern_levels.h */
 const LOGLEVEL = { EMERG: 0, ALERT: 1, CRIT: 2, ERR: 3, WARNING: 4, NOTICE: 5, INFO: 6, DEBUG: 7 } as const;
@@ -30,7 +30,7 @@ export class Printk {
 
   constructor(readonly kernel: Kernel) {
     this.pr_notice(linuxBanner());
-    this.pr_info(`Command line: ${COMMAND_LINE}`);
+    this.pr_info(`Command line: ${kernel.cmdline}`);
   }
 
   /** Appends one record; text is without a trailing newline. */

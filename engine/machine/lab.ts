@@ -34,6 +34,8 @@ export interface MachineSpec {
   /** Shell script run when the lab starts. */
   readonly setup: string;
   readonly costs: Partial<Record<CostName, number>>;
+  /** Words added to the boot command line: 'pci=nomsi'. */
+  readonly cmdline?: string;
   /** Drivers are watched for what they must not do; on when absent. */
   readonly contract?: boolean;
 }

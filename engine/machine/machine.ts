@@ -62,6 +62,7 @@ export class Machine implements Actor {
       modules: MODULES,
       programs: PROGRAMS,
       autoload: spec.autoload,
+      cmdline: spec.cmdline ?? '',
       contract: spec.contract ?? true,
     });
     this.platform.cpus.entries = this.kernel;

@@ -9,6 +9,21 @@ export const PciCap = struct('pci_cap', {
 /** PCI Code and ID Assignment §2 */
 export const PCI_CAP_ID = { PM: 0x01, MSI: 0x05, VNDR: 0x09, EXP: 0x10, MSIX: 0x11 } as const;
 
+/** PCI 3.0 §6.8.1, figure 6-9: what all four shapes of the capability begin with; `msiLayout` says where the rest lies. */
+export const MsiCap = struct('msi_cap', {
+  cap_id: u8('0x05'),
+  cap_next: u8('Offset of the next capability.'),
+  control: le16('Enable, messages asked for and given, 64-bit address, mask bits.'),
+  addr_lo: le32('Message address, low half.'),
+});
+export const PCI_MSI_FLAGS = { ENABLE: 0x1, CAPABLE_SHIFT: 1, ENABLED_SHIFT: 4, LOG2_MASK: 0x7, WIDE: 0x80, MASKBIT: 0x100 } as const;
+
+/** Offsets in the capability that depend on its shape; `mask` and `pending` 0 when there are none. */
+export function msiLayout(wide: boolean, maskable: boolean): { data: number; mask: number; pending: number; size: number } {
+  const data = wide ? 12 : 8;
+  return maskable ? { data, mask: data + 4, pending: data + 8, size: data + 12 } : { data, mask: 0, pending: 0, size: data + 2 };
+}
+
 /** PCI 3.0 §6.8.2, figure 6-11 */
 export const MsixCap = struct('msix_cap', {
   cap_id: u8('0x11'),

@@ -16,6 +16,9 @@ export interface KernelFixtureOptions {
   readonly modules?: ModuleTable;
   readonly programs?: ProgramTable;
   readonly autoload?: readonly string[];
+  readonly cmdline?: string;
+  /** Watch drivers with the contract checker. */
+  readonly contract?: boolean;
   /** Share these to have several machines in one world. */
   readonly sim?: Sim;
   readonly trace?: Trace;
@@ -59,6 +62,8 @@ export function bootOn(platform: Platform, options: KernelFixtureOptions = {}): 
     modules: options.modules ?? NO_MODULES,
     programs: options.programs ?? NO_PROGRAMS,
     autoload: options.autoload ?? [],
+    cmdline: options.cmdline ?? '',
+    contract: options.contract ?? false,
   };
   const kernel = new Kernel(platform, spec);
   platform.cpus.entries = kernel;

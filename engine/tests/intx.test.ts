@@ -1,8 +1,10 @@
-// Level-triggered interrupts from a device's pin to its handlers: the I/O APIC, shared lines, end of interrupt, lines nobody cares for.
+// Interrupts of PCI functions without MSI-X, from device to handler: the I/O APIC, shared lines, lines nobody cares for, MSI, what a driver falls back to.
 import { expect, test } from 'vitest';
+import { Msix } from '../devices/msix.ts';
 import { PciFunction } from '../devices/pci_function.ts';
 import { PciHost } from '../devices/pci_host.ts';
 import { PCI_MODULE } from '../drivers/pci/pci_module.ts';
+import { PCI_IRQ } from '../drivers/pci/msi.ts';
 import type { PciDev } from '../drivers/pci/pci_dev.ts';
 import { PCI_COMMAND, PCI_DEVFN, PCI_STATUS, PciHeader } from '../pci/config_space.ts';
 import { IOAPIC_BASE, IOAPIC_REG, IOAPIC_WINDOW } from '../platform/ioapic.ts';
@@ -34,14 +36,16 @@ class Line implements IrqTarget {
   }
 }
 
-/** Functions in slots 1 and 5, whose INTA# are the same line. */
-function board(handles = true) {
+/** Functions in slots 1 and 5, whose INTA# are the same line; the first has MSI and MSI-X. */
+function board(handles = true, cmdline = '') {
   const { sim, trace, platform } = makePlatform({ cpus: 2 });
   const host = new PciHost(platform);
-  const fns = [1, 5].map((slot) => new PciFunction(`dev${slot}`, ids, undefined));
+  const fns = [1, 5].map((slot) => new PciFunction(`dev${slot}`, ids, platform.dmaPort()));
+  fns[0].addMsi(0x50, { vectors: 2, wide: true, maskable: true }, platform.scope);
+  fns[0].addMsix(0x70, 2, new Msix('dev1', 3, fns[0].port!, platform.scope));
   fns.forEach((fn, i) => host.addFunction(PCI_DEVFN(i === 0 ? 1 : 5, 0), fn));
   host.firmware();
-  const kernel = bootOn(platform, { sim, trace, modules: { builtin: [PCI_MODULE], loadable: [] } });
+  const kernel = bootOn(platform, { sim, trace, cmdline, modules: { builtin: [PCI_MODULE], loadable: [] } });
   const devs = ['0000:00:01.0', '0000:00:05.0'].map((name) => kernel.drivers.bus('pci')?.devices.find((d) => d.name === name) as PciDev);
   for (const d of devs) d.core.pci_enable_device(d);
   const lines = fns.map((fn) => new Line(fn, handles));
@@ -124,4 +128,44 @@ test('a change of affinity moves a pin in the next interrupt, and masking holds 
   expect(lines[0].seen).toBe(3);
   platform.bus.write(IOAPIC_BASE + IOAPIC_WINDOW.INDEX, 4, IOAPIC_REG.REDIRECTION + 2 * 21);
   expect(platform.bus.read(IOAPIC_BASE + IOAPIC_WINDOW.DATA, 4)).toBe(0x8800 | desc.vector);
+});
+
+test('PCI 3.0 §6.8.1: a message goes where configuration space says; while masked it waits, and the pin is silent', () => {
+  const { kernel, devs, lines, fns, run } = board();
+  const [dev] = devs;
+  const { msi } = dev.core;
+  dev.core.pci_set_master(dev);
+  expect(msi.pci_alloc_irq_vectors(dev, 1, 4, PCI_IRQ.MSI | PCI_IRQ.LEGACY)).toBe(1);
+  expect([dev.irq, msi.pci_irq_vector(dev, 0), msi.pci_irq_vector(dev, 1)]).toEqual([24, 24, -22]);
+  kernel.irq.request_irq(24, lines[0], 0, 'eth0');
+  const device = fns[0].msi!;
+  expect(device.notify(0)).toBe(true);
+  fns[0].setInterrupt(true);
+  run();
+  expect([lines[0].seen, device.sent[0]]).toEqual([1, 1]);
+  kernel.irq.disable_irq(24);
+  device.notify(0);
+  run();
+  expect([lines[0].seen, dev.core.access.pci_read_config_dword(dev, 0x64)]).toEqual([1, 1]);
+  kernel.irq.enable_irq(24);
+  run();
+  expect([lines[0].seen, dev.core.access.pci_read_config_dword(dev, 0x64)]).toEqual([2, 0]);
+  kernel.irq.free_irq(24);
+  msi.pci_free_irq_vectors(dev);
+  expect([device.enabled, device.notify(0), dev.irq]).toEqual([false, false, 21]);
+});
+
+test('vectors come as MSI-X, else MSI, else the line; pci=nomsi leaves the line only', () => {
+  const { devs } = board();
+  const [dev] = devs;
+  const { msi } = dev.core;
+  expect(msi.pci_alloc_irq_vectors(dev, 2, 5, PCI_IRQ.ALL)).toBe(3);
+  msi.pci_free_irq_vectors(dev);
+  expect(msi.pci_alloc_irq_vectors(dev, 4, 5, PCI_IRQ.ALL)).toBe(-28);
+  expect(msi.pci_alloc_irq_vectors(dev, 1, 1, PCI_IRQ.MSI | PCI_IRQ.LEGACY)).toBe(1);
+  expect([dev.msi_enabled, dev.msix_enabled]).toEqual([true, false]);
+  const [quiet] = board(true, 'pci=nomsi').devs;
+  expect(quiet.core.msi.pci_alloc_irq_vectors(quiet, 1, 5, PCI_IRQ.ALL)).toBe(1);
+  expect([quiet.msi_enabled, quiet.msix_enabled, quiet.core.msi.pci_irq_vector(quiet, 0)]).toEqual([false, false, 21]);
+  expect(quiet.core.msi.pci_alloc_irq_vectors(quiet, 2, 5, PCI_IRQ.ALL)).toBe(-22);
 });

@@ -70,6 +70,10 @@ const machineSchema = z.strictObject({
   at: z.tuple([z.number(), z.number()]).default([0, 0]),
   nics: z.record(name('a port name'), nicSchema).default({}),
   autoload: z.array(z.string()).default([...DEFAULT_AUTOLOAD]),
+  cmdline: z
+    .string()
+    .regex(/^[ -~]*$/, 'cmdline: words of printable characters on one line')
+    .default(''),
   setup: z.string().default(''),
   costs: z
     .partialRecord(z.enum(COST_NAMES, `the costs are: ${COST_NAMES.join(', ')}`), z.number().min(0, 'a cost is in nanoseconds, 0 or more'))
@@ -181,6 +185,7 @@ function toSpec(f: LabFile): LabSpec {
     autoload: m.autoload,
     setup: m.setup,
     costs: m.costs,
+    ...(m.cmdline === '' ? {} : { cmdline: m.cmdline }),
   }));
   const cables = f.cables.map((c): CableSpec => {
     const [a, b] = c.between.map((e) => {
@@ -250,6 +255,7 @@ export function formatLab(lab: LabSpec): string {
           ]),
         ),
         ...(m.autoload.join() === DEFAULT_AUTOLOAD.join() ? {} : { autoload: m.autoload }),
+        ...(m.cmdline === undefined ? {} : { cmdline: m.cmdline }),
         ...(m.setup === '' ? {} : { setup: m.setup }),
         ...(Object.keys(m.costs).length === 0 ? {} : { costs: m.costs }),
       },

@@ -134,7 +134,8 @@ export function pciAttributes(device: Device): readonly DeviceAttribute[] {
     out.push({ name, mode: 0o600, size: r.size });
     if (i !== PCI_ROM_RESOURCE && (r.flags & IORESOURCE.PREFETCH) !== 0) out.push({ name: `resource${i}_wc`, mode: 0o600, size: r.size });
   }
-  for (const desc of dev.msiDescs) out.push({ name: `msi_irqs/${desc.irq}`, mode: 0o444, size: 4096, show: () => 'msix\n' });
+  for (const desc of dev.msiDescs)
+    out.push({ name: `msi_irqs/${desc.irq}`, mode: 0o444, size: 4096, show: () => (dev.msix_enabled ? 'msix\n' : 'msi\n') });
   return out;
 }
 

@@ -106,6 +106,7 @@ export class PciProbe implements HotplugListener {
     dev.subsystem_vendor = access.pci_read_config_word(dev, PciHeader.subsystem_vendor.offset);
     dev.subsystem_device = access.pci_read_config_word(dev, PciHeader.subsystem_id.offset);
     dev.pm_cap = access.pci_find_capability(dev, PCI_CAP_ID.PM);
+    this.core.msi.pci_msi_init(dev);
     this.core.msi.pci_msix_init(dev);
   }
 

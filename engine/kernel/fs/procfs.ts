@@ -5,7 +5,7 @@ import type { Kernel } from '../kernel.ts';
 import { comm } from '../processes.ts';
 import type { Resource } from '../resource.ts';
 import { NR_SOFTIRQS } from '../softirq.ts';
-import { COMMAND_LINE, linuxBanner } from '../uts.ts';
+import { linuxBanner } from '../uts.ts';
 import { BOOT_EPOCH_SECONDS } from '../wall_clock.ts';
 import {
   BuiltDir,
@@ -88,7 +88,7 @@ function resourceText(root: Resource, digits: number): string {
 }
 
 const FILES: readonly (readonly [string, FileOps<undefined>])[] = [
-  ['cmdline', file(() => `${COMMAND_LINE}\n`)],
+  ['cmdline', file((k) => `${k.cmdline}\n`)],
   ['filesystems', file(() => ['sysfs', 'tmpfs', 'proc', 'tracefs', 'debugfs', 'nsfs'].map((n) => `nodev\t${n}\n`).join(''))],
   ['interrupts', INTERRUPTS],
   ['iomem', file((k) => resourceText(k.drivers.iomem, 8))],
