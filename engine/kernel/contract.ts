@@ -103,6 +103,7 @@ export class Contract {
 
   /** A rule was broken by `by` ('virtio_net', or a function); `detail` says where and how, `previous` what led to it. */
   violation(rule: ContractRule, by: string, detail: string, previous = ''): void {
+    if (!this.enabled) return;
     const key = `${rule} ${by}`;
     const known = this.byKey.get(key);
     if (known !== undefined) {

@@ -30,6 +30,7 @@ export function checkNapiControl(kernel: Kernel, napi: Napi, enable: boolean): v
 export function checkNapiSchedule(kernel: Kernel, napi: Napi): void {
   if (napi.disabled) kernel.contract.violation('napi-schedule-disabled', driverOf(napi.dev), where(napi), before(napi));
   else if (!napi.sched || napi.onList) kernel.contract.violation('napi-schedule-unprepared', driverOf(napi.dev), where(napi), before(napi));
+  if (!napi.disabled) napi.sched = true;
   napiEvent(kernel, napi, '__napi_schedule');
 }
 

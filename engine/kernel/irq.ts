@@ -105,7 +105,13 @@ export class IrqCore {
 
   irq_free_desc(irq: number): void {
     const desc = this.descs[irq];
-    invariant(desc !== undefined && desc.action === undefined, `irq ${irq} freed while in use or twice`);
+    invariant(desc !== undefined, `irq ${irq} freed twice`);
+    if (desc.action !== undefined) {
+      // Linux: BUG_ON(irq_has_action(irq))
+      this.kernel.printk.pr_emerg('kernel BUG at drivers/pci/msi/msi.c:375!');
+      if (this.kernel.contract.enabled) this.kernel.contract.violation('irq-vectors-in-use', desc.action.name, `IRQ ${irq}`);
+      return;
+    }
     this.descs[irq] = undefined;
   }
 
@@ -181,6 +187,7 @@ export class IrqCore {
     while (action !== undefined && !isOf(action, target, op)) [before, action] = [action, action.next];
     if (desc === undefined || action === undefined) {
       this.kernel.printk.pr_err(`Trying to free already-free IRQ ${irq}`);
+      if (this.kernel.contract.enabled) this.kernel.contract.violation('irq-free-twice', 'free_irq', `IRQ ${irq}`);
       return;
     }
     if (before !== undefined) before.next = action.next;

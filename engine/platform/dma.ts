@@ -11,7 +11,7 @@ import { PAGE_SIZE, type PageAllocator, type Ram } from './ram.ts';
 
 export type DmaDirection = 'DMA_TO_DEVICE' | 'DMA_FROM_DEVICE' | 'DMA_BIDIRECTIONAL';
 /** What dma_map_* returns on failure; test with dma_mapping_error (Linux: DMA_MAPPING_ERROR, all ones). */
-const DMA_MAPPING_ERROR = TOO_LARGE as DmaAddr;
+export const DMA_MAPPING_ERROR = TOO_LARGE as DmaAddr;
 
 const DmaMap = event(
   'dma:map',
@@ -86,6 +86,8 @@ export class DmaContext {
   private fresh = -1;
   /** Older ones that nobody asked about. */
   private readonly unchecked = new Set<number>();
+  /** Entries of each mapped list, by the bus address of its first. */
+  private readonly sgEntries = new Map<number, number>();
   private overflowWarned = false;
   private readonly tpMap: TracePoint;
   private readonly tpUnmap: TracePoint;
@@ -130,6 +132,7 @@ export class DmaContext {
       for (let done = 0; done < i; done++) this.unmap(list[done].dma, list[done].length, direction, 'scatter-gather', by);
       return 0;
     }
+    if (list.length > 0) this.sgEntries.set(list[0].dma, list.length);
     return list.length;
   }
 
@@ -147,6 +150,18 @@ export class DmaContext {
     this.unmap(dma, length, direction, 'single', by);
   }
   dma_unmap_sg(list: readonly Scatterlist[], direction: DmaDirection, by: string): void {
+    const [first] = list;
+    const made = first === undefined ? undefined : this.sgEntries.get(first.dma);
+    if (made !== undefined) {
+      this.sgEntries.delete(first.dma);
+      if (made !== list.length)
+        this.find(
+          'dma-unmap-count',
+          `device driver frees DMA sg list with different entry count [map count=${made}] [unmap count=${list.length}]`,
+          by,
+          this.lookup(first.dma),
+        );
+    }
     for (const entry of list) this.unmap(entry.dma, entry.length, direction, 'scatter-gather', by);
   }
 
