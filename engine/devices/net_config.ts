@@ -1,7 +1,23 @@
 // virtio-net's configuration space (virtio-v1.2 §5.1.4): the bytes a driver reads, and what changes them.
 import { ByteMem } from '../base/memory.ts';
+import { RSS_HASH_TYPES, RSS_MAX_KEY, RSS_MAX_TABLE } from './net_rss.ts';
 import { ETH_ALEN } from '../wire/headers.ts';
 import { VIRTIO_NET_S, VirtioNetConfig } from '../virtio/net.ts';
+
+/** virtio-v1.2 §5.1.4: what the device does not know. */
+const SPEED_UNKNOWN = 0xffffffff;
+const DUPLEX_UNKNOWN = 0xff;
+
+/** Fields that a lab may set. */
+export interface NetConfigValues {
+  readonly mtu?: number;
+  /** Mbit/s */
+  readonly speed?: number;
+  /** 0 half, 1 full */
+  readonly duplex?: number;
+  readonly rss?: boolean;
+  readonly hashReport?: boolean;
+}
 
 export class NetConfig {
   readonly mem = new ByteMem(new Uint8Array(VirtioNetConfig.$size));
@@ -10,8 +26,18 @@ export class NetConfig {
     /** The address the device has after reset. */
     readonly hardwareMac: Uint8Array,
     maxPairs: number,
+    more: NetConfigValues = {},
   ) {
-    VirtioNetConfig.max_virtqueue_pairs.set(this.mem, 0, maxPairs);
+    const C = VirtioNetConfig;
+    C.max_virtqueue_pairs.set(this.mem, 0, maxPairs);
+    C.mtu.set(this.mem, 0, more.mtu ?? 0);
+    C.speed.set(this.mem, 0, more.speed ?? SPEED_UNKNOWN);
+    C.duplex.set(this.mem, 0, more.duplex ?? DUPLEX_UNKNOWN);
+    if (more.rss === true || more.hashReport === true) {
+      C.rss_max_key_size.set(this.mem, 0, RSS_MAX_KEY);
+      C.rss_max_indirection_table_length.set(this.mem, 0, more.rss === true ? RSS_MAX_TABLE : 1);
+      C.supported_hash_types.set(this.mem, 0, RSS_HASH_TYPES);
+    }
     this.setMac(hardwareMac);
   }
 

@@ -1,8 +1,10 @@
 // What the parts of a virtio-net device share: its identity, timing, counters, and the way out.
 import type { Sim } from '../sim/sim.ts';
 import type { PortOwner, Wire } from '../link/port.ts';
+import type { NetCoalescing } from './net_coalesce.ts';
 import type { FlowTable } from './net_flow.ts';
 import type { RxFilter } from './net_filter.ts';
+import type { RssState } from './net_rss.ts';
 import type { VirtioTransport } from './virtio_device.ts';
 
 /** How long the device takes for what; a lab file may override any. Nanoseconds, except the last. */
@@ -53,10 +55,20 @@ export interface NicContext {
   readonly counters: NicCounters;
   readonly filter: RxFilter;
   readonly flows: FlowTable;
+  readonly rss: RssState;
+  readonly coalescing: NetCoalescing;
+  /** Queue pairs the device has. */
+  readonly maxPairs: number;
   /** Queue pairs in use now (virtio-v1.2 §5.1.6.5.5). */
   readonly pairs: number;
   /** VIRTIO_NET_F_MRG_RXBUF was negotiated. */
   readonly mergeable: boolean;
+  /** Bytes of the header before every packet. */
+  readonly hdrLen: number;
+  /** VIRTIO_NET_F_HASH_REPORT was negotiated. */
+  readonly hashReport: boolean;
   /** VIRTIO_NET_F_GUEST_CSUM is negotiated and on. */
   readonly guestCsum: boolean;
+  /** What was negotiated: offloads the driver may ask for. */
+  readonly negotiatedFeatures: bigint;
 }

@@ -9,16 +9,20 @@ import {
   VIRTIO_NET_CTRL_ANNOUNCE_ACK,
   VIRTIO_NET_CTRL_GUEST_OFFLOADS_SET,
   VIRTIO_NET_CTRL_MAC,
-  VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET,
+  VIRTIO_NET_CTRL_NOTF_COAL,
   VIRTIO_NET_CTRL_RX,
   VIRTIO_NET_CTRL_VLAN,
   VIRTIO_NET_ERR,
   VIRTIO_NET_OK,
   VirtioNetCtrl,
+  VirtioNetCtrlCoal,
   VirtioNetCtrlMac,
 } from '../virtio/net.ts';
+import type { NetCoalescing } from './net_coalesce.ts';
+import { setCoalescing, setQueues } from './net_ctrl_queues.ts';
 import type { NetConfig } from './net_config.ts';
 import { RxFilter } from './net_filter.ts';
+import { RssState } from './net_rss.ts';
 import { gather } from './net_tx.ts';
 import { scatter } from './net_rx.ts';
 import { breakQueue, type VirtioTransport } from './virtio_device.ts';
@@ -26,30 +30,43 @@ import { VirtqChain, type Virtqueue } from './virtqueue.ts';
 
 /** The features whose receive offloads can be switched (virtio-v1.2 §5.1.6.5.6). */
 export const GUEST_OFFLOADS =
-  F.VIRTIO_NET_F_GUEST_CSUM | F.VIRTIO_NET_F_GUEST_TSO4 | F.VIRTIO_NET_F_GUEST_TSO6 | F.VIRTIO_NET_F_GUEST_ECN | F.VIRTIO_NET_F_GUEST_UFO;
+  F.VIRTIO_NET_F_GUEST_CSUM |
+  F.VIRTIO_NET_F_GUEST_TSO4 |
+  F.VIRTIO_NET_F_GUEST_TSO6 |
+  F.VIRTIO_NET_F_GUEST_ECN |
+  F.VIRTIO_NET_F_GUEST_UFO |
+  F.VIRTIO_NET_F_GUEST_USO4 |
+  F.VIRTIO_NET_F_GUEST_USO6;
 
 /** Longest command taken; the largest real one is a MAC table of a few thousand addresses. */
 const MAX_COMMAND = 65_536;
-const scratch = ops({ chain: new VirtqChain(), ack: new Uint8Array(1) });
+const scratch = ops({ chain: new VirtqChain(), ack: new Uint8Array(1), coal: new ByteMem(new Uint8Array(VirtioNetCtrlCoal.$size)) });
 
 /** What the driver controls, and the queue it does so by. Reset state is that of a driver without any control feature. */
 export class NetControl {
   readonly filter = new RxFilter();
+  readonly rss = new RssState();
   features = 0n;
   /** Queue pairs in use (virtio-v1.2 §5.1.6.5.5). */
   pairs = 1;
   /** VIRTIO_NET_F_GUEST_CSUM is negotiated and on. */
   guestCsum = false;
+  /** The VIRTIO_NET_F_GUEST_* bits that are on (virtio-v1.2 §5.1.6.5.6). */
+  guestOffloads = 0n;
 
   constructor(
     readonly maxPairs: number,
     readonly config: NetConfig,
+    readonly coalescing: NetCoalescing,
   ) {}
 
   reset(): void {
     this.features = 0n;
     this.pairs = 1;
     this.guestCsum = false;
+    this.guestOffloads = 0n;
+    this.rss.reset();
+    this.coalescing.reset();
     this.config.reset();
     this.filter.reset(this.config.hardwareMac);
   }
@@ -61,6 +78,7 @@ export class NetControl {
   }
 
   setOffloads(offloads: bigint): void {
+    this.guestOffloads = offloads;
     this.guestCsum = (offloads & F.VIRTIO_NET_F_GUEST_CSUM) !== 0n;
   }
 
@@ -72,20 +90,40 @@ export class NetControl {
       if (c.outBytes < VirtioNetCtrl.$size || c.inBytes < 1)
         return breakQueue(transport, q, 'no ack byte', c.head, `${c.outBytes} bytes to read, ${c.inBytes} to write`);
       let ok = false;
+      let written = 1;
       if (c.outBytes <= MAX_COMMAND) {
         const bytes = new Uint8Array(c.outBytes);
         gather(mem, c, 0, new ByteMem(bytes), 0, c.outBytes);
-        ok = execute(this, bytes[VirtioNetCtrl.class.offset], bytes[VirtioNetCtrl.command.offset], bytes.subarray(VirtioNetCtrl.$size));
+        const [cls, command] = [bytes[VirtioNetCtrl.class.offset], bytes[VirtioNetCtrl.command.offset]];
+        const data = bytes.subarray(VirtioNetCtrl.$size);
+        ok = isQuery(cls, command) ? this.answerQuery(mem, c, data) : execute(this, cls, command, data);
+        if (ok && isQuery(cls, command)) written += VirtioNetCtrlCoal.$size;
       }
       scratch.ack[0] = ok ? VIRTIO_NET_OK : VIRTIO_NET_ERR;
       scatter(mem, c, 0, scratch.ack, 0, 1);
-      q.push(c.head, 1);
+      q.push(c.head, written);
       transport.flush(q);
     }
     if (q.fault !== undefined) return transport.faulted(q);
     q.setNotifications(true);
   }
+
+  /** virtio-v1.3 §5.1.6.5.7, VQ_GET: the queue's parameters follow the ack. */
+  private answerQuery(mem: DmaPort, c: VirtqChain, data: Uint8Array): boolean {
+    const size = VirtioNetCtrlCoal.$size;
+    if ((this.features & F.VIRTIO_NET_F_VQ_NOTF_COAL) === 0n || data.length < 2 || c.inBytes < 1 + size) return false;
+    const queue = data[0] | (data[1] << 8);
+    if (queue >= 2 * this.maxPairs) return false;
+    const { maxPackets, maxUsecs } = this.coalescing.ofQueue(queue);
+    VirtioNetCtrlCoal.max_packets.set(scratch.coal, 0, maxPackets);
+    VirtioNetCtrlCoal.max_usecs.set(scratch.coal, 0, maxUsecs);
+    scatter(mem, c, 1, scratch.coal.bytes, 0, size);
+    return true;
+  }
 }
+
+const isQuery = (cls: number, command: number): boolean =>
+  cls === VIRTIO_NET_CTRL.NOTF_COAL && command === VIRTIO_NET_CTRL_NOTF_COAL.VQ_GET;
 
 function execute(target: NetControl, cls: number, command: number, data: Uint8Array): boolean {
   const has = (feature: bigint): boolean => (target.features & feature) !== 0n;
@@ -109,19 +147,10 @@ function execute(target: NetControl, cls: number, command: number, data: Uint8Ar
     }
     case VIRTIO_NET_CTRL.ANNOUNCE:
       return command === VIRTIO_NET_CTRL_ANNOUNCE_ACK && target.config.acknowledgeAnnounce();
-    case VIRTIO_NET_CTRL.MQ: {
-      const pairs = data[0] | (data[1] << 8);
-      if (
-        command !== VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET ||
-        data.length !== 2 ||
-        !has(F.VIRTIO_NET_F_MQ) ||
-        pairs < 1 ||
-        pairs > target.maxPairs
-      )
-        return false;
-      target.pairs = pairs;
-      return true;
-    }
+    case VIRTIO_NET_CTRL.MQ:
+      return setQueues(target, command, data);
+    case VIRTIO_NET_CTRL.NOTF_COAL:
+      return setCoalescing(target, command, data);
     case VIRTIO_NET_CTRL.GUEST_OFFLOADS: {
       if (command !== VIRTIO_NET_CTRL_GUEST_OFFLOADS_SET || data.length !== 8 || !has(F.VIRTIO_NET_F_CTRL_GUEST_OFFLOADS)) return false;
       let offloads = 0n;

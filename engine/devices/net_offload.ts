@@ -40,6 +40,9 @@ export function segment(b: Uint8Array, r: OffloadRequest): Uint8Array[] | string
       if (f.l4Length < TcpHdr.$size) return 'truncated TCP header';
       return segmentTcp(b, f, r);
     }
+    case VIRTIO_NET_HDR_GSO.UDP_L4:
+      if (f.protocol !== IPPROTO.UDP || f.l4Length < UdpHdr.$size) return 'gso_type says UDP_L4, the packet is not';
+      return segmentUdp(b, f, r);
     case VIRTIO_NET_HDR_GSO.UDP:
       if (f.protocol !== IPPROTO.UDP) return 'gso_type says UDP, the packet is not';
       if (r.needsCsum && !completeChecksum(new ByteMem(b), 0, b.length, r.csumStart, r.csumOffset))
@@ -74,6 +77,27 @@ function segmentTcp(b: Uint8Array, f: FrameLayout, r: OffloadRequest): Uint8Arra
     setIpLength(s, f, doff + size, (id + out.length) & 0xffff);
     setBe16(s, f.l4 + TcpHdr.check.offset, 0);
     setBe16(s, f.l4 + TcpHdr.check.offset, csumFold(csumBytes(s, f.l4, doff + size, pseudoHeader(s, f, doff + size))));
+    out.push(s);
+  }
+  return out;
+}
+
+/** virtio-v1.2 §5.1.6.2, HOST_USO: datagrams of gso_size bytes each, every one with a header and a checksum of its own (Linux: __udp_gso_segment()). */
+function segmentUdp(b: Uint8Array, f: FrameLayout, r: OffloadRequest): Uint8Array[] {
+  const headers = f.l4 + UdpHdr.$size;
+  const payload = f.l4Length - UdpHdr.$size;
+  const id = be16(b, f.l3 + IpHdr.id.offset);
+  const out: Uint8Array[] = [];
+  for (let at = 0; at < payload || out.length === 0; at += r.gsoSize) {
+    const size = Math.min(r.gsoSize, payload - at);
+    const s = new Uint8Array(headers + size);
+    s.set(b.subarray(0, headers));
+    s.set(b.subarray(headers + at, headers + at + size), headers);
+    setIpLength(s, f, UdpHdr.$size + size, (id + out.length) & 0xffff);
+    setBe16(s, f.l4 + UdpHdr.len.offset, UdpHdr.$size + size);
+    setBe16(s, f.l4 + UdpHdr.check.offset, 0);
+    const sum = csumFold(csumBytes(s, f.l4, UdpHdr.$size + size, pseudoHeader(s, f, UdpHdr.$size + size)));
+    setBe16(s, f.l4 + UdpHdr.check.offset, sum || 0xffff);
     out.push(s);
   }
   return out;

@@ -6,7 +6,7 @@ import type { Frame } from '../link/port.ts';
 import type { DmaPort } from '../platform/bus.ts';
 import type { Actor } from '../sim/sim.ts';
 import type { TracePoint, TraceScope } from '../trace/trace.ts';
-import { rxQueue, VIRTIO_NET_HDR_F, VirtioNetHdr } from '../virtio/net.ts';
+import { rxQueue, VIRTIO_NET_HDR_F, VirtioNetHdr, VirtioNetHdrHash } from '../virtio/net.ts';
 import type { NicContext, NicCounter } from './net_context.ts';
 import { flowHash, FrameLayout, parseFrame } from './net_flow.ts';
 import { checksumValid } from './net_offload.ts';
@@ -14,13 +14,14 @@ import { NicDrop, NicRx } from './trace.ts';
 import { breakQueue } from './virtio_device.ts';
 import { VirtqChain, VIRTQUEUE_MAX, type Virtqueue } from './virtqueue.ts';
 
-const HDR = VirtioNetHdr.$size;
+/** The longest header. */
+const HDR_MAX = VirtioNetHdr.$size + VirtioNetHdrHash.$size;
 /** Frames the device holds before it drops (Linux: a tap's tx_queue_len). */
 const FIFO_FRAMES = 1000;
 /** Scratch of one event. */
 const scratch = ops({
   chain: new VirtqChain(),
-  hdr: new ByteMem(new Uint8Array(HDR)),
+  hdr: new ByteMem(new Uint8Array(HDR_MAX)),
   layout: new FrameLayout(),
   heads: new Uint16Array(VIRTQUEUE_MAX),
   lengths: new Uint32Array(VIRTQUEUE_MAX),
@@ -31,6 +32,8 @@ export class NetRx implements Actor {
   private fifo: Frame[] = [];
   private scheduled = false;
   private busyUntil = 0;
+  /** Frames written per pair in this event. */
+  private readonly touched: Uint16Array;
   private readonly tpRx: TracePoint;
   private readonly tpDrop: TracePoint;
 
@@ -39,6 +42,7 @@ export class NetRx implements Actor {
     private readonly mem: DmaPort,
     scope: TraceScope,
   ) {
+    this.touched = new Uint16Array(nic.maxPairs);
     this.tpRx = scope.point(NicRx);
     this.tpDrop = scope.point(NicDrop);
   }
@@ -62,19 +66,21 @@ export class NetRx implements Actor {
     const { nic } = this;
     const frames = this.fifo;
     this.fifo = [];
-    let touched = 0;
     let cost = 0;
     for (const frame of frames) {
       if (!nic.transport.running) this.drop(-1, frame, 'rx_not_ready');
       else {
         const pair = this.deliver(frame);
-        if (pair >= 0) touched |= 1 << pair;
+        if (pair >= 0) this.touched[pair]++;
       }
       cost += nic.timing.frame + frame.bytes.length / nic.timing.bytesPerNs;
     }
     this.busyUntil = nic.sim.now + cost;
-    for (let pair = 0; touched >> pair !== 0; pair++)
-      if ((touched & (1 << pair)) !== 0) nic.transport.flush(nic.transport.queues[rxQueue(pair)]);
+    for (let pair = 0; pair < this.touched.length; pair++) {
+      if (this.touched[pair] === 0) continue;
+      nic.coalescing.complete(nic.transport, nic.transport.queues[rxQueue(pair)], this.touched[pair]);
+      this.touched[pair] = 0;
+    }
   }
 
   /** Writes one frame to the driver; the queue pair it used, or -1. */
@@ -87,7 +93,9 @@ export class NetRx implements Actor {
       this.drop(-1, frame, 'rx_filtered');
       return -1;
     }
-    const pair = nic.pairs > 1 ? nic.flows.steer(flowHash(bytes, f), nic.pairs, nic.sim.now) : 0;
+    const { rss } = nic;
+    if (rss.hashing) rss.hash(bytes);
+    const pair = rss.steering ? rss.queue() : nic.pairs > 1 ? nic.flows.steer(flowHash(bytes, f), nic.pairs, nic.sim.now) : 0;
     const q = nic.transport.queues[rxQueue(pair)];
     const h = scratch.hdr;
     // virtio-v1.2 §5.1.6.4: num_buffers is 1 without mergeable buffers
@@ -96,6 +104,10 @@ export class NetRx implements Actor {
     const valid = nic.guestCsum && checksumValid(bytes, f);
     VirtioNetHdr.flags.set(h, 0, valid ? VIRTIO_NET_HDR_F.DATA_VALID : 0);
     if (valid) nic.counters.rx_csum_valid++;
+    if (nic.hashReport) {
+      VirtioNetHdrHash.hash_value.set(h, VirtioNetHdr.$size, rss.last.value);
+      VirtioNetHdrHash.hash_report.set(h, VirtioNetHdr.$size, rss.last.report);
+    }
     if (!this.write(q, frame)) {
       if (q.fault !== undefined) nic.transport.faulted(q);
       return -1;
@@ -109,6 +121,7 @@ export class NetRx implements Actor {
   private write(q: Virtqueue, frame: Frame): boolean {
     const c = scratch.chain;
     const { bytes } = frame;
+    const HDR = this.nic.hdrLen;
     const total = HDR + bytes.length;
     let done = 0;
     let buffers = 0;
@@ -132,8 +145,10 @@ export class NetRx implements Actor {
           return false;
         }
         this.writeHeader(c);
-        countLow = addressOf(c, VirtioNetHdr.num_buffers.offset);
-        countHigh = addressOf(c, VirtioNetHdr.num_buffers.offset + 1);
+        if (this.nic.mergeable) {
+          countLow = addressOf(c, VirtioNetHdr.num_buffers.offset);
+          countHigh = addressOf(c, VirtioNetHdr.num_buffers.offset + 1);
+        }
         first = addressOf(c, c.inBytes > HDR ? HDR : HDR - 1);
       }
       const skip = buffers === 0 ? HDR : 0;
@@ -154,8 +169,10 @@ export class NetRx implements Actor {
 
   /** In place, or scattered when the driver's buffers are smaller than the header. */
   private writeHeader(c: VirtqChain): void {
-    if (c.len[c.out] < HDR) scatter(this.mem, c, 0, scratch.hdr.bytes, 0, HDR);
-    else for (let i = 0; i < HDR; i += 4) this.mem.setU32(c.addr[c.out] + i, scratch.hdr.u32(i));
+    const length = this.nic.hdrLen;
+    // a legacy driver's ten bytes are no whole words
+    if (c.len[c.out] < length || (length & 3) !== 0) scatter(this.mem, c, 0, scratch.hdr.bytes, 0, length);
+    else for (let i = 0; i < length; i += 4) this.mem.setU32(c.addr[c.out] + i, scratch.hdr.u32(i));
   }
 
   /** Pops a buffer; when there is none asks to be told of new ones, and looks once more (virtio-v1.2 §2.7.10). */

@@ -5,6 +5,7 @@ import type { Instant } from '../base/units.ts';
 import type { DmaPort } from '../platform/bus.ts';
 import type { Actor } from '../sim/sim.ts';
 import type { TracePoint, TraceScope } from '../trace/trace.ts';
+import { F } from '../virtio/features.ts';
 import { txQueue, VIRTIO_NET_HDR_F, VIRTIO_NET_HDR_GSO, VirtioNetHdr } from '../virtio/net.ts';
 import type { NicContext } from './net_context.ts';
 import { flowHash, FrameLayout, parseFrame } from './net_flow.ts';
@@ -14,11 +15,10 @@ import { NicDrop, NicTx } from './trace.ts';
 import { breakQueue } from './virtio_device.ts';
 import { VirtqChain, type Virtqueue } from './virtqueue.ts';
 
-const HDR = VirtioNetHdr.$size;
 /** Scratch of one event: filled and used up within it, so no part of the world. */
 const scratch = ops({
   chain: new VirtqChain(),
-  hdr: new ByteMem(new Uint8Array(HDR)),
+  hdr: new ByteMem(new Uint8Array(VirtioNetHdr.$size)),
   layout: new FrameLayout(),
   request: new OffloadRequest(),
 });
@@ -28,8 +28,9 @@ const scratch = ops({
  * notifications are off; it sleeps only after it found the queue empty with notifications on (virtio-v1.2 §2.7.10).
  */
 export class NetTx implements Actor {
-  /** One bit per queue pair that is being served. */
-  private active = 0;
+  /** 1 per queue pair that is being served, and how many there are. */
+  private readonly active: Uint8Array;
+  private serving = 0;
   private last = 0;
   private scheduled = false;
   private busyUntil = 0;
@@ -41,32 +42,36 @@ export class NetTx implements Actor {
     private readonly mem: DmaPort,
     scope: TraceScope,
   ) {
+    this.active = new Uint8Array(nic.maxPairs);
     this.tpTx = scope.point(NicTx);
     this.tpDrop = scope.point(NicDrop);
   }
 
   /** The driver rang a transmit queue's bell at `time` (its CPU's clock). */
   notify(pair: number, time: Instant): void {
-    if ((this.active & (1 << pair)) !== 0) return;
-    this.active |= 1 << pair;
+    if (this.active[pair] !== 0) return;
+    this.active[pair] = 1;
+    this.serving++;
     this.nic.transport.queues[txQueue(pair)].setNotifications(false);
     if (!this.scheduled) this.schedule(Math.max(time + this.nic.timing.doorbell, this.busyUntil));
   }
 
   /** The queue was reset: nothing of it is left to serve. */
   stop(pair: number): void {
-    this.active &= ~(1 << pair);
+    this.serving -= this.active[pair];
+    this.active[pair] = 0;
   }
 
   reset(): void {
-    this.active = 0;
+    this.active.fill(0);
+    this.serving = 0;
   }
 
   onEvent(): void {
     this.scheduled = false;
     const { transport } = this.nic;
-    if (!transport.running) this.active = 0;
-    if (this.active === 0) return;
+    if (!transport.running) this.reset();
+    if (this.serving === 0) return;
     const pair = this.nextActive();
     const q = transport.queues[txQueue(pair)];
     if (q.pop(scratch.chain)) this.busyUntil = Math.max(this.send(q, pair), this.nic.sim.now);
@@ -74,9 +79,9 @@ export class NetTx implements Actor {
     else {
       q.setNotifications(true);
       if (q.hasWork()) q.setNotifications(false);
-      else this.active &= ~(1 << pair);
+      else this.stop(pair);
     }
-    if (this.active !== 0 && transport.running) this.schedule(this.busyUntil);
+    if (this.serving > 0 && transport.running) this.schedule(this.busyUntil);
   }
 
   private schedule(time: number): void {
@@ -87,8 +92,8 @@ export class NetTx implements Actor {
 
   private nextActive(): number {
     let pair = this.last;
-    do pair = (pair + 1) & 31;
-    while ((this.active & (1 << pair)) === 0);
+    do pair = (pair + 1) % this.active.length;
+    while (this.active[pair] === 0);
     this.last = pair;
     return pair;
   }
@@ -97,6 +102,7 @@ export class NetTx implements Actor {
   private send(q: Virtqueue, pair: number): number {
     const c = scratch.chain;
     const { nic } = this;
+    const HDR = nic.hdrLen;
     if (c.outBytes < HDR) {
       breakQueue(nic.transport, q, 'no header', c.head, `${c.outBytes} bytes`);
       return nic.sim.now;
@@ -106,7 +112,7 @@ export class NetTx implements Actor {
     gather(this.mem, c, HDR, newest.mem, newest.at, length);
     const free = this.put(bytes, length, pair, c);
     q.push(c.head, 0);
-    nic.transport.flush(q);
+    nic.coalescing.complete(nic.transport, q, 1);
     return Math.max(free, nic.sim.now + nic.timing.frame + length / nic.timing.bytesPerNs);
   }
 
@@ -119,7 +125,7 @@ export class NetTx implements Actor {
     let frames: Uint8Array[] | string;
     if (tooShort !== '') frames = tooShort;
     else if (r.gsoType !== VIRTIO_NET_HDR_GSO.NONE) {
-      frames = segment(bytes, r);
+      frames = this.mayAsk(r.gsoType) ? segment(bytes, r) : `gso_type ${r.gsoType} was not negotiated`;
       counters.tx_gso++;
     } else if (r.needsCsum) {
       frames = completeChecksum(newest.mem, newest.at, length, r.csumStart, r.csumOffset) ? [bytes] : 'checksum field outside the packet';
@@ -139,7 +145,7 @@ export class NetTx implements Actor {
     for (const frame of frames) {
       const id = nic.sim.newId();
       counters.tx_frames++;
-      if (this.tpTx.enabled) this.tpTx.emit(nic.name, txQueue(pair), c.head, packetAddress(c), id, frame.length);
+      if (this.tpTx.enabled) this.tpTx.emit(nic.name, txQueue(pair), c.head, packetAddress(c, nic.hdrLen), id, frame.length);
       free = nic.wire.transmit(nic.port, { bytes: frame, id, skb: 0 });
     }
     return free;
@@ -148,8 +154,9 @@ export class NetTx implements Actor {
   /** Reads the header in place, or gathers it first when the driver spread it over several buffers. */
   private readRequest(c: VirtqChain): OffloadRequest {
     const r = scratch.request;
-    const whole = c.len[0] >= HDR;
-    if (!whole) gather(this.mem, c, 0, scratch.hdr, 0, HDR);
+    const length = Math.min(this.nic.hdrLen, VirtioNetHdr.$size);
+    const whole = c.len[0] >= length;
+    if (!whole) gather(this.mem, c, 0, scratch.hdr, 0, length);
     const mem: Mem = whole ? this.mem : scratch.hdr;
     const at = whole ? c.addr[0] : 0;
     const gso = VirtioNetHdr.gso_type.get(mem, at);
@@ -160,6 +167,11 @@ export class NetTx implements Actor {
     r.ecn = (gso & VIRTIO_NET_HDR_GSO.ECN) !== 0;
     r.gsoSize = VirtioNetHdr.gso_size.get(mem, at);
     return r;
+  }
+
+  private mayAsk(gsoType: number): boolean {
+    const needed = GSO_FEATURES[gsoType];
+    return needed === undefined || (this.nic.negotiatedFeatures & needed) !== 0n;
   }
 
   private learn(bytes: Uint8Array, pair: number): void {
@@ -191,4 +203,12 @@ export function gather(mem: DmaPort, c: VirtqChain, offset: number, into: ByteMe
 }
 
 /** Where the packet itself starts: behind the header, which usually lies in front of it in one buffer. */
-const packetAddress = (c: VirtqChain): number => (c.len[0] > HDR || c.out === 1 ? c.addr[0] + HDR : c.addr[1]);
+const packetAddress = (c: VirtqChain, header: number): number => (c.len[0] > header || c.out === 1 ? c.addr[0] + header : c.addr[1]);
+
+/** virtio-v1.2 §5.1.6.2.1: the feature without which the driver must not set this gso_type. */
+const GSO_FEATURES: Readonly<Record<number, bigint>> = Object.freeze({
+  [VIRTIO_NET_HDR_GSO.TCPV4]: F.VIRTIO_NET_F_HOST_TSO4 | F.VIRTIO_NET_F_GSO,
+  [VIRTIO_NET_HDR_GSO.TCPV6]: F.VIRTIO_NET_F_HOST_TSO6 | F.VIRTIO_NET_F_GSO,
+  [VIRTIO_NET_HDR_GSO.UDP]: F.VIRTIO_NET_F_HOST_UFO | F.VIRTIO_NET_F_GSO,
+  [VIRTIO_NET_HDR_GSO.UDP_L4]: F.VIRTIO_NET_F_HOST_USO,
+});

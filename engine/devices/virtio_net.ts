@@ -6,18 +6,21 @@ import type { Sim } from '../sim/sim.ts';
 import type { Frame, NicPort, Wire } from '../link/port.ts';
 import { PCI_DEVICE_ID } from '../pci/ids.ts';
 import type { Platform } from '../platform/platform.ts';
-import { F, featureWord } from '../virtio/features.ts';
+import { F } from '../virtio/features.ts';
 import { ETH_ALEN } from '../wire/headers.ts';
-import { ctrlQueue, VirtioNetConfig } from '../virtio/net.ts';
+import { ctrlQueue, netHdrLength, VirtioNetConfig } from '../virtio/net.ts';
 import { VIRTIO_ID } from '../virtio/status.ts';
+import { NetCoalescing } from './net_coalesce.ts';
 import { NetConfig } from './net_config.ts';
 import { NetControl } from './net_ctrl.ts';
 import { NIC_TIMING, type NicContext, type NicCounters, type NicTiming, zeroCounters } from './net_context.ts';
 import type { RxFilter } from './net_filter.ts';
 import { FlowTable } from './net_flow.ts';
+import type { RssState } from './net_rss.ts';
 import { NetRx } from './net_rx.ts';
 import { NetTx } from './net_tx.ts';
 import type { VirtioInterfaces } from './virtio_core.ts';
+import { netFeatures, type NetOptions, withoutOrphans } from './virtio_net_features.ts';
 import { VirtioPci } from './virtio_pci.ts';
 import type { VirtioDevice, VirtioTransport } from './virtio_device.ts';
 import { VIRTQUEUE_MAX } from './virtqueue.ts';
@@ -29,7 +32,7 @@ export interface VirtioNetSpec {
   /** '00:01.0', for traces. */
   readonly slot: string;
   readonly mac: Uint8Array;
-  /** 1 … 8; MQ is offered from 2 on. */
+  /** 1 … 64; MQ is offered from 2 on. */
   readonly queuePairs: number;
   /** Entries per receive and transmit queue, a power of two up to 1024; QEMU's default is 256. */
   readonly ringSize?: number;
@@ -41,7 +44,9 @@ export interface VirtioNetSpec {
   readonly pagePerVq?: boolean;
   /** Features of transport and ring beyond those every device offers. */
   readonly offer?: bigint;
-  /** Features not to offer, as QEMU's property=off. */
+  /** Properties of the device itself. */
+  readonly net?: NetOptions;
+  /** Features not to offer, as QEMU's property=off; those that need them go too. */
   readonly disable?: bigint;
   readonly timing?: Partial<NicTiming>;
 }
@@ -51,30 +56,6 @@ const TRANSITIONAL: VirtioInterfaces = Object.freeze({ legacy: true, modern: tru
 const CTRL_QUEUE_SIZE = 64;
 const CLASS_ETHERNET = 0x020000;
 export const NIC_LIMITS = Object.freeze({ queuePairs: 8, ringMin: 64, ringMax: VIRTQUEUE_MAX });
-
-/** What QEMU 7.2 offers to a modern driver with a vnet-hdr capable tap behind it; MQ is added with the second queue pair. */
-const NET_FEATURES = featureWord(
-  'VIRTIO_NET_F_CSUM',
-  'VIRTIO_NET_F_GUEST_CSUM',
-  'VIRTIO_NET_F_CTRL_GUEST_OFFLOADS',
-  'VIRTIO_NET_F_MAC',
-  'VIRTIO_NET_F_GUEST_TSO4',
-  'VIRTIO_NET_F_GUEST_TSO6',
-  'VIRTIO_NET_F_GUEST_ECN',
-  'VIRTIO_NET_F_GUEST_UFO',
-  'VIRTIO_NET_F_HOST_TSO4',
-  'VIRTIO_NET_F_HOST_TSO6',
-  'VIRTIO_NET_F_HOST_ECN',
-  'VIRTIO_NET_F_HOST_UFO',
-  'VIRTIO_NET_F_MRG_RXBUF',
-  'VIRTIO_NET_F_STATUS',
-  'VIRTIO_NET_F_CTRL_VQ',
-  'VIRTIO_NET_F_CTRL_RX',
-  'VIRTIO_NET_F_CTRL_VLAN',
-  'VIRTIO_NET_F_CTRL_RX_EXTRA',
-  'VIRTIO_NET_F_GUEST_ANNOUNCE',
-  'VIRTIO_NET_F_CTRL_MAC_ADDR',
-);
 
 export class VirtioNet implements VirtioDevice, NicPort, NicContext {
   readonly deviceId = VIRTIO_ID.NET;
@@ -91,8 +72,11 @@ export class VirtioNet implements VirtioDevice, NicPort, NicContext {
   readonly counters: NicCounters = zeroCounters();
   readonly flows = new FlowTable();
   readonly control: NetControl;
+  readonly coalescing: NetCoalescing;
   wire: Wire | undefined;
   mergeable = false;
+  hashReport = false;
+  hdrLen = netHdrLength(0n);
   private attached: VirtioTransport | undefined;
   private cableUp = false;
   private adminUp = true;
@@ -115,10 +99,20 @@ export class VirtioNet implements VirtioDevice, NicPort, NicContext {
     this.name = `virtio-net-pci ${spec.slot}`;
     this.maxPairs = queuePairs;
     this.timing = { ...NIC_TIMING, ...spec.timing };
-    this.features = (NET_FEATURES | (queuePairs > 1 ? F.VIRTIO_NET_F_MQ : 0n)) & ~(spec.disable ?? 0n);
+    const net = spec.net ?? {};
+    this.features = withoutOrphans(netFeatures(net, queuePairs) & ~(spec.disable ?? 0n));
     this.configLength = configLength(this.features);
     this.queueSizes = [...Array.from({ length: 2 * queuePairs }, () => ring), CTRL_QUEUE_SIZE];
-    this.control = new NetControl(queuePairs, new NetConfig(spec.mac, queuePairs));
+    const { hostMtu: mtu, speed } = net;
+    const config = new NetConfig(spec.mac, queuePairs, {
+      ...(mtu === undefined ? {} : { mtu }),
+      ...(speed === undefined ? {} : { speed }),
+      ...(net.duplex === undefined ? {} : { duplex: net.duplex === 'full' ? 1 : 0 }),
+      rss: this.offers(F.VIRTIO_NET_F_RSS),
+      hashReport: this.offers(F.VIRTIO_NET_F_HASH_REPORT),
+    });
+    this.coalescing = new NetCoalescing(this.sim, 2 * queuePairs);
+    this.control = new NetControl(queuePairs, config, this.coalescing);
     this.reset();
   }
 
@@ -136,6 +130,9 @@ export class VirtioNet implements VirtioDevice, NicPort, NicContext {
   /** The address the driver set, or was given. */
   get mac(): Uint8Array {
     return this.filter.mac;
+  }
+  get rss(): RssState {
+    return this.control.rss;
   }
   get pairs(): number {
     return this.control.pairs;
@@ -163,6 +160,8 @@ export class VirtioNet implements VirtioDevice, NicPort, NicContext {
 
   negotiated(features: bigint): void {
     this.mergeable = (features & F.VIRTIO_NET_F_MRG_RXBUF) !== 0n;
+    this.hashReport = (features & F.VIRTIO_NET_F_HASH_REPORT) !== 0n;
+    this.hdrLen = netHdrLength(features);
     this.control.negotiated(features);
   }
 
@@ -173,7 +172,7 @@ export class VirtioNet implements VirtioDevice, NicPort, NicContext {
 
   queueNotify(queue: number): void {
     // virtio-v1.2 §5.1.2: without MQ the control queue follows the first pair
-    const control = ctrlQueue((this.control.features & F.VIRTIO_NET_F_MQ) !== 0n ? this.maxPairs : 1);
+    const control = ctrlQueue(this.has(F.VIRTIO_NET_F_MQ | F.VIRTIO_NET_F_RSS) ? this.maxPairs : 1);
     const { queues, port } = this.transport;
     if (queue === control) this.control.serve(this.transport, queues[queue], port);
     else if ((queue & 1) === 1) this.tx?.notify(queue >> 1, this.platform.cpus.now());
@@ -182,10 +181,12 @@ export class VirtioNet implements VirtioDevice, NicPort, NicContext {
 
   queueReset(queue: number): void {
     if ((queue & 1) === 1) this.tx?.stop(queue >> 1);
+    this.coalescing.queueReset(queue);
   }
 
   reset(): void {
-    this.mergeable = false;
+    this.mergeable = this.hashReport = false;
+    this.hdrLen = netHdrLength(0n);
     this.control.reset();
     this.flows.reset();
     this.tx?.reset();
@@ -227,6 +228,10 @@ export class VirtioNet implements VirtioDevice, NicPort, NicContext {
     for (let i = 0; i < size; i++) next[offset - mac.offset + i] = (value >>> (8 * i)) & 0xff;
     this.control.config.setMac(next);
     this.filter.mac.set(next);
+  }
+
+  private offers(feature: bigint): boolean {
+    return (this.features & feature) !== 0n;
   }
 
   private has(feature: bigint): boolean {
