@@ -13,7 +13,10 @@ const TRANSPORT_FIRST = 28n;
 const TRANSPORT_END = 41n;
 const TRANSPORT_MASK = ((1n << (TRANSPORT_END - TRANSPORT_FIRST)) - 1n) << TRANSPORT_FIRST;
 /** What this ring and this transport implement (Linux: vring_transport_features(), vp_transport_features()). */
-const TRANSPORT_SUPPORTED = F.VIRTIO_F_RING_INDIRECT_DESC | F.VIRTIO_F_RING_EVENT_IDX | F.VIRTIO_F_VERSION_1 | F.VIRTIO_F_RING_RESET;
+const TRANSPORT_SUPPORTED =
+  F.VIRTIO_F_RING_INDIRECT_DESC | F.VIRTIO_F_RING_EVENT_IDX | F.VIRTIO_F_VERSION_1 | F.VIRTIO_F_RING_PACKED | F.VIRTIO_F_RING_RESET;
+/** An option of ours: Linux 6.1 does not accept VIRTIO_F_IN_ORDER; with this on the boot command line our ring does (docs/adr/0007). */
+const IN_ORDER_OPTION = 'virtio_ring.in_order=1';
 
 const asVirtio = (dev: Device): VirtioDevice => dev as VirtioDevice;
 const busOf = (dev: Device): VirtioBus => asVirtio(dev).kernel.modules.state('virtio') as VirtioBus;
@@ -128,7 +131,8 @@ export class VirtioBus {
   }
 
   private finalize(vdev: VirtioDevice): number {
-    vdev.features &= ~TRANSPORT_MASK | TRANSPORT_SUPPORTED;
+    const ring = this.kernel.cmdline.split(' ').includes(IN_ORDER_OPTION) ? F.VIRTIO_F_IN_ORDER : 0n;
+    vdev.features &= ~TRANSPORT_MASK | TRANSPORT_SUPPORTED | ring;
     return vdev.config.finalizeFeatures();
   }
 

@@ -9,6 +9,8 @@ import type { VirtioBus } from './virtio.ts';
 import { VirtioPciDevice } from './virtio_pci_device.ts';
 import { VpModernDevice } from './virtio_pci_modern_dev.ts';
 import { Virtqueue } from './virtio_ring.ts';
+import { PackedVirtqueue } from './virtio_ring_packed.ts';
+import { SplitVirtqueue } from './virtio_ring_split.ts';
 
 const ID_TABLE: readonly PciDeviceId[] = Object.freeze([Object.freeze(PCI_DEVICE(PCI_VENDOR_ID.REDHAT_QUMRANET, PCI_ANY_ID))]);
 
@@ -61,7 +63,7 @@ export const VIRTIO_RING_MODULE: ModuleDef = ops<ModuleDef>({
   depends: [],
   description: '',
   license: 'GPL',
-  functions: [Virtqueue],
+  functions: [Virtqueue, SplitVirtqueue, PackedVirtqueue],
   init(kernel, module) {
     kernel.drivers.failFunction.allow(module.name, ['vring_create_virtqueue']);
     return 0;

@@ -7,7 +7,8 @@ import { VIRTIO_MSI_NO_VECTOR } from '../../virtio/pci_cfg.ts';
 import type { PciDev } from '../pci/pci_dev.ts';
 import type { VirtioBus } from './virtio.ts';
 import type { VirtioConfig, VirtioDevice } from './virtio_device.ts';
-import { Virtqueue, type VirtqueueSpec } from './virtio_ring.ts';
+import type { Virtqueue, VirtqueueSpec } from './virtio_ring.ts';
+import { vring_create_virtqueue } from './virtio_ring_create.ts';
 import { VpModernDevice } from './virtio_pci_modern_dev.ts';
 
 /** Handlers of this object's interrupts. */
@@ -204,11 +205,8 @@ export class VirtioPciDevice implements VirtioConfig, IrqTarget {
       this.kernel.printk.dev_err(this.pci_dev, `bad queue size ${num}`);
       return -Errno.EINVAL;
     }
-    const has = (f: bigint): boolean => (vdev.features & f) !== 0n;
-    const vq = new Virtqueue(vdev, index, spec, this.pci_dev.dma, has(F.VIRTIO_F_RING_EVENT_IDX), has(F.VIRTIO_F_RING_INDIRECT_DESC));
-    const failed = this.kernel.drivers.failFunction.should_fail('vring_create_virtqueue') || vq.vring_alloc_queue_split(num, true);
-    if (failed < 0) return -Errno.ENOMEM;
-    vq.num_max = num;
+    const vq = vring_create_virtqueue({ vdev, index, spec, dma: this.pci_dev.dma, num, mayReduce: true });
+    if (vq === undefined) return -Errno.ENOMEM;
     const err = this.vp_active_vq(vq, vector);
     if (err === 0) vq.notifyAddress = mdev.vp_modern_map_vq_notify(index);
     if (err === 0 && vq.notifyAddress !== 0) return vq;

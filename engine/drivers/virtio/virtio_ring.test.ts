@@ -6,7 +6,7 @@ import { VIRTQ_DESC_F } from '../../virtio/ring.ts';
 import type { Platform } from '../../platform/platform.ts';
 import { NO_BUS } from '../../kernel/driver_core.ts';
 import { VirtioDevice, type VirtioConfig } from './virtio_device.ts';
-import { Virtqueue } from './virtio_ring.ts';
+import { SplitVirtqueue } from './virtio_ring_split.ts';
 import { placeVring } from './vring_place.ts';
 import type { Gpa } from '../../base/units.ts';
 
@@ -41,7 +41,7 @@ class ScriptedDevice {
   readonly owned: number[] = [];
   constructor(
     private readonly platform: Platform,
-    private readonly vq: Virtqueue,
+    private readonly vq: SplitVirtqueue,
   ) {}
   take(): void {
     const { ram } = this.platform;
@@ -82,7 +82,7 @@ class ScriptedDevice {
 }
 
 function ring(options: { event?: boolean; indirect?: boolean } = {}): {
-  vq: Virtqueue;
+  vq: SplitVirtqueue;
   device: ScriptedDevice;
   bell: Doorbell;
   platform: Platform;
@@ -93,7 +93,11 @@ function ring(options: { event?: boolean; indirect?: boolean } = {}): {
   const bell = new Doorbell();
   const vdev = new VirtioDevice(kernel, 0, { device: 1, vendor: 0x1af4 }, bell, NO_BUS, kernel.drivers.rootDevice('test'));
   const dma = platform.dmaContext('test');
-  const vq = new Virtqueue(vdev, 0, { name: 'test.0', callback: undefined, op: 0 }, dma, options.event ?? true, options.indirect ?? false);
+  const vq = new SplitVirtqueue(vdev, 0, { name: 'test.0', callback: undefined, op: 0 }, dma, {
+    event: options.event ?? true,
+    indirect: options.indirect ?? false,
+    inOrder: false,
+  });
   expect(vq.vring_alloc_queue_split(SIZE, false)).toBe(0);
   // the ring itself is one mapping
   return {

@@ -1,17 +1,16 @@
 // Queues of a virtio-net interface: making and deleting them, their interrupts' callbacks and affinity (Linux: init_vqs() and below).
-import { Errno } from '../../base/errno.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import { NAPI_POLL_WEIGHT } from '../../kernel/napi.ts';
 import { NETIF_F } from '../../kernel/netdev_features.ts';
 import type { SkBuff } from '../../kernel/skbuff.ts';
 import { WorkStruct } from '../../kernel/workqueue.ts';
 import { rxQueue, txQueue } from '../../virtio/net.ts';
-import type { Virtqueue, VirtqueueCallback, VirtqueueSpec } from '../virtio/virtio_ring.ts';
+import type { BufferRecycler, Virtqueue, VirtqueueCallback, VirtqueueSpec } from '../virtio/virtio_ring.ts';
 import { OP_REFILL } from './virtnet_dev.ts';
 import { ReceiveQueue, SendQueue, type VirtnetInfo } from './virtnet_info.ts';
 import { mergeable_min_buf_len } from './virtnet_rx.ts';
 
-export class VirtnetVqs implements VirtqueueCallback {
+export class VirtnetVqs implements VirtqueueCallback, BufferRecycler {
   /** Inline in Linux. */
   static readonly inlined: readonly string[] = Object.freeze([
     'virtnet_alloc_queues',
@@ -141,31 +140,16 @@ export class VirtnetVqs implements VirtqueueCallback {
     for (const rq of vi.rq) while (rq.vq.virtqueue_detach_unused_buf() !== undefined) vi.rx.virtnet_rq_free_unused_buf(rq.vq.lastCtx);
   }
 
-  /** Gives a queue another size: reset, buffers back, new ring, enabled. 0 or -EINVAL, -E2BIG, -ENOENT, -ENOMEM, -EBUSY. */
-  virtqueue_resize(vq: Virtqueue, num: number, transmit: boolean): number {
-    const { vi, kernel } = this;
-    if (num > vq.num_max) return -Errno.E2BIG;
-    if (num === 0) return -Errno.EINVAL;
-    if (num === vq.num) return 0;
-    let err = vi.vdev.config.disableVqAndReset(vq);
-    if (err < 0) return err;
-    for (let buf = vq.virtqueue_detach_unused_buf(); buf !== undefined; buf = vq.virtqueue_detach_unused_buf()) {
-      if (transmit) vi.tx.virtnet_sq_free_unused_buf(buf as SkBuff);
-      else vi.rx.virtnet_rq_free_unused_buf(vq.lastCtx);
-    }
-    if ((num & (num - 1)) !== 0) {
-      kernel.printk.dev_warn(vi.vdev, `Bad virtqueue length ${num}`);
-      vq.virtqueue_reinit_split();
-      err = -Errno.ENOMEM;
-    } else err = vq.virtqueue_resize_split(num);
-    return vi.vdev.config.enableVqAfterReset(vq) < 0 ? -Errno.EBUSY : err;
+  onRecycle(vq: Virtqueue, data: object): void {
+    if ((vq.spec.op & 1) === 1) this.vi.tx.virtnet_sq_free_unused_buf(data as SkBuff);
+    else this.vi.rx.virtnet_rq_free_unused_buf(vq.lastCtx);
   }
 
   virtnet_rx_resize(rq: ReceiveQueue, num: number): number {
     const { vi, kernel } = this;
     const running = vi.dev.started;
     if (running) kernel.net.napi.napi_disable(rq.napi);
-    const err = this.virtqueue_resize(rq.vq, num, false);
+    const err = rq.vq.virtqueue_resize(num, this);
     if (err < 0) kernel.printk.netdev_err(vi.dev, `resize rx fail: rx queue index: ${rq.index} err: ${err}`);
     if (!vi.rx.try_fill_recv(rq)) kernel.workqueues.schedule_delayed_work(vi.refill, 0);
     if (running) vi.rx.virtnet_napi_enable(rq.vq, rq.napi);
@@ -179,7 +163,7 @@ export class VirtnetVqs implements VirtqueueCallback {
     sq.inReset = true;
     // nobody transmits meanwhile
     kernel.net.xmit.netif_stop_subqueue(vi.dev, sq.index);
-    const err = this.virtqueue_resize(sq.vq, num, true);
+    const err = sq.vq.virtqueue_resize(num, this);
     if (err < 0) kernel.printk.netdev_err(vi.dev, `resize tx fail: tx queue index: ${sq.index} err: ${err}`);
     sq.inReset = false;
     kernel.net.xmit.netif_tx_wake_queue(vi.dev.queues[sq.index]);
