@@ -35,8 +35,8 @@ describe('registers', () => {
     const taken = new Map<number, string>();
     for (const [name, r] of Object.entries(E1000E_REGISTERS)) {
       for (let i = 0; i < r.count; i++) {
-        expect(taken.get(r.offset + 4 * i), `${name}[${i}]`).toBeUndefined();
-        taken.set(r.offset + 4 * i, name);
+        expect(taken.get(r.offset + r.stride * i), `${name}[${i}]`).toBeUndefined();
+        taken.set(r.offset + r.stride * i, name);
       }
     }
   });
@@ -44,6 +44,7 @@ describe('registers', () => {
   it('have their names by offset, also within a table', () => {
     expect(registerName(E1000.RCTL)).toBe('RCTL');
     expect(registerName(E1000.MTA + 8)).toBe('MTA[2]');
+    expect([registerName(E1000.RA + 8), registerName(E1000.RA + 12)]).toEqual(['RA[1]', 'RAH[1]']);
     expect(registerName(0x1234)).toBe('0x01234');
   });
 });

@@ -25,6 +25,27 @@ export const RxDescWriteback = struct('e1000_rx_desc_extended', {
   length: le16('Bytes written to this buffer.'),
   vlan: le16('VLAN tag that was stripped.'),
 });
+/** §7.1.6.1 Packet split receive descriptor as software writes it: where headers go, and up to three more buffers. 32 bytes. */
+export const RxDescSplitRead = struct('e1000_rx_desc_packet_split_read', {
+  buffer_addr0: le64('Where the headers go.'),
+  buffer_addr1: le64('Where the payload goes; all ones: no buffer.'),
+  buffer_addr2: le64('Where it goes on.'),
+  buffer_addr3: le64('Where it goes on.'),
+});
+/** §7.1.6.2 … and as the device writes it back. */
+export const RxDescSplit = struct('e1000_rx_desc_packet_split', {
+  mrq: le32('RSS type in bits 3:0, queue in bits 12:8.'),
+  rss: le32('RSS hash, or packet checksum and IP identification.'),
+  status_error: le32('RXD_STAT_* in bits 19:0, errors in bits 31:20; bit 0 is DD.'),
+  length0: le16('Bytes written to the first buffer.'),
+  vlan: le16('VLAN tag that was stripped.'),
+  header_status: le16('Length of the headers in bits 9:0; bit 15: headers were split off.'),
+  length1: le16('Bytes written to the second buffer.'),
+  length2: le16('To the third.'),
+  length3: le16('To the fourth.'),
+  reserved: le64('Zero.'),
+});
+export const RXDPS_HDRSP = 0x8000;
 /** §7.1.5.2, table 41 */
 export const RXD_STAT = { DD: 0x1, EOP: 0x2, IXSM: 0x4, VP: 0x8, UDPCS: 0x10, TCPCS: 0x20, IPCS: 0x40, IPIDV: 0x200, ACK: 0x8000 } as const;
 /** Errors of an extended descriptor; a legacy one has the same in the high 8 bits. */

@@ -1,25 +1,31 @@
 // Registers of Intel's 82574L (e1000e): offset, what software may do, value after reset. Both sides read this table (82574L datasheet §10).
 
 /**
- * ro: writes are ignored; rw: stored; rc: a statistic, cleared by reading; w: writes act, reads give 0;
+ * ro: writes are ignored; rw: stored; rc: a statistic, cleared by reading; w1c: ones clear;
  * hook: the device answers reads or acts on writes itself.
  */
-export type RegAccess = 'ro' | 'rw' | 'rc' | 'w' | 'hook';
+export type RegAccess = 'ro' | 'rw' | 'rc' | 'w1c' | 'hook';
 export interface RegSpec {
   readonly offset: number;
   readonly access: RegAccess;
   readonly reset: number;
   /** Bits that can be written. */
   readonly mask: number;
-  /** Registers in a row, 4 bytes apart. */
+  /** Registers in a row, and how many bytes each is from the next. */
   readonly count: number;
+  readonly stride: number;
+  /** On Intel's chip; QEMU's model has no such register: reads give 0, writes are lost. */
+  readonly intelOnly: boolean;
 }
-const reg = (offset: number, access: RegAccess, more: { reset?: number; mask?: number; count?: number } = {}): RegSpec => ({
+type RegMore = { reset?: number; mask?: number; count?: number; stride?: number; intelOnly?: boolean };
+const reg = (offset: number, access: RegAccess, more: RegMore = {}): RegSpec => ({
   offset,
   access,
   reset: more.reset ?? 0,
   mask: more.mask ?? 0xffffffff,
   count: more.count ?? 1,
+  stride: more.stride ?? 4,
+  intelOnly: more.intelOnly ?? false,
 });
 
 /** 82574L datasheet §10.2; reset values as QEMU's device has them. */
@@ -30,15 +36,22 @@ export const E1000E_REGISTERS = Object.freeze({
   EECD: reg(0x0010, 'rw', { reset: 0x300 }),
   EERD: reg(0x0014, 'hook'),
   CTRL_EXT: reg(0x0018, 'rw'),
+  FLA: reg(0x001c, 'rw'),
   MDIC: reg(0x0020, 'hook'),
   FCAL: reg(0x0028, 'rw'),
   FCAH: reg(0x002c, 'rw', { mask: 0xffff }),
   FCT: reg(0x0030, 'rw', { mask: 0xffff }),
   VET: reg(0x0038, 'rw', { mask: 0xffff, reset: 0x8100 }),
   FCTTV: reg(0x0170, 'rw', { mask: 0xffff }),
+  /** Of the fibre ports this family once had; the driver's self test writes it. */
+  TXCW: reg(0x0178, 'rw', { mask: 0xc000ffff, intelOnly: true }),
+  POEMB: reg(0x0f10, 'rw', { reset: 0x300 }),
   EXTCNF_CTRL: reg(0x0f00, 'rw', { reset: 0x8 }),
   LEDCTL: reg(0x0e00, 'rw', { reset: 0x68302 }),
   PBA: reg(0x1000, 'rw', { reset: 0x00140014 }),
+  PBS: reg(0x1008, 'rw'),
+  EEMNGCTL: reg(0x1010, 'ro', { reset: 0x80040000 }),
+  EEARBC: reg(0x1024, 'rw', { mask: 0xff }),
   EEWR: reg(0x102c, 'hook'),
   FCRTL: reg(0x2160, 'rw', { mask: 0x8000fff8 }),
   FCRTH: reg(0x2168, 'rw', { mask: 0xfff8 }),
@@ -54,12 +67,20 @@ export const E1000E_REGISTERS = Object.freeze({
   EITR: reg(0x00e8, 'rw', { mask: 0xffff, count: 5 }),
   // receive
   RCTL: reg(0x0100, 'hook'),
+  ERT: reg(0x2008, 'rw', { mask: 0x3fff }),
+  PSRCTL: reg(0x2170, 'rw', { mask: 0x3f3f3f7f, reset: 0x00040402 }),
+  /** Receive data FIFO: head, tail, their copies, packets in it. */
+  RDFH: reg(0x2410, 'rw', { mask: 0x1fff }),
+  RDFT: reg(0x2418, 'rw', { mask: 0x1fff }),
+  RDFHS: reg(0x2420, 'rw', { mask: 0x1fff }),
+  RDFTS: reg(0x2428, 'rw', { mask: 0x1fff }),
+  RDFPC: reg(0x2430, 'rw', { mask: 0x1fff }),
   RDBAL0: reg(0x2800, 'rw', { mask: 0xfffffff0 }),
   RDBAH0: reg(0x2804, 'rw'),
   RDLEN0: reg(0x2808, 'rw', { mask: 0xfff80 }),
   RDH0: reg(0x2810, 'rw', { mask: 0xffff }),
   RDT0: reg(0x2818, 'hook', { mask: 0xffff }),
-  RDTR: reg(0x2820, 'rw', { mask: 0xffff }),
+  RDTR: reg(0x2820, 'hook', { mask: 0xffff }),
   RXDCTL0: reg(0x2828, 'rw', { reset: 0x10000 }),
   RADV: reg(0x282c, 'rw', { mask: 0xffff }),
   RDBAL1: reg(0x2900, 'rw', { mask: 0xfffffff0 }),
@@ -69,26 +90,37 @@ export const E1000E_REGISTERS = Object.freeze({
   RDT1: reg(0x2918, 'hook', { mask: 0xffff }),
   RXDCTL1: reg(0x2928, 'rw', { reset: 0x10000 }),
   RSRPD: reg(0x2c00, 'rw', { mask: 0xfff }),
-  RAID: reg(0x2c08, 'rw'),
+  RAID: reg(0x2c08, 'rw', { mask: 0xffff }),
+  CPUVEC: reg(0x2c10, 'rw', { mask: 0x1f }),
   RXCSUM: reg(0x5000, 'rw', { reset: 0x300 }),
   RFCTL: reg(0x5008, 'rw'),
   MTA: reg(0x5200, 'rw', { count: 128 }),
-  /** Receive address low and high, 16 pairs. */
-  RA: reg(0x5400, 'rw', { count: 32 }),
+  /** Receive address, 16 pairs: the low half, and the high half with the valid bit. */
+  RA: reg(0x5400, 'rw', { count: 16, stride: 8 }),
+  RAH: reg(0x5404, 'rw', { count: 16, stride: 8, mask: 0x8003ffff }),
   VFTA: reg(0x5600, 'rw', { count: 128 }),
   MRQC: reg(0x5818, 'rw'),
+  RSSIM: reg(0x5864, 'rw'),
+  RSSIR: reg(0x5868, 'rw'),
   RETA: reg(0x5c00, 'rw', { count: 32 }),
   RSSRK: reg(0x5c80, 'rw', { count: 10 }),
   // transmit
   TCTL: reg(0x0400, 'hook'),
   TIPG: reg(0x0410, 'rw', { reset: 0x00602008 }),
+  TBT: reg(0x044c, 'rw'),
   AIT: reg(0x0458, 'rw', { mask: 0xffff }),
+  /** Transmit data FIFO, as the receive side's. */
+  TDFH: reg(0x3410, 'rw', { mask: 0x1fff, reset: 0x600 }),
+  TDFT: reg(0x3418, 'rw', { mask: 0x1fff, reset: 0x600 }),
+  TDFHS: reg(0x3420, 'rw', { mask: 0x1fff, reset: 0x600 }),
+  TDFTS: reg(0x3428, 'rw', { mask: 0x1fff, reset: 0x600 }),
+  TDFPC: reg(0x3430, 'rw', { mask: 0x1fff }),
   TDBAL0: reg(0x3800, 'rw', { mask: 0xfffffff0 }),
   TDBAH0: reg(0x3804, 'rw'),
   TDLEN0: reg(0x3808, 'rw', { mask: 0xfff80 }),
   TDH0: reg(0x3810, 'rw', { mask: 0xffff }),
   TDT0: reg(0x3818, 'hook', { mask: 0xffff }),
-  TIDV: reg(0x3820, 'rw', { mask: 0xffff }),
+  TIDV: reg(0x3820, 'hook', { mask: 0xffff }),
   TXDCTL0: reg(0x3828, 'rw'),
   TADV: reg(0x382c, 'rw', { mask: 0xffff }),
   TARC0: reg(0x3840, 'rw', { reset: 0x403 }),
@@ -160,12 +192,24 @@ export const E1000E_REGISTERS = Object.freeze({
   ICRXDMTC: reg(0x4120, 'ro'),
   ICRXOC: reg(0x4124, 'ro'),
   // management, PCI Express, semaphores
-  WUC: reg(0x5800, 'rw'),
+  WUC: reg(0x5800, 'rw', { mask: 0x1f }),
   WUFC: reg(0x5808, 'rw'),
-  WUS: reg(0x5810, 'rw'),
+  WUS: reg(0x5810, 'w1c'),
   MANC: reg(0x5820, 'rw', { reset: 0x10000000 }),
+  MFVAL: reg(0x5824, 'rw'),
+  IPAV: reg(0x5838, 'rw'),
+  IP4AT: reg(0x5840, 'rw', { count: 4, stride: 8 }),
+  IP6AT: reg(0x5880, 'rw', { count: 4 }),
+  WUPL: reg(0x5900, 'ro'),
+  WUPM: reg(0x5a00, 'rw', { count: 32 }),
+  FFLT: reg(0x5f00, 'rw', { count: 6, stride: 8 }),
+  FFMT: reg(0x9000, 'rw', { count: 128, stride: 8, mask: 0xf }),
+  FFVT: reg(0x9800, 'rw', { count: 128, stride: 8 }),
   GCR: reg(0x5b00, 'rw', { reset: 0x06800200 }),
   FACTPS: reg(0x5b30, 'ro', { reset: 0x20000 }),
+  SWSM2: reg(0x5b58, 'rw', { mask: 0x2 }),
+  PBACLR: reg(0x5b68, 'rw', { mask: 0x1f }),
+  GSCR: reg(0x5b10, 'rw', { count: 4 }),
   SWSM: reg(0x5b50, 'rw', { reset: 0x1 }),
   FWSM: reg(0x5b54, 'rw'),
   GCR2: reg(0x5b64, 'rw'),
@@ -201,6 +245,7 @@ export const CTRL = {
   SPD_1000: 0x200,
   FRCSPD: 0x800,
   FRCDPX: 0x1000,
+  ILOS: 0x80,
   RST: 0x04000000,
   RFCE: 0x08000000,
   TFCE: 0x10000000,
@@ -238,6 +283,7 @@ export const ICR = {
   TXDW: 0x1,
   TXQE: 0x2,
   LSC: 0x4,
+  RXSEQ: 0x8,
   RXDMT0: 0x10,
   RXO: 0x40,
   RXT0: 0x80,
@@ -252,6 +298,15 @@ export const ICR = {
   OTHER: 0x01000000,
   INT_ASSERTED: 0x80000000,
 } as const;
+/** §10.2.4.5: what IMS of QEMU's model takes; the chip takes the low ten bits whole. */
+export const IMS_MASK = 0x01f782d7;
+export const IMS_MASK_INTEL = IMS_MASK | 0x3ff;
+/** §10.2.4.11, §10.2.6.9: write the delayed write-backs and interrupts out now. */
+export const DELAY_FPD = 0x80000000;
+/** RDTR, RADV, TIDV, TADV count in units of 1.024 µs. */
+export const DELAY_UNIT = 1024;
+/** §10.2.8: wake-up filters and what woke. */
+export const WUFC = { LNKC: 0x1, MAG: 0x2, EX: 0x4, MC: 0x8, BC: 0x10, ARP: 0x20 } as const;
 /** What the vector for other causes stands for. */
 export const ICR_OTHER_CAUSES = ICR.LSC | ICR.RXO | ICR.MDAC | ICR.SRPD | ICR.ACK | ICR.MNG;
 /** §10.2.4.9: four bits per cause: vector, and valid. */
@@ -279,13 +334,17 @@ export const RCTL = {
   BAM: 0x8000,
   BSIZE_SHIFT: 16,
   VFE: 0x40000,
+  LBM_MAC: 0x40,
+  DTYP_PS: 0x400,
   DPF: 0x400000,
+  PMCF: 0x800000,
   BSEX: 0x02000000,
   SECRC: 0x04000000,
 } as const;
 /** §10.2.5.15, §10.2.5.16 */
 export const RXCSUM = { IPOFL: 0x100, TUOFL: 0x200, PCSD: 0x2000 } as const;
 export const RFCTL = {
+  IPFRSP_DIS: 0x4000,
   NFSW_DIS: 0x40,
   NFSR_DIS: 0x80,
   ACK_DIS: 0x1000,
@@ -293,6 +352,8 @@ export const RFCTL = {
   IPV6_EX_DIS: 0x10000,
   NEW_IPV6_EXT_DIS: 0x20000,
 } as const;
+/** §10.2.2.19: send XON when the buffer empties. */
+export const FCRTL_XONE = 0x80000000;
 export const RAH_AV = 0x80000000;
 /** §10.2.5.22 */
 export const MRQC = {
@@ -308,13 +369,13 @@ export const MRQC = {
 /** §10.2.6.1 */
 export const TCTL = { EN: 0x2, PSP: 0x8, CT_SHIFT: 4, CT_MASK: 0xff0, COLD_SHIFT: 12, RTLC: 0x01000000, MULR: 0x10000000 } as const;
 export const TARC_SPEED_MODE = 0x00200000;
-export const TXDCTL = { WTHRESH_SHIFT: 16, GRAN: 0x01000000, COUNT_DESC: 0x00400000 } as const;
+export const TXDCTL = { WTHRESH_SHIFT: 16, WTHRESH_MASK: 0x3f, GRAN: 0x01000000, COUNT_DESC: 0x00400000 } as const;
 
 /** Names for traces, by offset; registers in a row have an index. */
 export function registerName(offset: number): string {
   for (const [name, r] of Object.entries(E1000E_REGISTERS)) {
-    if (offset < r.offset || offset >= r.offset + 4 * r.count) continue;
-    return r.count === 1 ? name : `${name}[${(offset - r.offset) / 4}]`;
+    if (offset < r.offset || offset >= r.offset + r.stride * r.count || (offset - r.offset) % r.stride !== 0) continue;
+    return r.count === 1 ? name : `${name}[${(offset - r.offset) / r.stride}]`;
   }
   return `0x${offset.toString(16).padStart(5, '0')}`;
 }

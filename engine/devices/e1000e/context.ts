@@ -17,7 +17,15 @@ export interface E1000eContext {
   readonly port: PortOwner;
   readonly wire: Wire | undefined;
   readonly linkUp: boolean;
+  /** Intel's chip, not QEMU's model of it: what the two do differently. */
+  readonly intel: boolean;
+  /** What is sent comes back: PHY or MAC loopback. */
+  readonly loopback: boolean;
   readonly drops: E1000eDrops;
+  /** The receive side's way to the wire, for pause frames. */
+  sendPause(quanta: number): void;
+  /** The far end wants silence for so many quanta of 512 bit times, 0 ends it. */
+  paused(quanta: number): void;
 }
 
 /** Why packets ended in the device, as views show it; what the datasheet counts is in the statistics registers. */

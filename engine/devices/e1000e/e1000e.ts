@@ -1,6 +1,6 @@
 // Intel's 82574L Gigabit Ethernet controller as QEMU builds it: registers, and what they set in motion.
 import type { Frame, NicPort, Wire } from '../../link/port.ts';
-import { CTRL, E1000, EERD, ICR, MDIC, RAH_AV, RCTL, STATUS } from '../../pci/e1000e_regs.ts';
+import { CTRL, DELAY_FPD, E1000, EERD, ICR, MDIC, RAH_AV, RCTL, STATUS } from '../../pci/e1000e_regs.ts';
 import { E1000_PHY_ADDR, NVM_WORDS } from '../../pci/e1000e_phy.ts';
 import type { MasterPort, MmioTarget } from '../../platform/bus.ts';
 import type { Platform } from '../../platform/platform.ts';
@@ -45,7 +45,8 @@ export class E1000e implements NicPort, MmioTarget, PhyOwner, E1000eContext {
   readonly sim: Sim;
   readonly timing: NicTiming;
   readonly mem: MasterPort;
-  readonly regs = new RegisterFile();
+  readonly intel: boolean;
+  readonly regs: RegisterFile;
   readonly irq: E1000eInterrupts;
   readonly drops: E1000eDrops = zeroDrops();
   wire: Wire | undefined;
@@ -67,14 +68,16 @@ export class E1000e implements NicPort, MmioTarget, PhyOwner, E1000eContext {
     this.mac = spec.mac;
     this.sim = sim;
     this.timing = { ...NIC_TIMING, ...spec.timing };
+    this.intel = spec.chip === 'intel';
+    this.regs = new RegisterFile(this.intel);
     this.mem = platform.dmaPort();
     const msix = new Msix(this.name, VECTORS, this.mem, scope, MSIX_LAYOUT);
     this.pci = new E1000eFunction(this.name, this, this.mem, msix);
-    this.irq = new E1000eInterrupts(this.name, this.regs, msix, this.pci, sim, scope);
+    this.irq = new E1000eInterrupts(this.name, this.regs, msix, this.pci, sim, scope, this.intel);
     this.rx = new E1000eReceiver(this, scope);
     this.tx = new E1000eTransmitter(this, scope);
     this.nvm = new Nvm(spec.mac);
-    this.phy = new Phy(sim, this);
+    this.phy = new Phy(sim, this, this.intel);
     this.tpRead = scope.point(E1000eRegRead);
     this.tpWrite = scope.point(E1000eRegWrite);
     this.loadAddress();
@@ -90,6 +93,17 @@ export class E1000e implements NicPort, MmioTarget, PhyOwner, E1000eContext {
   /** The link as software sees it in STATUS. */
   get linkUp(): boolean {
     return this.phy.linkUp;
+  }
+
+  /** §8.4: MAC loopback by RCTL, PHY loopback by BMCR. */
+  get loopback(): boolean {
+    return (this.regs.get(E1000.RCTL) & RCTL.LBM_MAC) !== 0 || this.phy.loopback;
+  }
+  sendPause(quanta: number): void {
+    this.tx.sendPause(quanta);
+  }
+  paused(quanta: number): void {
+    this.tx.pause(quanta, this.phy.speed);
   }
 
   plug(wire: Wire | undefined): void {
@@ -172,6 +186,13 @@ export class E1000e implements NicPort, MmioTarget, PhyOwner, E1000eContext {
         return regs.set(E1000.EEWR, (value | EERD.DONE) >>> 0);
       case E1000.MDIC:
         return this.manage(value);
+      case E1000.TIDV:
+        if ((value & DELAY_FPD) === 0) return;
+        this.tx.flush();
+        return this.irq.flushDelayed();
+      case E1000.RDTR:
+        if ((value & DELAY_FPD) !== 0) this.irq.flushDelayed();
+        return;
       case E1000.RDT0:
       case E1000.RDT1:
         return this.rx.tailMoved();
@@ -220,7 +241,7 @@ export class E1000e implements NicPort, MmioTarget, PhyOwner, E1000eContext {
   private loadAddress(): void {
     const word = (i: number): number => this.nvm.read(i);
     this.regs.set(E1000.RA, (word(0) | (word(1) << 16)) >>> 0);
-    this.regs.set(E1000.RA + 4, (word(2) | RAH_AV) >>> 0);
+    this.regs.set(E1000.RAH, (word(2) | RAH_AV) >>> 0);
   }
 
   /** Simulated time as the clock of IEEE 1588 counts it: an increment per period. */

@@ -51,6 +51,12 @@ export class E1000eFunction implements PciFunctionHooks, MsiTarget {
     fn.hooks = this;
   }
 
+  /** PCI 3.0 §6.8.3.3: while messages are enabled the pin is not used. */
+  setPin(level: boolean): void {
+    const messages = (this.fn.config.u16(AT.MSI + MSI.CONTROL) & MSI.ENABLE) !== 0 || this.fn.msix?.enabled === true;
+    this.fn.setInterrupt(level && !messages);
+  }
+
   sendMsi(): boolean {
     const { config } = this.fn;
     if ((config.u16(AT.MSI + MSI.CONTROL) & MSI.ENABLE) === 0) return false;

@@ -23,7 +23,7 @@ function matchesAddress(regs: RegisterFile, b: Uint8Array): boolean {
   const low = (b[0] | (b[1] << 8) | (b[2] << 16) | (b[3] << 24)) >>> 0;
   const high = b[4] | (b[5] << 8);
   for (let i = 0; i < RECEIVE_ADDRESSES; i++) {
-    const rah = regs.get(E1000.RA + 8 * i + 4);
+    const rah = regs.get(E1000.RAH + 8 * i);
     if ((rah & RAH_AV) !== 0 && (rah & 0xffff) === high && regs.get(E1000.RA + 8 * i) === low) return true;
   }
   return false;

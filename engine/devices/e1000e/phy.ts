@@ -48,6 +48,8 @@ export class Phy implements Actor {
   constructor(
     private readonly sim: Sim,
     private readonly owner: PhyOwner,
+    /** Of Intel's chip: in loopback there is a link at once. */
+    private readonly intel = false,
   ) {
     this.load();
   }
@@ -59,9 +61,14 @@ export class Phy implements Actor {
     this.restart();
   }
 
-  /** Software's view of a register. */
+  /** IEEE 802.3 §22.2.4.1.2: what is sent comes back. */
+  get loopback(): boolean {
+    return (this.regs[PHY.BMCR] & BMCR.LOOPBACK) !== 0;
+  }
+
+  /** Software's view of a register. The lower half is the same on all pages. */
   read(register: number): number {
-    return this.page === 0 || register === PHY.PAGE_SELECT ? this.regs[register] : 0;
+    return this.page === 0 || register < PHY.SPEC_CTRL || register === PHY.PAGE_SELECT ? this.regs[register] : 0;
   }
 
   write(register: number, value: number): void {
@@ -70,7 +77,7 @@ export class Phy implements Actor {
       this.regs[register] = value;
       return;
     }
-    if (this.page !== 0 || READ_ONLY.includes(register)) return;
+    if ((this.page !== 0 && register >= PHY.SPEC_CTRL) || READ_ONLY.includes(register)) return;
     if (register === PHY.BMCR) this.control(value);
     else this.regs[register] = value;
   }
@@ -101,8 +108,17 @@ export class Phy implements Actor {
       return this.restart();
     }
     this.regs[PHY.BMCR] = value & ~BMCR.ANRESTART;
+    if ((value & BMCR.LOOPBACK) !== 0) return this.loop();
     const forced = (value & BMCR.ANENABLE) === 0;
     if ((value & BMCR.ANRESTART) !== 0 || forced || ((before ^ value) & (BMCR.ANENABLE | BMCR.PDOWN)) !== 0) this.restart();
+  }
+
+  /** QEMU's model leaves the link as it is: what is looped while negotiation goes on is lost. */
+  private loop(): void {
+    if (!this.intel) return;
+    this.sim.cancel(this.negotiation);
+    this.negotiation = undefined;
+    this.resolve();
   }
 
   /** The link goes down, and comes back when negotiation is over, or at once with a forced speed. */

@@ -9,11 +9,12 @@ interface Slot {
   readonly access: RegAccess;
   readonly reset: number;
   readonly mask: number;
+  readonly intelOnly: boolean;
 }
 const slots: Slot[] = [];
 const slotAt = new Int16Array(REGISTER_BYTES / 4).fill(-1);
-for (const { offset, access, reset, mask, count } of Object.values<RegSpec>(E1000E_REGISTERS)) {
-  for (let i = 0; i < count; i++) slotAt[offset / 4 + i] = slots.push({ access, reset, mask }) - 1;
+for (const { offset, access, reset, mask, count, stride, intelOnly } of Object.values<RegSpec>(E1000E_REGISTERS)) {
+  for (let i = 0; i < count; i++) slotAt[(offset + i * stride) / 4] = slots.push({ access, reset, mask, intelOnly }) - 1;
 }
 /** Shared by all devices: where a register's value lies, and its declaration. */
 const TABLE = ops({ slotAt, slots });
@@ -21,7 +22,10 @@ const TABLE = ops({ slotAt, slots });
 export class RegisterFile {
   private readonly values = new Uint32Array(TABLE.slots.length);
 
-  constructor() {
+  constructor(
+    /** Registers that only Intel's chip has answer as well. */
+    private readonly intel = false,
+  ) {
     this.reset();
   }
 
@@ -31,7 +35,7 @@ export class RegisterFile {
 
   /** undefined where there is no register: reads give 0 and writes are lost. */
   access(offset: number): RegAccess | undefined {
-    const slot = TABLE.slotAt[offset >>> 2];
+    const slot = this.slot(offset);
     return slot < 0 ? undefined : TABLE.slots[slot].access;
   }
 
@@ -59,7 +63,7 @@ export class RegisterFile {
 
   /** Reads as software does: a statistic is cleared. The high half of a 64-bit one clears when it is read itself. */
   read(offset: number): number {
-    const i = TABLE.slotAt[offset >>> 2];
+    const i = this.slot(offset);
     if (i < 0) return 0;
     const value = this.values[i];
     if (TABLE.slots[i].access === 'rc') this.values[i] = 0;
@@ -68,9 +72,16 @@ export class RegisterFile {
 
   /** Writes as software does, within the register's mask. */
   write(offset: number, value: number): void {
-    const i = TABLE.slotAt[offset >>> 2];
+    const i = this.slot(offset);
     if (i < 0) return;
     const { access, mask, reset } = TABLE.slots[i];
+    if (access === 'w1c') this.values[i] &= ~value;
     if (access === 'rw' || access === 'hook') this.values[i] = (value & mask) | (mask === 0xffffffff ? 0 : reset & ~mask);
+  }
+
+  /** Index of the register that software sees at this offset, or -1. */
+  private slot(offset: number): number {
+    const i = TABLE.slotAt[offset >>> 2];
+    return i >= 0 && TABLE.slots[i].intelOnly && !this.intel ? -1 : i;
   }
 }

@@ -11,18 +11,23 @@ import {
   TxDescData,
   TxDescLegacy,
 } from '../../pci/e1000e_desc.ts';
-import { CTRL, E1000, E1000_QUEUE_STRIDE, ICR, TCTL } from '../../pci/e1000e_regs.ts';
-import type { Actor } from '../../sim/sim.ts';
+import { CTRL, DELAY_UNIT, E1000, E1000_QUEUE_STRIDE, ICR, TCTL, TXDCTL } from '../../pci/e1000e_regs.ts';
+import type { Actor, SimEvent } from '../../sim/sim.ts';
 import type { TracePoint, TraceScope } from '../../trace/trace.ts';
 import { allocFrame } from '../frame_alloc.ts';
 import { type E1000eContext, type E1000eDrop as DropReason, FCS_LENGTH, MIN_FRAME, sizeClass } from './context.ts';
 import { isBroadcast } from './filter.ts';
 import { E1000eDrop, E1000eTx } from './trace.ts';
+import { pauseFrame, pauseTime } from './pause.ts';
 import { insertChecksum, segmentPacket, TxContext } from './tx_offload.ts';
 
 export const TX_QUEUES = 2;
 /** A packet, segmentation included, takes no more than this. */
 const MAX_PACKET = 0x40000;
+
+const OP_SEND = 0;
+/** The delay for write-backs that wait for others (TIDV) is over. */
+const OP_FLUSH = 1;
 
 /** One engine serves both queues in turn, a packet per event, and is busy until the wire took it. */
 export class E1000eTransmitter implements Actor {
@@ -31,6 +36,12 @@ export class E1000eTransmitter implements Actor {
   private last = 0;
   private scheduled = false;
   private busyUntil = 0;
+  /** Until when the far end wants silence. */
+  private silentUntil = 0;
+  /** Per queue: the first descriptor whose write-back waits, and how many of them do (TXDCTL.WTHRESH). */
+  private readonly heldFrom = new Int32Array(TX_QUEUES);
+  private readonly held = new Int32Array(TX_QUEUES);
+  private flushing: SimEvent | undefined;
   private readonly tpTx: TracePoint;
   private readonly tpDrop: TracePoint;
 
@@ -52,13 +63,38 @@ export class E1000eTransmitter implements Actor {
 
   reset(): void {
     this.active = 0;
+    this.held.fill(0);
+    this.silentUntil = 0;
     for (const c of this.contexts) c.reset();
   }
 
-  onEvent(): void {
+  /** IEEE 802.3 annex 31B: silence for so many quanta; 0 ends it. */
+  pause(quanta: number, speed: number): void {
+    this.silentUntil = quanta === 0 ? 0 : this.nic.sim.now + pauseTime(quanta, speed);
+    if (quanta === 0 && this.active !== 0 && !this.scheduled) this.schedule(this.nic.sim.now);
+  }
+
+  /** A pause frame goes out between others, also while this side is silent. */
+  sendPause(quanta: number): void {
+    const { nic } = this;
+    if (nic.wire === undefined || !nic.linkUp) return;
+    nic.regs.count(quanta === 0 ? E1000.XONTXC : E1000.XOFFTXC);
+    nic.wire.transmit(nic.port, { bytes: pauseFrame(nic.regs, quanta), id: nic.sim.newId(), skb: 0 });
+  }
+
+  /** Write-backs that wait for others are made now. */
+  flush(): void {
+    this.nic.sim.cancel(this.flushing);
+    this.flushing = undefined;
+    for (let q = 0; q < TX_QUEUES; q++) if (this.held[q] > 0) this.writeBack(q);
+  }
+
+  onEvent(op: number): void {
+    if (op === OP_FLUSH) return this.flush();
     this.scheduled = false;
     if ((this.nic.regs.get(E1000.TCTL) & TCTL.EN) === 0) this.active = 0;
     if (this.active === 0) return;
+    if (this.nic.sim.now < this.silentUntil) return this.schedule(this.silentUntil);
     const queue = this.active === 3 ? this.last ^ 1 : this.active >> 1;
     this.last = queue;
     this.busyUntil = Math.max(this.packet(queue), this.nic.sim.now);
@@ -69,7 +105,7 @@ export class E1000eTransmitter implements Actor {
   private schedule(time: number): void {
     this.scheduled = true;
     const { sim } = this.nic;
-    sim.at(Math.ceil(Math.max(time, sim.now)) as Instant, this, 0);
+    sim.at(Math.ceil(Math.max(time, sim.now)) as Instant, this, OP_SEND);
   }
 
   private hasWork(queue: number): boolean {
@@ -91,6 +127,7 @@ export class E1000eTransmitter implements Actor {
     const count = regs.get(E1000.TDLEN0 + ring) / E1000_DESC_SIZE;
     let free: number = nic.sim.now;
     let reported = false;
+    let ide = true;
     for (let ended = false; !ended && this.hasWork(queue);) {
       const head = regs.get(E1000.TDH0 + ring);
       const at = base + head * E1000_DESC_SIZE;
@@ -112,15 +149,50 @@ export class E1000eTransmitter implements Actor {
         ended = true;
       }
       if ((word & TXD_CMD.RS) !== 0) {
-        TxDescData.status.set(mem, at, TxDescData.status.get(mem, at) | TXD_STAT_DD);
-        reported = true;
+        if (this.holds(queue, head)) TxDescData.status.set(mem, at, TxDescData.status.get(mem, at) & ~TXD_STAT_DD);
+        else {
+          TxDescData.status.set(mem, at, TxDescData.status.get(mem, at) | TXD_STAT_DD);
+          reported = true;
+        }
+        ide &&= (word & TXD_CMD.IDE) !== 0;
       }
       regs.set(E1000.TDH0 + ring, head + 1 === count ? 0 : head + 1);
     }
     const empty = this.hasWork(queue) ? 0 : ICR.TXQE;
-    if (reported) nic.irq.raise(ICR.TXDW | (queue === 0 ? ICR.TXQ0 : ICR.TXQ1) | empty);
-    else if (empty !== 0) nic.irq.raise(empty);
+    if (reported) nic.irq.transmitted(ICR.TXDW | (queue === 0 ? ICR.TXQ0 : ICR.TXQ1) | empty, ide);
+    else if (empty !== 0) nic.irq.transmitted(empty, ide);
     return free;
+  }
+
+  /** §7.2.4.1: with a threshold the chip writes descriptors back in batches, or when TIDV is over. True when this one waits. */
+  private holds(queue: number, index: number): boolean {
+    const { regs, sim, intel } = this.nic;
+    const control = regs.get(E1000.TXDCTL0 + E1000_QUEUE_STRIDE * queue);
+    const threshold = (control >>> TXDCTL.WTHRESH_SHIFT) & TXDCTL.WTHRESH_MASK;
+    if (!intel || threshold === 0) return false;
+    if (this.held[queue] === 0) this.heldFrom[queue] = index;
+    this.held[queue]++;
+    if (this.flushing === undefined)
+      this.flushing = sim.at((sim.now + Math.max(regs.get(E1000.TIDV), 1) * DELAY_UNIT) as Instant, this, OP_FLUSH);
+    return this.held[queue] < threshold || !this.writeBack(queue, index);
+  }
+
+  /** Sets DD in every descriptor that asked for it, from the first that waits up to the head, or to `last`; then one interrupt. */
+  private writeBack(queue: number, last = -1): boolean {
+    const { regs, mem, irq } = this.nic;
+    const ring = E1000_QUEUE_STRIDE * queue;
+    const base = regs.get(E1000.TDBAL0 + ring) + regs.get(E1000.TDBAH0 + ring) * 0x100000000;
+    const count = regs.get(E1000.TDLEN0 + ring) / E1000_DESC_SIZE;
+    const end = last >= 0 ? last : regs.get(E1000.TDH0 + ring);
+    for (let i = this.heldFrom[queue], left = count; i !== end && i < count && left > 0; i = i + 1 === count ? 0 : i + 1, left--) {
+      const at = base + i * E1000_DESC_SIZE;
+      if (mem.check(at, E1000_DESC_SIZE, true) !== undefined) break;
+      if ((TxDescData.cmd_and_length.get(mem, at) & TXD_CMD.RS) !== 0)
+        TxDescData.status.set(mem, at, TxDescData.status.get(mem, at) | TXD_STAT_DD);
+    }
+    this.held[queue] = 0;
+    if (last < 0) irq.raise(ICR.TXDW | (queue === 0 ? ICR.TXQ0 : ICR.TXQ1));
+    return true;
   }
 
   private legacy(at: number, c: TxContext): void {
@@ -169,6 +241,12 @@ export class E1000eTransmitter implements Actor {
     for (const f of frames) {
       const bytes = this.onWire(f, c);
       this.count(bytes, f.length);
+      if (nic.loopback) {
+        const id = nic.sim.newId();
+        if (this.tpTx.enabled) this.tpTx.emit(nic.name, queue, desc, id, bytes.length);
+        nic.port.receiveFrame({ bytes, id, skb: 0 });
+        continue;
+      }
       if (nic.wire === undefined || !nic.linkUp) {
         regs.count(E1000.TNCRS);
         free = this.drop(bytes.length, 'tx_link_down');
