@@ -9,6 +9,7 @@ import type { TracePoint, TraceScope } from '../trace/trace.ts';
 import { rxQueue, VIRTIO_NET_HDR_F, VirtioNetHdr, VirtioNetHdrHash } from '../virtio/net.ts';
 import type { NicContext, NicCounter } from './net_context.ts';
 import { flowHash, FrameLayout, parseFrame } from './net_flow.ts';
+import { verdict, writePast } from './injected.ts';
 import { checksumValid } from './net_offload.ts';
 import { NicDrop, NicRx } from './trace.ts';
 import { breakQueue } from './virtio_device.ts';
@@ -101,7 +102,7 @@ export class NetRx implements Actor {
     // virtio-v1.2 §5.1.6.4: num_buffers is 1 without mergeable buffers
     VirtioNetHdr.num_buffers.set(h, 0, 1);
     // the other fields are 0 always: frames come from the wire whole, never as partial checksums or to be segmented
-    const valid = nic.guestCsum && checksumValid(bytes, f);
+    const valid = nic.guestCsum && verdict(this.mem, q.index, checksumValid(bytes, f));
     VirtioNetHdr.flags.set(h, 0, valid ? VIRTIO_NET_HDR_F.DATA_VALID : 0);
     if (valid) nic.counters.rx_csum_valid++;
     if (nic.hashReport) {
@@ -162,6 +163,7 @@ export class NetRx implements Actor {
       this.mem.setU8(countLow, buffers & 0xff);
       this.mem.setU8(countHigh, buffers >> 8);
     }
+    if (this.mem.faults !== undefined) writePast(this.mem, q.index, c.addr[c.out + c.in - 1] + c.len[c.out + c.in - 1]);
     for (let i = 0; i < buffers; i++) q.push(scratch.heads[i], scratch.lengths[i]);
     if (this.tpRx.enabled) this.tpRx.emit(this.nic.name, q.index, scratch.heads[0], first, frame.id, bytes.length, buffers);
     return true;

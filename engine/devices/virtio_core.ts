@@ -2,6 +2,7 @@
 import { invariant } from '../base/ops.ts';
 import type { DmaPort } from '../platform/bus.ts';
 import type { Platform } from '../platform/platform.ts';
+import type { Actor } from '../sim/sim.ts';
 import type { TracePoint } from '../trace/trace.ts';
 import { F, featureWord, missingPrerequisites } from '../virtio/features.ts';
 import { VIRTIO_MSI_NO_VECTOR, VIRTIO_PCI_ISR } from '../virtio/pci_cfg.ts';
@@ -27,7 +28,7 @@ const LOW_32 = 0xffffffffn;
 /** Status bits a driver may set; the others are the device's. */
 const DRIVER_STATUS = S.ACKNOWLEDGE | S.DRIVER | S.DRIVER_OK | S.FEATURES_OK | S.FAILED;
 
-export abstract class VirtioCore implements VirtioTransport {
+export abstract class VirtioCore implements VirtioTransport, Actor {
   readonly queues: Virtqueue[] = [];
   /** Features shown to a modern driver, and to a legacy one. */
   readonly offered: bigint;
@@ -158,6 +159,7 @@ export abstract class VirtioCore implements VirtioTransport {
   doorbell(index: number): void {
     const q = this.queues[index];
     if (q === undefined) return;
+    if (this.port.faults?.strike('lost-doorbell', index, `q${index}`) !== undefined) return;
     q.notifications++;
     q.lastNotification = this.platform.cpus.now();
     if (this.tpNotify.enabled) this.tpNotify.emit(this.name, index);
@@ -230,7 +232,21 @@ export abstract class VirtioCore implements VirtioTransport {
     this.lastConfigInterrupt = this.platform.sim.now;
   }
 
+  /** An interrupt that an injected fault held back. */
+  onEvent(queue: number, vector: unknown): void {
+    this.signal(queue, vector as number);
+  }
+
   private interrupt(queue: number, vector: number): boolean {
+    const { faults } = this.port;
+    if (faults !== undefined) {
+      if (faults.strike('lost-interrupt', queue, `q${queue}`) !== undefined) return false;
+      const late = faults.strike('late-interrupt', queue, `q${queue}`);
+      if (late !== undefined) {
+        this.platform.sim.after(late.on.value, this, queue, vector);
+        return true;
+      }
+    }
     const sent = this.signal(queue, vector);
     if (this.tpInterrupt.enabled) this.tpInterrupt.emit(this.name, queue, vector, sent);
     return sent;

@@ -91,6 +91,8 @@ export class Virtqueue {
   fault: VirtqFault | undefined;
   notifications = 0;
   lastNotification = -1;
+  /** What the last doorbell carried with NOTIFICATION_DATA (virtio-v1.2 §2.9); -1 when none did. */
+  notificationData = -1;
   interrupts = 0;
   lastInterrupt = -1;
   private popped = 0;
@@ -154,6 +156,7 @@ export class Virtqueue {
 
   /** True when the driver has made a chain available that was not taken. Reads the ring when needed. */
   hasWork(): boolean {
+    if (this.mem.faults?.holds('stuck-queue', this.index, `q${this.index}`) === true) return false;
     return this.enabled && this.fault === undefined && this.ring.hasWork();
   }
 
@@ -175,13 +178,20 @@ export class Virtqueue {
 
   /** Gives a chain back with the bytes written to it; the driver sees it after `publish`. */
   push(head: number, written: number): void {
-    this.ring.push(head, written);
+    const { faults } = this.mem;
+    if (faults === undefined) this.ring.push(head, written);
+    else {
+      const id = faults.strike('wrong-used-id', this.index, `q${this.index} head ${head}`);
+      const length = faults.strike('wrong-used-length', this.index, `q${this.index} head ${head}`);
+      this.ring.push(id?.on.value ?? head, length?.on.value ?? written);
+    }
     this.pushed++;
     if (this.tpPush.enabled) this.tpPush.emit(this.name, this.index, head, written);
   }
 
   /** Shows the driver all pushed chains; true when it wants an interrupt for them (virtio-v1.2 §2.7.7, §2.8.10). */
   publish(): boolean {
+    if (this.mem.faults?.strike('stale-used-index', this.index, `q${this.index}`) !== undefined) return false;
     return this.ring.publish();
   }
 

@@ -1,5 +1,6 @@
 // The machine's physical address space beyond RAM: memory-mapped regions, and the interrupt messages devices write.
 import type { Mem } from '../base/memory.ts';
+import type { FaultSet } from '../sim/faults.ts';
 
 /** A block of registers. `offset` is from the region's start; `size` is 1, 2, 4 or 8 bytes. */
 export interface MmioTarget {
@@ -70,7 +71,7 @@ export interface DmaFault {
   readonly address: number;
   readonly length: number;
   readonly write: boolean;
-  readonly reason: 'outside RAM' | 'bus master disabled' | 'not mapped' | 'read-only mapping';
+  readonly reason: 'outside RAM' | 'bus master disabled' | 'not mapped' | 'read-only mapping' | 'injected';
 }
 
 /**
@@ -78,6 +79,8 @@ export interface DmaFault {
  * (an unchecked access outside RAM reads all ones and drops writes, as a PCI master abort does).
  */
 export interface DmaPort extends Mem {
+  /** Faults injected into the device behind the port; absent while there are none. */
+  readonly faults?: FaultSet | undefined;
   /** undefined when the whole range may be accessed in this direction. */
   check(address: number, length: number, write: boolean): DmaFault | undefined;
   /** Posts a message-signalled interrupt: a memory write that the platform routes to the interrupt controller. */
@@ -88,4 +91,5 @@ export interface DmaPort extends Mem {
 export interface MasterPort extends DmaPort {
   /** Command register bit 2, kept by the PCI function (PCI 3.0 §6.2.2). */
   busMaster: boolean;
+  faults?: FaultSet | undefined;
 }

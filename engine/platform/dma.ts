@@ -2,7 +2,9 @@
 import { ByteMem, TOO_LARGE } from '../base/memory.ts';
 import type { DmaAddr, Gpa, Instant } from '../base/units.ts';
 import type { Cloner, SelfCloning } from '../sim/clone.ts';
+import type { FaultSet } from '../sim/faults.ts';
 import type { Hasher, SelfHashing } from '../sim/hash.ts';
+import type { Actor, Sim } from '../sim/sim.ts';
 import { event, type TracePoint, type TraceScope } from '../trace/trace.ts';
 import { type DmaFault, type MasterPort, MSI_BASE, MSI_END, type MsiSink } from './bus.ts';
 import { DmaDebug, type DmaFinding, type DmaRule, hex16 } from './dma_debug.ts';
@@ -355,24 +357,30 @@ const wrongSize = (m: DmaMapping, length: number): string =>
 const wrongFunction = (m: DmaMapping, type: DmaType): string =>
   `device driver frees DMA memory with wrong function [device address=${hex16(m.dma)}] [size=${m.length} bytes] [mapped as ${m.type}] [unmapped as ${type}]`;
 
+/** DirectDmaPort's event: an interrupt message that was held back. */
+const OP_LATE = 0;
+
 /** Pages needed for `length` bytes, as a power of two (Linux: get_order()). */
 function orderOf(length: number): number {
   return Math.max(0, 32 - Math.clz32((Math.max(1, length) - 1) >>> 12));
 }
 
 /** A PCI device's port: no IOMMU, bus address = physical address, refused while bus mastering is off. */
-export class DirectDmaPort extends ByteMem implements MasterPort, SelfCloning, SelfHashing {
+export class DirectDmaPort extends ByteMem implements MasterPort, Actor, SelfCloning, SelfHashing {
   busMaster = false;
+  faults: FaultSet | undefined;
   constructor(
     private readonly ram: Ram,
     private readonly sink: MsiSink,
     private readonly debug?: DmaDebug,
+    private readonly sim?: Sim,
   ) {
     super(ram.bytes);
   }
 
   check(address: number, length: number, write: boolean): DmaFault | undefined {
     if (!this.busMaster) return { address, length, write, reason: 'bus master disabled' };
+    if (this.faults?.strike('dma-fault', -1, 'a memory access') !== undefined) return { address, length, write, reason: 'injected' };
     if (!(address >= 0 && address + length <= this.ram.size)) return { address, length, write, reason: 'outside RAM' };
     if (write) this.ram.touch(address + length);
     if (this.debug?.enabled === true) this.debug.deviceAccess(address, length, write);
@@ -380,8 +388,25 @@ export class DirectDmaPort extends ByteMem implements MasterPort, SelfCloning, S
   }
 
   msi(address: number, data: number): void {
-    if (this.busMaster && address >= MSI_BASE && address < MSI_END) this.sink.msiWrite(address, data);
+    if (!this.busMaster || address < MSI_BASE || address >= MSI_END) return;
+    const { faults, sim } = this;
+    if (faults?.interruptsAtPort === true && sim !== undefined) {
+      if (faults.strike('lost-interrupt', -1, 'an interrupt message') !== undefined) return;
+      const late = faults.strike('late-interrupt', -1, 'an interrupt message');
+      if (late !== undefined) {
+        sim.after(late.on.value, this, OP_LATE, { address, data });
+        return;
+      }
+    }
+    this.sink.msiWrite(address, data);
   }
+
+  /** A message that was held back. */
+  onEvent(_op: number, arg: unknown): void {
+    const { address, data } = arg as { readonly address: number; readonly data: number };
+    if (this.busMaster) this.sink.msiWrite(address, data);
+  }
+
   /** The bytes belong to the RAM: a copy looks at the copied RAM, and the hash counts them once, there. */
   cloneInto(cloner: Cloner): DirectDmaPort {
     const copy = cloner.register(this, Object.create(DirectDmaPort.prototype) as DirectDmaPort);
@@ -392,11 +417,14 @@ export class DirectDmaPort extends ByteMem implements MasterPort, SelfCloning, S
       ram,
       sink: cloner.clone(this.sink),
       debug: cloner.clone(this.debug),
+      sim: cloner.clone(this.sim),
+      faults: cloner.clone(this.faults),
       busMaster: this.busMaster,
     });
   }
 
   hashInto(hasher: Hasher): void {
     hasher.add(this.busMaster);
+    hasher.add(this.faults);
   }
 }

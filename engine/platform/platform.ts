@@ -52,7 +52,7 @@ export class Platform {
 
   /** A new device's way to memory and to the interrupt controller. */
   dmaPort(): MasterPort {
-    return new DirectDmaPort(this.ram, this.apic, this.dmaDebug);
+    return new DirectDmaPort(this.ram, this.apic, this.dmaDebug, this.sim);
   }
 
   /** A DMA context for a device, for its driver. */

@@ -6,6 +6,7 @@ import type { MasterPort, MmioTarget } from '../../platform/bus.ts';
 import type { Platform } from '../../platform/platform.ts';
 import type { Sim } from '../../sim/sim.ts';
 import type { TracePoint } from '../../trace/trace.ts';
+import { txQueueNumber } from '../injected.ts';
 import { Msix } from '../msix.ts';
 import { NIC_TIMING, type NicTiming } from '../net_context.ts';
 import type { PciFunction } from '../pci_function.ts';
@@ -200,6 +201,7 @@ export class E1000e implements NicPort, MmioTarget, PhyOwner, E1000eContext {
         return (value & RCTL.EN) !== 0 ? this.rx.tailMoved() : this.rx.reset();
       case E1000.TDT0:
       case E1000.TDT1:
+        if (this.mem.faults?.strike('lost-doorbell', txQueueNumber(offset === E1000.TDT0 ? 0 : 1), 'TDT') !== undefined) return;
         return this.tx.kick(offset === E1000.TDT0 ? 0 : 1, this.platform.cpus.now());
       case E1000.TCTL:
         for (let q = 0; q < 2; q++) this.tx.kick(q, this.platform.cpus.now());

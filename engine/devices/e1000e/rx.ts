@@ -20,6 +20,7 @@ import { csumBytes, csumFold } from '../../wire/checksum.ts';
 import { crc32 } from '../../wire/crc32.ts';
 import { IPPROTO, Ipv6Hdr } from '../../wire/headers.ts';
 import { FrameLayout, parseFrame } from '../net_flow.ts';
+import { verdict, writePast, writtenLength } from '../injected.ts';
 import { checksumValid } from '../net_offload.ts';
 import { type E1000eContext, type E1000eDrop as DropReason, FCS_LENGTH, MIN_FRAME, sizeClass } from './context.ts';
 import { accepts, isBroadcast, receiveSideScaling } from './filter.ts';
@@ -175,6 +176,7 @@ export class E1000eReceiver implements Actor {
     const room = whole - (header > 0 ? scratch.sizes[0] : 0);
     const needed = room === 0 ? Infinity : Math.max(1, Math.ceil((data.length - header) / room)) * step;
     let head = regs.get(E1000.RDH0 + ring);
+    if (nic.mem.faults?.holds('stuck-queue', 2 * queue, `rx${queue}`) === true) return -1;
     if (count === 0 || head >= count || free(head, regs.get(E1000.RDT0 + ring), count) < needed) return -1;
     const base = regs.get(E1000.RDBAL0 + ring) + regs.get(E1000.RDBAH0 + ring) * 0x100000000;
     const status = this.status(frame.bytes, f, strip);
@@ -188,6 +190,12 @@ export class E1000eReceiver implements Actor {
       if (done < 0) return this.fault(frame, queue);
       const last = done >= data.length;
       const word = RXD_STAT.DD | (last ? RXD_STAT.EOP | status : 0);
+      if (nic.mem.faults !== undefined) scratch.written[0] = writtenLength(nic.mem, 2 * queue, scratch.written[0]);
+      if (nic.mem.faults?.strike('stale-used-index', 2 * queue, `rx${queue} descriptor ${head}`) !== undefined) {
+        head = (head + step) % count;
+        regs.set(E1000.RDH0 + ring, head);
+        continue;
+      }
       if (split) this.writeBackSplit(at, word, tag, frame.bytes, from === 0 ? header : 0);
       else this.writeBack(at, scratch.written[0], word, tag, frame.bytes);
       head = (head + step) % count;
@@ -219,6 +227,7 @@ export class E1000eReceiver implements Actor {
       if (addr !== 0) {
         if (mem.check(addr, n, true) !== undefined) return -1;
         mem.write(addr, data, done, n);
+        if (mem.faults !== undefined) writePast(mem, 2 * scratch.rss.queue, addr + sizes[i]);
       }
       written[i] = n;
       done += n;
@@ -251,7 +260,7 @@ export class E1000eReceiver implements Actor {
     }
     const udpWithout = f.protocol === IPPROTO.UDP && f.l4 !== 0 && b[f.l4 + 6] === 0 && b[f.l4 + 7] === 0;
     if (f.l4 !== 0 && (rxcsum & RXCSUM.TUOFL) !== 0 && !udpWithout && (f.protocol === IPPROTO.TCP || f.protocol === IPPROTO.UDP)) {
-      status |= RXD_STAT.TCPCS | (f.protocol === IPPROTO.UDP ? RXD_STAT.UDPCS : 0) | (checksumValid(b, f) ? 0 : RXDEXT_ERR.TCPE);
+      status |= RXD_STAT.TCPCS | (f.protocol === IPPROTO.UDP ? RXD_STAT.UDPCS : 0) | (verdict(this.nic.mem, 2 * scratch.rss.queue, checksumValid(b, f)) ? 0 : RXDEXT_ERR.TCPE);
     }
     if ((status & (RXD_STAT.IPCS | RXD_STAT.TCPCS)) === 0) status |= RXD_STAT.IXSM;
     return status;

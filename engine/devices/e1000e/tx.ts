@@ -15,6 +15,7 @@ import { CTRL, DELAY_UNIT, E1000, E1000_QUEUE_STRIDE, ICR, TCTL, TXDCTL } from '
 import type { Actor, SimEvent } from '../../sim/sim.ts';
 import type { TracePoint, TraceScope } from '../../trace/trace.ts';
 import { allocFrame } from '../frame_alloc.ts';
+import { txQueueNumber } from '../injected.ts';
 import { type E1000eContext, type E1000eDrop as DropReason, FCS_LENGTH, MIN_FRAME, sizeClass } from './context.ts';
 import { isBroadcast } from './filter.ts';
 import { E1000eDrop, E1000eTx } from './trace.ts';
@@ -109,7 +110,8 @@ export class E1000eTransmitter implements Actor {
   }
 
   private hasWork(queue: number): boolean {
-    const { regs } = this.nic;
+    const { regs, mem } = this.nic;
+    if (mem.faults?.holds('stuck-queue', txQueueNumber(queue), `tx${queue}`) === true) return false;
     const ring = E1000_QUEUE_STRIDE * queue;
     const count = regs.get(E1000.TDLEN0 + ring) / E1000_DESC_SIZE;
     const head = regs.get(E1000.TDH0 + ring);
@@ -150,7 +152,7 @@ export class E1000eTransmitter implements Actor {
       }
       if ((word & TXD_CMD.RS) !== 0) {
         if (this.holds(queue, head)) TxDescData.status.set(mem, at, TxDescData.status.get(mem, at) & ~TXD_STAT_DD);
-        else {
+        else if (mem.faults?.strike('stale-used-index', txQueueNumber(queue), `tx${queue} descriptor ${head}`) === undefined) {
           TxDescData.status.set(mem, at, TxDescData.status.get(mem, at) | TXD_STAT_DD);
           reported = true;
         }
