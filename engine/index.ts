@@ -12,6 +12,9 @@ export {
   DEFAULT_CABLE,
   DEFAULT_RAM_BYTES,
   DEFAULT_RING_SIZE,
+  NET_PROPERTY_NAMES,
+  type NetOptions,
+  type NetProperty,
   NIC_LIMITS,
   NIC_MODELS,
 } from './machine/lab.ts';

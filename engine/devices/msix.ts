@@ -5,16 +5,18 @@ import type { DmaPort, MmioTarget } from '../platform/bus.ts';
 import type { TracePoint, TraceScope } from '../trace/trace.ts';
 import { PciMsix } from './trace.ts';
 
-/** Offset of the pending bit array in the BAR that also holds the table (QEMU: msix_init_exclusive_bar). */
-const MSIX_PBA_OFFSET = 0x800;
-const MSIX_BAR_SIZE = 0x1000;
-
 /** Where table and pending bits lie; the table is at the BAR's start. */
 export interface MsixLayout {
   readonly barSize: number;
   readonly pbaOffset: number;
 }
-const DEFAULT_LAYOUT: MsixLayout = Object.freeze({ barSize: MSIX_BAR_SIZE, pbaOffset: MSIX_PBA_OFFSET });
+const MSIX_BAR_SIZE = 0x1000;
+/** A BAR for nothing but these: pending bits in its second half, or behind a table that needs more (QEMU: msix_init_exclusive_bar). */
+export function msixLayout(vectors: number): MsixLayout {
+  const pbaOffset = Math.max(MSIX_BAR_SIZE / 2, vectors * MsixEntry.$size);
+  const end = pbaOffset + Math.ceil(vectors / 64) * 8;
+  return { barSize: Math.max(MSIX_BAR_SIZE, 2 ** Math.ceil(Math.log2(end))), pbaOffset };
+}
 
 /** One vector as views show it. */
 export interface MsixVectorState {
@@ -38,7 +40,7 @@ export class Msix implements MmioTarget {
     readonly vectors: number,
     private readonly port: DmaPort,
     scope: TraceScope,
-    readonly layout: MsixLayout = DEFAULT_LAYOUT,
+    readonly layout: MsixLayout = msixLayout(vectors),
   ) {
     this.table = new ByteMem(new Uint8Array(vectors * MsixEntry.$size));
     this.pending = new Uint8Array(Math.ceil(vectors / 64) * 8);

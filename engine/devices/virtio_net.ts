@@ -55,7 +55,7 @@ const TRANSITIONAL: VirtioInterfaces = Object.freeze({ legacy: true, modern: tru
 /** QEMU: the control queue always has 64 entries. */
 const CTRL_QUEUE_SIZE = 64;
 const CLASS_ETHERNET = 0x020000;
-export const NIC_LIMITS = Object.freeze({ queuePairs: 8, ringMin: 64, ringMax: VIRTQUEUE_MAX });
+export const NIC_LIMITS = Object.freeze({ queuePairs: 64, ringMin: 64, ringMax: VIRTQUEUE_MAX });
 
 export class VirtioNet implements VirtioDevice, NicPort, NicContext {
   readonly deviceId = VIRTIO_ID.NET;

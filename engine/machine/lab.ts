@@ -1,7 +1,9 @@
 // What a lab says: machines, NICs, cables. Plain data; main/host/labs.ts reads it from YAML and validates it.
 import { COST_TABLE, type CostName } from '../platform/costs.ts';
+import type { NetOptions } from '../devices/virtio_net_features.ts';
 
 export { NIC_LIMITS } from '../devices/virtio_net.ts';
+export { NET_PROPERTIES, NET_PROPERTY_NAMES, type NetOptions, type NetProperty } from '../devices/virtio_net_features.ts';
 
 export const NIC_MODELS = ['virtio-net', 'e1000e'] as const;
 export type NicModelName = (typeof NIC_MODELS)[number];
@@ -12,7 +14,7 @@ export interface NicSpec {
   readonly model: NicModelName;
   /** '52:54:00:12:34:56' */
   readonly mac: string;
-  /** Queue pairs, 1..8; an e1000e has one. */
+  /** Queue pairs, 1..64; an e1000e has one. */
   readonly queuePairs: number;
   /** Entries per virtqueue, a power of two ≤ 1024; an e1000e's driver chooses its own. */
   readonly ringSize: number;
@@ -20,6 +22,12 @@ export interface NicSpec {
   readonly slot: number | undefined;
   /** MSI-X vectors; undefined: one per queue plus one for configuration, as QEMU's default. */
   readonly vectors: number | undefined;
+  /** Properties of a virtio-net device that are not QEMU's defaults. */
+  readonly net?: NetOptions;
+  /** Rings are offered packed (QEMU's packed=on); off when absent. */
+  readonly packed?: boolean;
+  /** The device offers to use buffers in order (VIRTIO_F_IN_ORDER); off when absent. */
+  readonly inOrder?: boolean;
 }
 
 export interface MachineSpec {

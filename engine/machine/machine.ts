@@ -11,6 +11,7 @@ import { PCI_DEVFN } from '../pci/config_space.ts';
 import { defaultCosts } from '../platform/costs.ts';
 import { Platform } from '../platform/platform.ts';
 import type { Actor, Sim } from '../sim/sim.ts';
+import { F } from '../virtio/features.ts';
 import type { Trace } from '../trace/trace.ts';
 import { PROGRAMS } from '../userland/programs.ts';
 import type { MachineSpec, NicSpec } from './lab.ts';
@@ -139,8 +140,16 @@ export class Machine implements Actor {
       const e1000e = new E1000e(this.platform, place);
       return { fn: e1000e.fn, model: e1000e, virtio: undefined, e1000e };
     }
-    const { queuePairs, ringSize, vectors } = spec;
-    const virtio = virtioNetPci(this.platform, { ...place, queuePairs, ringSize, ...(vectors === undefined ? {} : { vectors }) });
+    const { queuePairs, ringSize, vectors, net } = spec;
+    const offer = (spec.packed === true ? F.VIRTIO_F_RING_PACKED : 0n) | (spec.inOrder === true ? F.VIRTIO_F_IN_ORDER : 0n);
+    const virtio = virtioNetPci(this.platform, {
+      ...place,
+      queuePairs,
+      ringSize,
+      offer,
+      ...(vectors === undefined ? {} : { vectors }),
+      ...(net === undefined ? {} : { net }),
+    });
     return { fn: virtio.pci.fn, model: virtio.net, virtio, e1000e: undefined };
   }
 }

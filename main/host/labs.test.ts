@@ -69,7 +69,7 @@ describe('a lab file with a mistake', () => {
   });
 
   test('an unknown key is named where it stands', () => {
-    expect(errors(TWO.replace('nic0: {}\n  b', 'nic0: { speed: 3 }\n  b'))).toEqual(["x.lab.yaml:6:15: 'speed' is not a key here"]);
+    expect(errors(TWO.replace('nic0: {}\n  b', 'nic0: { colour: 3 }\n  b'))).toEqual(["x.lab.yaml:6:15: 'colour' is not a key here"]);
   });
 
   test('a port with two cables is refused', () => {

@@ -11,6 +11,9 @@ import {
   DEFAULT_RING_SIZE,
   type LabSpec,
   type MachineSpec,
+  NET_PROPERTY_NAMES,
+  type NetOptions,
+  type NetProperty,
   NIC_LIMITS,
   NIC_MODELS,
   type NicSpec,
@@ -51,7 +54,18 @@ const MAC = /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/;
 
 const QUEUES = `queues: 1 to ${NIC_LIMITS.queuePairs}`;
 const RING = `ring: ${NIC_LIMITS.ringMin} to ${NIC_LIMITS.ringMax}`;
+/** QEMU's properties of virtio-net: true and false, also spelled on and off. */
+const onOff = z
+  .union([z.boolean(), z.enum(['on', 'off'])], 'true or false')
+  .transform((v) => v === true || v === 'on')
+  .optional();
+const netSchema = Object.fromEntries(NET_PROPERTY_NAMES.map((p) => [p, onOff])) as Record<NetProperty, typeof onOff>;
+const HOST_MTU = 'host_mtu: 68 to 65535';
 const nicSchema = z.strictObject({
+  ...netSchema,
+  host_mtu: z.int('host_mtu: a whole number').min(68, HOST_MTU).max(65535, HOST_MTU).optional(),
+  speed: z.int('speed: Mbit/s, a whole number').min(0, 'speed: 0 or more').max(0x7fffffff, 'speed: 2147483647 at most').optional(),
+  duplex: z.enum(['half', 'full'], 'duplex: half or full').optional(),
   model: z.enum(NIC_MODELS, `the NIC models are: ${NIC_MODELS.join(', ')}`).default('virtio-net'),
   mac: z.string().regex(MAC, "a MAC address has the form '52:54:00:12:34:56', lower case").optional(),
   queues: z.int('queues: a whole number').min(1, QUEUES).max(NIC_LIMITS.queuePairs, QUEUES).default(1),
@@ -62,7 +76,9 @@ const nicSchema = z.strictObject({
     .refine((n) => (n & (n - 1)) === 0, 'ring: a power of two')
     .default(DEFAULT_RING_SIZE),
   slot: z.int().min(1, 'slot: 1 to 30').max(30, 'slot: 1 to 30').optional(),
-  vectors: z.int('vectors: a whole number').min(1, 'vectors: 1 to 64').max(64, 'vectors: 1 to 64').optional(),
+  packed: z.boolean().default(false),
+  in_order: z.boolean().default(false),
+  vectors: z.int('vectors: a whole number').min(1, 'vectors: 1 to 130').max(130, 'vectors: 1 to 130').optional(),
 });
 const machineSchema = z.strictObject({
   cpus: z.int('cpus: a whole number').min(1, 'cpus: 1 to 32').max(32, 'cpus: 1 to 32').default(2),
@@ -162,6 +178,27 @@ function offsetOf(root: unknown, path: readonly PropertyKey[], key: boolean): nu
   return offset;
 }
 
+type NicFile = LabFile['machines'][string]['nics'][string];
+
+/** What the file says of a virtio-net device beyond its queues; nothing when it says nothing. */
+function netOptions(n: NicFile): { net?: NetOptions } {
+  const given = NET_PROPERTY_NAMES.filter((p) => n[p] !== undefined);
+  const net: NetOptions = {
+    ...(given.length === 0 ? {} : { properties: Object.fromEntries(given.map((p) => [p, n[p]])) }),
+    ...(n.host_mtu === undefined ? {} : { hostMtu: n.host_mtu }),
+    ...(n.speed === undefined ? {} : { speed: n.speed }),
+    ...(n.duplex === undefined ? {} : { duplex: n.duplex }),
+  };
+  return Object.keys(net).length === 0 ? {} : { net };
+}
+
+const formatNetOptions = ({ properties, hostMtu, speed, duplex }: NetOptions): Record<string, unknown> => ({
+  ...properties,
+  ...(hostMtu === undefined ? {} : { host_mtu: hostMtu }),
+  ...(speed === undefined ? {} : { speed }),
+  ...(duplex === undefined ? {} : { duplex }),
+});
+
 /** 52:54:00:00:MM:NN for NICs without a MAC: machine number and port number, from 1. */
 const defaultMac = (machine: number, port: number): string =>
   `52:54:00:00:${machine.toString(16).padStart(2, '0')}:${port.toString(16).padStart(2, '0')}`;
@@ -181,6 +218,9 @@ function toSpec(f: LabFile): LabSpec {
       ringSize: n.ring,
       slot: n.slot,
       vectors: n.vectors,
+      ...netOptions(n),
+      ...(n.packed ? { packed: true } : {}),
+      ...(n.in_order ? { inOrder: true } : {}),
     })),
     autoload: m.autoload,
     setup: m.setup,
@@ -251,6 +291,9 @@ export function formatLab(lab: LabSpec): string {
               ...(n.ringSize === DEFAULT_RING_SIZE ? {} : { ring: n.ringSize }),
               ...(n.slot === undefined ? {} : { slot: n.slot }),
               ...(n.vectors === undefined ? {} : { vectors: n.vectors }),
+              ...(n.net === undefined ? {} : formatNetOptions(n.net)),
+              ...(n.packed === true ? { packed: true } : {}),
+              ...(n.inOrder === true ? { in_order: true } : {}),
             },
           ]),
         ),
