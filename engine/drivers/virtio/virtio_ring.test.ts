@@ -7,7 +7,7 @@ import type { Platform } from '../../platform/platform.ts';
 import { NO_BUS } from '../../kernel/driver_core.ts';
 import { VirtioDevice, type VirtioConfig } from './virtio_device.ts';
 import { SplitVirtqueue } from './virtio_ring_split.ts';
-import { placeVring } from './vring_place.ts';
+import { placeVring, VRING_ALIGN } from './vring_place.ts';
 import type { Gpa } from '../../base/units.ts';
 
 const SIZE = 16;
@@ -97,6 +97,7 @@ function ring(options: { event?: boolean; indirect?: boolean } = {}): {
     event: options.event ?? true,
     indirect: options.indirect ?? false,
     inOrder: false,
+    align: VRING_ALIGN,
   });
   expect(vq.vring_alloc_queue_split(SIZE, false)).toBe(0);
   // the ring itself is one mapping

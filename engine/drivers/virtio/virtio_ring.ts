@@ -31,6 +31,8 @@ export interface RingOptions {
   readonly event: boolean;
   readonly indirect: boolean;
   readonly inOrder: boolean;
+  /** Alignment of the used ring of a split ring. */
+  readonly align: number;
 }
 
 /** Where the three areas of a ring are: descriptor, driver and device area (virtio-v1.2 §2.6), under their names in a split ring. */
@@ -86,6 +88,7 @@ export abstract class Virtqueue implements IrqTarget {
   readonly event: boolean;
   readonly useIndirect: boolean;
   readonly inOrder: boolean;
+  readonly align: number;
 
   constructor(
     readonly vdev: VirtioDevice,
@@ -99,6 +102,7 @@ export abstract class Virtqueue implements IrqTarget {
     this.event = options.event;
     this.useIndirect = options.indirect;
     this.inOrder = options.inOrder;
+    this.align = options.align;
   }
 
   abstract readonly packed: boolean;

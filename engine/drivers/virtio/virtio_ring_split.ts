@@ -38,10 +38,10 @@ export class SplitVirtqueue extends Virtqueue {
 
   vring_alloc_queue_split(num: number, mayReduce: boolean): number {
     for (let n = num; ; n >>= 1) {
-      const shape = placeVring(0 as Gpa, n);
+      const shape = placeVring(0 as Gpa, n, this.align);
       const memory = this.dma.dma_alloc_coherent(shape.bytes, 'vring_alloc_queue');
       if (memory !== undefined) {
-        this.place = placeVring(memory.gpa, n);
+        this.place = placeVring(memory.gpa, n, this.align);
         this.initRing(n);
         return 0;
       }

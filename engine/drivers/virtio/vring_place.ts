@@ -2,8 +2,8 @@
 import type { Gpa } from '../../base/units.ts';
 import { availEventAt, availRingBytes, descTableBytes, usedEventAt, usedRingBytes } from '../../virtio/ring.ts';
 
-/** Linux: SMP_CACHE_BYTES on x86 */
-const VRING_ALIGN = 64;
+/** Linux: SMP_CACHE_BYTES on x86: what a modern transport asks for; the legacy layout has pages (virtio-v1.2 §2.7.2). */
+export const VRING_ALIGN = 64;
 
 export interface VringPlace {
   readonly desc: Gpa;
@@ -14,10 +14,10 @@ export interface VringPlace {
   readonly bytes: number;
 }
 
-/** The parts of a ring of `num` entries at `base`. */
-export function placeVring(base: Gpa, num: number): VringPlace {
+/** The parts of a ring of `num` entries at `base`, the used ring at a multiple of `align`. */
+export function placeVring(base: Gpa, num: number, align = VRING_ALIGN): VringPlace {
   const avail = base + descTableBytes(num);
-  const used = Math.ceil((avail + availRingBytes(num)) / VRING_ALIGN) * VRING_ALIGN;
+  const used = Math.ceil((avail + availRingBytes(num)) / align) * align;
   return {
     desc: base,
     avail: avail as Gpa,
