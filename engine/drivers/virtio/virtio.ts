@@ -4,7 +4,7 @@ import { ops } from '../../base/ops.ts';
 import { type BusType, type Device, type DeviceAttribute, DeviceDriver } from '../../kernel/device.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import type { ModuleDef } from '../../kernel/module.ts';
-import { F, type FeatureName } from '../../virtio/features.ts';
+import { F, featureWord, type FeatureName } from '../../virtio/features.ts';
 import { VIRTIO_CONFIG_S as S } from '../../virtio/status.ts';
 import { VIRTIO_DEV_ANY_ID, VirtioDevice, type VirtioConfig, type VirtioDriver } from './virtio_device.ts';
 
@@ -12,9 +12,15 @@ import { VIRTIO_DEV_ANY_ID, VirtioDevice, type VirtioConfig, type VirtioDriver }
 const TRANSPORT_FIRST = 28n;
 const TRANSPORT_END = 41n;
 const TRANSPORT_MASK = ((1n << (TRANSPORT_END - TRANSPORT_FIRST)) - 1n) << TRANSPORT_FIRST;
-/** What this ring and this transport implement (Linux: vring_transport_features(), vp_transport_features()). */
-const TRANSPORT_SUPPORTED =
-  F.VIRTIO_F_RING_INDIRECT_DESC | F.VIRTIO_F_RING_EVENT_IDX | F.VIRTIO_F_VERSION_1 | F.VIRTIO_F_RING_PACKED | F.VIRTIO_F_RING_RESET;
+/** What the ring implements, beside what a transport adds. */
+const RING_SUPPORTED = featureWord(
+  'VIRTIO_F_RING_INDIRECT_DESC',
+  'VIRTIO_F_RING_EVENT_IDX',
+  'VIRTIO_F_VERSION_1',
+  'VIRTIO_F_ACCESS_PLATFORM',
+  'VIRTIO_F_RING_PACKED',
+  'VIRTIO_F_ORDER_PLATFORM',
+);
 /** An option of ours: Linux 6.1 does not accept VIRTIO_F_IN_ORDER; with this on the boot command line our ring does (docs/adr/0007). */
 const IN_ORDER_OPTION = 'virtio_ring.in_order=1';
 
@@ -33,6 +39,12 @@ const ATTRIBUTES: readonly DeviceAttribute[] = Object.freeze([
   // one digit per bit, bit 0 first
   ro('features', (d) => d.features.toString(2).padStart(64, '0').split('').toReversed().join('')),
 ]);
+
+/** Of the transport's bits, leaves those that the ring knows; called by each transport's finalize_features. */
+export function vring_transport_features(vdev: VirtioDevice): void {
+  const inOrder = vdev.kernel.cmdline.split(' ').includes(IN_ORDER_OPTION) ? F.VIRTIO_F_IN_ORDER : 0n;
+  vdev.features &= ~TRANSPORT_MASK | RING_SUPPORTED | inOrder;
+}
 
 export const VIRTIO_BUS_TYPE: BusType = ops<BusType>({
   name: 'virtio',
@@ -110,9 +122,10 @@ export class VirtioBus {
     const driver = drv.ops as VirtioDriver;
     this.virtio_add_status(vdev, S.DRIVER);
     const offered = vdev.config.features();
-    const wanted = driver.featureTable.reduce((w, name) => w | F[name], 0n);
+    const table = (offered & F.VIRTIO_F_VERSION_1) !== 0n ? driver.featureTable : (driver.featureTableLegacy ?? driver.featureTable);
+    const wanted = featureWord(...table);
     vdev.features = offered & (wanted | TRANSPORT_MASK);
-    let err = this.finalize(vdev);
+    let err = vdev.config.finalizeFeatures();
     if (err === 0) {
       const before = vdev.features;
       err = driver.onValidate(vdev);
@@ -128,12 +141,6 @@ export class VirtioBus {
     if ((vdev.config.status() & S.DRIVER_OK) === 0) this.virtio_device_ready(vdev);
     this.virtio_config_enable(vdev);
     return 0;
-  }
-
-  private finalize(vdev: VirtioDevice): number {
-    const ring = this.kernel.cmdline.split(' ').includes(IN_ORDER_OPTION) ? F.VIRTIO_F_IN_ORDER : 0n;
-    vdev.features &= ~TRANSPORT_MASK | TRANSPORT_SUPPORTED | ring;
-    return vdev.config.finalizeFeatures();
   }
 
   virtio_features_ok(vdev: VirtioDevice): number {

@@ -9,12 +9,13 @@ export interface VirtioConfig {
   readonly busName: string;
   /** Reads `length` bytes (1, 2, 4) of the device's configuration. */
   read(offset: number, length: number): number;
+  write(offset: number, length: number, value: number): void;
   generation(): number;
   status(): number;
   setStatus(status: number): void;
   reset(): void;
   features(): bigint;
-  /** 0, or -EINVAL when the transport cannot do without a feature. */
+  /** Takes away what transport and ring do not know, and tells the device. 0, or -EINVAL when the transport cannot do without a feature. */
   finalizeFeatures(): number;
   /** Fills `vdev.vqs`; 0 or -errno, then nothing is left behind. */
   findVqs(specs: readonly VirtqueueSpec[]): number;
@@ -23,6 +24,7 @@ export interface VirtioConfig {
   /** CPU mask of the queue's interrupt; 0 takes the hint away. */
   setVqAffinity(vq: Virtqueue, mask: number): void;
   synchronizeCbs(): void;
+  /** 0 or -errno; -ENOENT where a queue cannot be reset alone. */
   disableVqAndReset(vq: Virtqueue): number;
   enableVqAfterReset(vq: Virtqueue): number;
 }
@@ -32,6 +34,8 @@ export interface VirtioDriver {
   readonly name: string;
   readonly idTable: readonly { readonly device: number; readonly vendor: number }[];
   readonly featureTable: readonly FeatureName[];
+  /** For a device without VIRTIO_F_VERSION_1; the same when absent. */
+  readonly featureTableLegacy?: readonly FeatureName[];
   /** May take features away; 0 or -errno. */
   onValidate(vdev: VirtioDevice): number;
   onProbe(vdev: VirtioDevice): number;

@@ -1,12 +1,16 @@
 // The virtio-pci driver and its modules (Linux: drivers/virtio/virtio_pci_common.c): any Qumranet function becomes a virtio device.
+import { Errno } from '../../base/errno.ts';
 import { ops } from '../../base/ops.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
-import type { ModuleDef } from '../../kernel/module.ts';
+import type { Module, ModuleDef } from '../../kernel/module.ts';
 import { PCI_ANY_ID, PCI_VENDOR_ID } from '../../pci/ids.ts';
 import type { PciCore } from '../pci/pci.ts';
 import { PCI_DEVICE, type PciDev, type PciDeviceId, type PciDriver } from '../pci/pci_dev.ts';
 import type { VirtioBus } from './virtio.ts';
-import { VirtioPciDevice } from './virtio_pci_device.ts';
+import type { VirtioPciDevice } from './virtio_pci_device.ts';
+import { VirtioPciLegacyDevice } from './virtio_pci_legacy.ts';
+import { VpLegacyDevice } from './virtio_pci_legacy_dev.ts';
+import { VirtioPciModernDevice } from './virtio_pci_modern.ts';
 import { VpModernDevice } from './virtio_pci_modern_dev.ts';
 import { Virtqueue } from './virtio_ring.ts';
 import { PackedVirtqueue } from './virtio_ring_packed.ts';
@@ -17,7 +21,15 @@ const ID_TABLE: readonly PciDeviceId[] = Object.freeze([Object.freeze(PCI_DEVICE
 export class VirtioPciDriver implements PciDriver {
   readonly name = 'virtio-pci';
   readonly idTable = ID_TABLE;
-  constructor(readonly kernel: Kernel) {}
+  constructor(
+    readonly kernel: Kernel,
+    private readonly module: Module,
+  ) {}
+
+  /** The module's parameter: a transitional device is driven by its legacy interface. */
+  private get force_legacy(): boolean {
+    return this.module.params.get('force_legacy') === 'Y';
+  }
 
   onProbe(dev: PciDev): number {
     return this.virtio_pci_probe(dev);
@@ -29,17 +41,24 @@ export class VirtioPciDriver implements PciDriver {
   virtio_pci_probe(pci_dev: PciDev): number {
     const { core } = pci_dev;
     const bus = this.kernel.modules.state('virtio') as VirtioBus;
-    const vp = new VirtioPciDevice(this.kernel, pci_dev, bus);
-    core.pci_set_drvdata(pci_dev, vp);
     let err = core.pci_enable_device(pci_dev);
     if (err < 0) return err;
-    err = vp.virtio_pci_modern_probe();
+    const modern = new VirtioPciModernDevice(this.kernel, pci_dev, bus);
+    const legacy = new VirtioPciLegacyDevice(this.kernel, pci_dev, bus);
+    const [first, second] = this.force_legacy ? [legacy, modern] : [modern, legacy];
+    let vp: VirtioPciDevice = first;
+    err = first.probe();
+    if (err === -Errno.ENODEV || (first === legacy && err === -Errno.ENOMEM)) {
+      vp = second;
+      err = second.probe();
+    }
     if (err < 0) {
       core.pci_disable_device(pci_dev);
       return err;
     }
+    core.pci_set_drvdata(pci_dev, vp);
     core.pci_set_master(pci_dev);
-    bus.register_virtio_device(vp.mdev.id, vp, pci_dev, (vdev) => (vp.vdev = vdev));
+    bus.register_virtio_device(vp.id, vp, pci_dev, (vdev) => (vp.vdev = vdev));
     return 0;
   }
 
@@ -47,7 +66,7 @@ export class VirtioPciDriver implements PciDriver {
     const vp = pci_dev.core.pci_get_drvdata(pci_dev) as VirtioPciDevice;
     const bus = this.kernel.modules.state('virtio') as VirtioBus;
     bus.unregister_virtio_device(vp.vdev);
-    vp.virtio_pci_modern_remove();
+    vp.remove();
     pci_dev.core.pci_disable_device(pci_dev);
     pci_dev.core.pci_set_drvdata(pci_dev, undefined);
   }
@@ -94,6 +113,7 @@ export const VIRTIO_PCI_LEGACY_DEV_MODULE: ModuleDef = ops<ModuleDef>({
   description: 'Legacy Virtio PCI Device',
   author: 'Wu Zongyong <wuzongyong@linux.alibaba.com>',
   license: 'GPL',
+  functions: [VpLegacyDevice],
 });
 
 export const VIRTIO_PCI_MODULE: ModuleDef = ops<ModuleDef>({
@@ -110,9 +130,9 @@ export const VIRTIO_PCI_MODULE: ModuleDef = ops<ModuleDef>({
   params: [
     { name: 'force_legacy', type: 'bool', value: 'N', mode: 0o444, description: 'Force legacy mode for transitional virtio 1 devices' },
   ],
-  functions: [VirtioPciDevice, VirtioPciDriver],
+  functions: [VirtioPciModernDevice, VirtioPciLegacyDevice, VirtioPciDriver],
   init(kernel, module) {
-    const driver = new VirtioPciDriver(kernel);
+    const driver = new VirtioPciDriver(kernel, module);
     module.state = driver;
     return pci(kernel).bus.__pci_register_driver(driver, 'virtio_pci');
   },

@@ -219,6 +219,15 @@ test('one failure to get a vector per queue costs no more than sharing one', () 
   ).toEqual(['virtio0-config', 'virtio0-virtqueues']);
 });
 
+test('without any vector the interface works on the line', () => {
+  const f = nicFixture({ queuePairs: 2 });
+  f.kernel.modules.modprobe('virtio_pci');
+  failFrom(f, 'pci_alloc_irq_vectors_affinity', -1);
+  f.kernel.modules.modprobe('virtio_net');
+  expect(f.kernel.irq.irq_to_desc(21)?.action?.name).toBe('virtio0');
+  expect(f.kernel.init_net.devices.map((d) => d.name)).toEqual(['lo', 'eth0']);
+});
+
 test('probe survives each allocation of memory failing: it fails cleanly or does with less', () => {
   for (let n = 1; n < 40; n++) {
     const f = nicFixture({ queuePairs: 2 });

@@ -53,7 +53,6 @@ export const VIRTNET_PROBE_STEPS = ops([
   ops({ step: 'alloc_etherdev_mqs', undo: 'free_netdev' }),
   ops({ step: 'virtnet_alloc_queues', undo: 'virtnet_free_queues' }),
   ops({ step: 'virtnet_find_vqs', undo: 'virtnet_del_vqs' }),
-  ops({ step: 'pci_alloc_irq_vectors_affinity', undo: 'pci_free_irq_vectors' }),
   ops({ step: 'request_threaded_irq', undo: 'free_irq' }),
   ops({ step: 'vring_create_virtqueue', undo: 'vring_del_virtqueue' }),
   ops({ step: 'register_netdevice', undo: 'unregister_netdev' }),
