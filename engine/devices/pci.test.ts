@@ -63,6 +63,55 @@ it.skipIf(!existsSync(CAPTURE))('the configuration space of the transitional dev
   expect(ours).toEqual(rows);
 });
 
+it('the chipset shows what QEMU 7.2 and SeaBIOS leave in its configuration space', () => {
+  const { host } = referenceGuest();
+  // [offset, 32 bits] of all that is not zero, as the monitor's `xp` shows it
+  const words = (devfn: number): [number, string][] =>
+    Array.from({ length: 64 }, (_, i): [number, number] => [4 * i, host.functions.get(devfn)?.configRead(4 * i, 4) ?? 0])
+      .filter(([, word]) => word !== 0)
+      .map(([at, word]) => [at, word.toString(16).padStart(8, '0')]);
+  expect(words(PCI_DEVFN(0, 0))).toEqual([
+    [0x00, '29c08086'],
+    [0x04, '00000103'],
+    [0x08, '06000000'],
+    [0x2c, '11001af4'],
+    [0x50, '00000010'],
+    [0x60, 'b0000001'],
+    [0x90, '11111110'],
+    [0x94, '00331111'],
+    [0x9c, '00380a00'],
+  ]);
+  expect(words(PCI_DEVFN(0x1f, 0)).slice(3)).toEqual([
+    [0x0c, '00800000'],
+    [0x2c, '11001af4'],
+    [0x40, '00000601'],
+    [0x44, '00000080'],
+    [0x60, '0b0b0a0a'],
+    [0x68, '0b0b0a0a'],
+    [0x80, '00010000'],
+    [0xa0, '00000010'],
+    [0xf0, 'fed1c001'],
+  ]);
+  expect(words(PCI_DEVFN(0x1f, 2)).slice(1)).toEqual([
+    [0x04, '00100107'],
+    [0x08, '01060102'],
+    [0x0c, '00800000'],
+    [0x20, '0000c0a1'],
+    [0x24, 'febc5000'],
+    [0x2c, '11001af4'],
+    [0x34, '00000080'],
+    [0x3c, '0000010a'],
+    [0x80, '0080a805'],
+    [0x90, '00000040'],
+    [0xa8, '00100012'],
+    [0xac, '00000048'],
+  ]);
+  expect(words(PCI_DEVFN(0x1f, 3)).slice(-2)).toEqual([
+    [0x3c, '0000010a'],
+    [0x40, '00000001'],
+  ]);
+});
+
 it('PCI 3.0 §6.2.5.1: a BAR written with ones reads back its size, and its old address answers again after restoring', () => {
   const { driver, platform } = referenceGuest();
   const sizeOf = (reg: number): number => {
@@ -153,7 +202,13 @@ it('virtio-v1.2 §4.1.4.9: the configuration window reads and writes BAR registe
 it('a modern-only device has the modern ids and no I/O BAR', () => {
   const sim = new Sim(1);
   const { platform } = bareMachine(sim, new Trace(sim), 'guest');
-  const { fn } = virtioNetPci(platform, { portName: 'p', slot: '00:01.0', mac: MAC, queuePairs: 1, interfaces: { legacy: false, modern: true } }).pci;
+  const { fn } = virtioNetPci(platform, {
+    portName: 'p',
+    slot: '00:01.0',
+    mac: MAC,
+    queuePairs: 1,
+    interfaces: { legacy: false, modern: true },
+  }).pci;
   expect([fn.configRead(2, 2), fn.configRead(8, 1), fn.configRead(0x2e, 2), fn.bars.some((b) => b.kind === 'io')]).toEqual([
     0x1041,
     1,

@@ -2,12 +2,11 @@
 import { PCI_COMMAND, PCI_SLOT, PciHeader } from '../pci/config_space.ts';
 import { PCI_DEVICE_ID } from '../pci/ids.ts';
 import { type Bar, barOffset, type PciFunction, ROM_BAR } from './pci_function.ts';
+import { PIRQ_LINES } from './q35_chipset.ts';
 
 /** End of the 32-bit PCI window (0xc0000000-0xfebfffff in q35's ACPI tables). */
 const WINDOW_END = 0xfec00000;
 const IO_START = 0xc000;
-/** SeaBIOS: interrupt lines of INTA# to INTD#. */
-const PCI_IRQS = [10, 10, 11, 11] as const;
 /** ICH9's SMBus is at a fixed port, whatever was assigned (SeaBIOS: ich9_smbus_setup). */
 const SMBUS_PORT = 0x700;
 
@@ -40,7 +39,7 @@ export function assignResources(functions: ReadonlyMap<number, PciFunction>): vo
     fresh.filter((c) => c.bar.kind === 'io'),
   );
   for (const [devfn, fn] of functions) {
-    if (fn.bars.length > 0 && (fn.configRead(PciHeader.command.offset, 2) & (PCI_COMMAND.IO | PCI_COMMAND.MEMORY)) === 0) enable(devfn, fn);
+    if ((fn.configRead(PciHeader.command.offset, 2) & (PCI_COMMAND.IO | PCI_COMMAND.MEMORY)) === 0) enable(devfn, fn);
   }
 }
 
@@ -77,10 +76,11 @@ function write({ fn, bar }: Claim, address: number): void {
 }
 
 function enable(devfn: number, fn: PciFunction): void {
-  fn.configWrite(PciHeader.command.offset, 2, PCI_COMMAND.IO | PCI_COMMAND.MEMORY | PCI_COMMAND.SERR);
+  const master = fn.configRead(PciHeader.command.offset, 2) & PCI_COMMAND.MASTER;
+  fn.configWrite(PciHeader.command.offset, 2, PCI_COMMAND.IO | PCI_COMMAND.MEMORY | PCI_COMMAND.SERR | master);
   const pin = fn.configRead(PciHeader.interrupt_pin.offset, 1);
   if (pin === 0) return;
   // q35: devices below 25 rotate INTA# to INTD# by slot, the chipset's own do not
   const rotate = PCI_SLOT(devfn) < 25 ? PCI_SLOT(devfn) & 3 : 0;
-  fn.configWrite(PciHeader.interrupt_line.offset, 1, PCI_IRQS[(pin - 1 + rotate) & 3]);
+  fn.configWrite(PciHeader.interrupt_line.offset, 1, PIRQ_LINES[(pin - 1 + rotate) & 3]);
 }

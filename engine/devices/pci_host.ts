@@ -1,28 +1,13 @@
 // q35's host bridge: the ECAM window onto bus 0, its function slots, and hot plug.
 import { invariant } from '../base/ops.ts';
 import { PCI_DEVFN, PCI_FUNC, PCI_SLOT } from '../pci/config_space.ts';
-import { PCI_DEVICE_ID, PCI_VENDOR_ID, QEMU_SUBSYSTEM } from '../pci/ids.ts';
 import { type Bus, ECAM_BASE, ECAM_SIZE, type MmioTarget } from '../platform/bus.ts';
 import type { Platform } from '../platform/platform.ts';
 import type { TracePoint } from '../trace/trace.ts';
 import { assignResources } from './pci_firmware.ts';
-import { PciFunction, type PciPlace } from './pci_function.ts';
+import type { PciFunction, PciPlace } from './pci_function.ts';
+import { q35Chipset } from './q35_chipset.ts';
 import { PciCfgRead, PciCfgWrite } from './trace.ts';
-
-const board = (name: string, device: number, classCode: number, revision: number, interruptPin: number): PciFunction =>
-  new PciFunction(
-    name,
-    {
-      vendor: PCI_VENDOR_ID.INTEL,
-      device,
-      classCode,
-      revision,
-      interruptPin,
-      subsystemVendor: QEMU_SUBSYSTEM.VENDOR,
-      subsystemId: QEMU_SUBSYSTEM.DEVICE,
-    },
-    undefined,
-  );
 
 /** Pins of the I/O APIC behind the chipset's interrupt lines A to H (QEMU: ich9_gsi_handler()). */
 const GSI_A = 16;
@@ -65,7 +50,7 @@ export class PciHost implements MmioTarget {
   constructor(private readonly platform: Platform) {
     this.tpRead = platform.scope.point(PciCfgRead);
     this.tpWrite = platform.scope.point(PciCfgWrite);
-    this.addChipset();
+    for (const [devfn, fn] of q35Chipset(platform)) this.addFunction(devfn, fn);
     platform.bus.map({ base: ECAM_BASE, size: ECAM_SIZE, target: this, name: 'pcie-mmcfg-mmio' });
   }
 
@@ -113,20 +98,5 @@ export class PciHost implements MmioTarget {
   /** PCI Express 5.0 §7.2.2: bus in bits 27:20, device 19:15, function 14:12. Only bus 0 exists. */
   private at(offset: number): PciFunction | undefined {
     return offset < 0x100000 ? this.functions.get(offset >>> 12) : undefined;
-  }
-
-  /** The functions q35 always has; of them only configuration space is modelled, so no driver binds. */
-  private addChipset(): void {
-    const lpc = board('ICH9-LPC 00:1f.0', PCI_DEVICE_ID.ICH9_LPC, 0x060100, 2, 0);
-    const ahci = board('ich9-ahci 00:1f.2', PCI_DEVICE_ID.ICH9_AHCI, 0x010601, 2, 1);
-    ahci.addBar(4, 'io', 0x20, undefined);
-    ahci.addBar(5, 'mem32', 0x1000, undefined);
-    const smbus = board('ICH9-SMB 00:1f.3', PCI_DEVICE_ID.ICH9_SMBUS, 0x0c0500, 2, 1);
-    smbus.addBar(4, 'io', 0x40, undefined);
-    for (const fn of [lpc, ahci, smbus]) fn.config.setU8(0x0e, 0x80);
-    this.addFunction(PCI_DEVFN(0, 0), board('mch 00:00.0', PCI_DEVICE_ID.Q35_MCH, 0x060000, 0, 0));
-    this.addFunction(PCI_DEVFN(0x1f, 0), lpc);
-    this.addFunction(PCI_DEVFN(0x1f, 2), ahci);
-    this.addFunction(PCI_DEVFN(0x1f, 3), smbus);
   }
 }

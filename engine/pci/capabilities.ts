@@ -7,7 +7,7 @@ export const PciCap = struct('pci_cap', {
   cap_next: u8('Offset of the next capability, 0 for the last.'),
 });
 /** PCI Code and ID Assignment §2 */
-export const PCI_CAP_ID = { PM: 0x01, MSI: 0x05, VNDR: 0x09, EXP: 0x10, MSIX: 0x11 } as const;
+export const PCI_CAP_ID = { PM: 0x01, MSI: 0x05, VNDR: 0x09, EXP: 0x10, MSIX: 0x11, SATA: 0x12 } as const;
 
 /** PCI 3.0 §6.8.1, figure 6-9: what all four shapes of the capability begin with; `msiLayout` says where the rest lies. */
 export const MsiCap = struct('msi_cap', {
@@ -67,3 +67,11 @@ export const VirtioPciCfgCap = struct('virtio_pci_cfg_cap', {
   pci_cfg_data: bytes(4, 'Window onto a BAR for software that cannot map it.'),
 });
 export const VIRTIO_PCI_CAP = { COMMON_CFG: 1, NOTIFY_CFG: 2, ISR_CFG: 3, DEVICE_CFG: 4, PCI_CFG: 5 } as const;
+
+/** Serial ATA AHCI 1.3.1 §2.4: where the index/data pair lies. */
+export const AhciSataCap = struct('ahci_sata_cap', {
+  cap_id: u8('0x12'),
+  cap_next: u8('Offset of the next capability.'),
+  revision: le16('Minor revision in bits 3:0, major in 7:4.'),
+  location: le32('BAR in bits 3:0 (4: BAR 0, 8: BAR 4), offset in units of four bytes in bits 23:4.'),
+});

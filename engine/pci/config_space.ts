@@ -71,3 +71,16 @@ export function pciName(bus: number, devfn: number): string {
   const hex2 = (n: number): string => n.toString(16).padStart(2, '0');
   return `0000:${hex2(bus)}:${hex2(PCI_SLOT(devfn))}.${PCI_FUNC(devfn)}`;
 }
+
+/** Registers of the host bridge beyond the header (Intel 82G33 datasheet §5.1). */
+export const Q35_MCH = { EXT_CONFIG: 0x50, PCIEXBAR: 0x60, PAM0: 0x90, SMRAM: 0x9d, ESMRAMC: 0x9e } as const;
+/** Registers of the LPC bridge beyond the header (Intel ICH9 datasheet §13.1). */
+export const ICH9_LPC = {
+  PMBASE: 0x40,
+  ACPI_CNTL: 0x44,
+  PIRQA_ROUT: 0x60,
+  PIRQE_ROUT: 0x68,
+  LPC_EN: 0x82,
+  GEN_PMCON_1: 0xa0,
+  RCBA: 0xf0,
+} as const;
