@@ -152,6 +152,10 @@ export class VirtioNet implements VirtioDevice, NicPort, NicContext {
     return this.cableUp && this.adminUp;
   }
 
+  get wireUp(): boolean {
+    return this.wire?.up === true;
+  }
+
   attach(transport: VirtioTransport): void {
     this.attached = transport;
     this.tx = new NetTx(this, transport.port, this.platform.scope);

@@ -1,5 +1,6 @@
 // sk_buffs come, are shared, and go (Linux: net/core/skbuff.c). Descriptors are recycled, so that a packet makes no garbage.
 import type { Gpa } from '../base/units.ts';
+import type { FaultSet } from '../sim/faults.ts';
 import type { TracePoint } from '../trace/trace.ts';
 import { checkSkbAlive, checkSkbHead, markFreed } from './contract_net.ts';
 import type { SkbDropReason } from './drop_reason.ts';
@@ -47,6 +48,7 @@ export class SkbAlloc extends SkbBits {
   live = 0;
   /** Fails the Nth next allocation when > 0 (fault injection); counts down. */
   failAfter = 0;
+  faults: FaultSet | undefined;
   private readonly free: SkBuff[] = [];
   private readonly caches: PageFragCache[];
   private readonly tpKfree: TracePoint;
@@ -277,6 +279,7 @@ export class SkbAlloc extends SkbBits {
   }
 
   protected refused(): boolean {
+    if (this.faults?.strike('skb-alloc-fail', -1, 'an sk_buff') !== undefined) return true;
     return this.failAfter > 0 && --this.failAfter === 0;
   }
 

@@ -1,6 +1,7 @@
 // A duplex cable between two ports: rate, delay, loss, up or down. Frames in flight are events.
 import { invariant } from '../base/ops.ts';
 import type { Instant } from '../base/units.ts';
+import type { FaultSet } from '../sim/faults.ts';
 import type { RandomStream } from '../sim/random.ts';
 import type { Actor, Sim } from '../sim/sim.ts';
 import type { Trace, TracePoint, TraceScope } from '../trace/trace.ts';
@@ -50,10 +51,12 @@ export class Cable implements Wire, Actor {
   loss: number;
   /** Frames for recorders; see FrameCapture. */
   readonly capture = new FrameCapture();
+  /** Injected faults; absent while there are none. */
+  faults: FaultSet | undefined;
   private isUp = true;
   private readonly lanes: readonly [Lane, Lane];
   private readonly random: RandomStream;
-  private readonly scope: TraceScope;
+  readonly scope: TraceScope;
   private readonly tpFrame: TracePoint;
   private readonly tpState: TracePoint;
 
@@ -92,8 +95,10 @@ export class Cable implements Wire, Actor {
     l.frames++;
     l.bytes += frame.bytes.length;
     const arrives = Math.ceil(l.busyUntil + this.delay) as Instant;
-    const lost = !this.isUp ? 'down' : this.loss > 0 && this.random.float() < this.loss ? 'loss' : '';
-    if (lost === '') this.sim.at(arrives, this, direction, frame);
+    let lost = !this.isUp ? 'down' : this.loss > 0 && this.random.float() < this.loss ? 'loss' : '';
+    if (lost === '' && this.faults?.strike('frame-loss', direction, `frame ${frame.id}`) !== undefined) lost = 'fault';
+    if (lost === '' && this.faults !== undefined) this.deliverFaulty(this.faults, arrives, direction, frame);
+    else if (lost === '') this.sim.at(arrives, this, direction, frame);
     else l.lost++;
     if (this.tpFrame.enabled)
       this.tpFrame.emit(l.from.portName, l.to.portName, frame.id, frame.bytes.length, Math.ceil(start), arrives, lost);
@@ -109,6 +114,17 @@ export class Cable implements Wire, Actor {
         lost,
       });
     return Math.ceil(l.busyUntil);
+  }
+
+  /** As it arrives when faults may befall it: damaged, twice, or late. */
+  private deliverFaulty(faults: FaultSet, arrives: Instant, direction: number, frame: Frame): void {
+    const what = `frame ${frame.id}`;
+    const corrupt = faults.strike('frame-corrupt', direction, what);
+    const late = faults.strike('frame-reorder', direction, what);
+    const time = (arrives + (late?.on.value ?? 0)) as Instant;
+    const arriving = corrupt === undefined ? frame : damaged(frame, corrupt.on.value);
+    this.sim.at(time, this, direction, arriving);
+    if (faults.strike('frame-duplicate', direction, what) !== undefined) this.sim.at(time, this, direction, arriving);
   }
 
   /** A frame's last bit is there; `direction` is the lane. */
@@ -157,4 +173,12 @@ export class Cable implements Wire, Actor {
   private loseInFlight(): void {
     for (const e of this.sim.extract((event) => event.target === this)) this.lanes[e.op].lost++;
   }
+}
+
+/** The frame with one byte changed: at `offset`, or the last when that is outside. */
+function damaged(frame: Frame, offset: number): Frame {
+  const bytes = frame.bytes.slice();
+  const at = offset >= 0 && offset < bytes.length ? offset : bytes.length - 1;
+  bytes[at] ^= 0xff;
+  return { ...frame, bytes };
 }

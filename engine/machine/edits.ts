@@ -180,7 +180,7 @@ function snapshot(world: World, machine: Machine): number {
 /** A cloner that leaves alone what a machine shares with the rest of the world. */
 function shielded(world: World, name: string): Cloner {
   const cloner = new Cloner();
-  for (const shared of [world, world.sim, world.trace, world.machines, world.cables, world.attic, ...world.cables.values()])
+  for (const shared of [world, world.sim, world.trace, world.machines, world.cables, world.attic, world.faults, ...world.cables.values()])
     cloner.register(shared, shared);
   for (const [other, m] of world.machines) if (other !== name) cloner.register(m, m);
   return cloner;
@@ -202,7 +202,7 @@ function restoreMachine(world: World, name: string, saved: number): WorldEdit | 
 /** Whether a queued event belongs to a machine: its target is reachable from the machine without leaving it. */
 function ownedBy(world: World, machine: Machine): (event: SimEvent) => boolean {
   const inside = new Set<object>();
-  const outside = new Set<object>([world, world.sim, world.trace, ...world.cables.values()]);
+  const outside = new Set<object>([world, world.sim, world.trace, world.faults, ...world.cables.values()]);
   const stack: object[] = [machine];
   while (stack.length > 0) {
     const o = stack.pop();

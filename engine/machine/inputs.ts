@@ -1,5 +1,6 @@
 // What comes from outside the world. Every input is data, stamped with an event number and a time, logged, and applied between events.
 import type { SpawnSpec } from '../kernel/process.ts';
+import type { FaultSpec } from './fault_kinds.ts';
 import type { CableSpec, MachineSpec, NicSpec } from './lab.ts';
 
 /** A change of the topology. Each answers with its inverse, so that undo is one more input. */
@@ -38,7 +39,11 @@ export type Input =
   | { readonly kind: 'stdin'; readonly machine: string; readonly pid: number; readonly data: string; readonly eof: boolean }
   | { readonly kind: 'signal'; readonly machine: string; readonly pid: number; readonly signal: number }
   | { readonly kind: 'fs'; readonly machine: string; readonly netns: string; readonly cwd: string; readonly fs: FsCall }
-  | { readonly kind: 'edit'; readonly edit: WorldEdit };
+  | { readonly kind: 'edit'; readonly edit: WorldEdit }
+  | {
+      readonly kind: 'fault';
+      readonly fault: { readonly op: 'inject'; readonly spec: FaultSpec } | { readonly op: 'clear'; readonly id: number };
+    };
 
 /** The outcome of a spawn, at the instant of the input. */
 export type SpawnResult =
@@ -64,6 +69,8 @@ export type InputResult =
   | { readonly kind: 'spawn'; readonly result: SpawnResult }
   | { readonly kind: 'fs'; readonly result: FsResult }
   | { readonly kind: 'edit'; readonly inverse: WorldEdit }
+  /** The fault's number. */
+  | { readonly kind: 'fault'; readonly id: number }
   | { readonly kind: 'done' }
   /** The input makes no sense in this world (unknown machine, port in use …); nothing changed. */
   | { readonly kind: 'refused'; readonly why: string };

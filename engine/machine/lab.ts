@@ -1,4 +1,5 @@
 // What a lab says: machines, NICs, cables. Plain data; main/host/labs.ts reads it from YAML and validates it.
+import type { FaultSpec } from './fault_kinds.ts';
 import { COST_TABLE, type CostName } from '../platform/costs.ts';
 import type { NetOptions } from '../devices/virtio_net_features.ts';
 
@@ -66,6 +67,8 @@ export interface LabSpec {
   readonly seed: number;
   readonly machines: readonly MachineSpec[];
   readonly cables: readonly CableSpec[];
+  /** Faults to inject; `after` counts from the world's start. */
+  readonly faults?: readonly FaultSpec[];
   /** `ringscope run`: one shell script per line group, by machine. */
   readonly script: readonly { readonly machine: string; readonly run: string }[];
 }

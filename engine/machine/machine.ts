@@ -23,6 +23,8 @@ export interface NicModel extends NicPort {
   portName: string;
   readonly mac: Uint8Array;
   readonly linkUp: boolean;
+  /** There is a cable, and it is up, whatever the NIC says of its link. */
+  readonly wireUp: boolean;
 }
 
 /** A NIC in its slot: the PCI function, the port, and the model that is behind both. */

@@ -12,6 +12,7 @@ import { SHELL_COMM, SHELL_PID } from '../kernel/processes.ts';
 import type { NicPort } from '../link/port.ts';
 import { applyEdit, type Attic } from './edits.ts';
 import { applyFs } from './files.ts';
+import { FaultBoard } from './faults.ts';
 import type { Input, InputResult } from './inputs.ts';
 import { type CableSpec, cableId, type LabSpec } from './lab.ts';
 import { Machine } from './machine.ts';
@@ -34,6 +35,8 @@ export class World {
   readonly trace: Trace;
   readonly machines = new Map<string, Machine>();
   readonly cables = new Map<string, Cable>();
+  /** Injected faults. */
+  readonly faults: FaultBoard;
   /** Machines taken out of the world that undo may bring back. */
   readonly attic: Attic = { nextId: 1, saved: new Map() };
 
@@ -43,6 +46,11 @@ export class World {
     for (const spec of lab.machines) this.machines.set(spec.name, new Machine(spec, this.sim, this.trace));
     for (const spec of lab.cables) this.connect(spec);
     for (const m of this.machines.values()) m.boot();
+    this.faults = new FaultBoard(this);
+    for (const spec of lab.faults ?? []) {
+      const id = this.faults.inject(spec);
+      invariant(typeof id === 'number', `fault ${spec.kind}: ${id}`);
+    }
   }
 
   /** An identical world that shares nothing mutable with this one. */
@@ -61,6 +69,11 @@ export class World {
     if (input.kind === 'edit') {
       const done = applyEdit(this, input.edit);
       return typeof done === 'string' ? { kind: 'refused', why: done } : { kind: 'edit', inverse: done };
+    }
+    if (input.kind === 'fault') {
+      const { fault } = input;
+      const done = fault.op === 'inject' ? this.faults.inject(fault.spec) : (this.faults.clear(fault.id) ?? fault.id);
+      return typeof done === 'string' ? { kind: 'refused', why: done } : { kind: 'fault', id: done };
     }
     const machine = this.machines.get(input.machine);
     if (machine === undefined) return { kind: 'refused', why: `there is no machine '${input.machine}' in this lab` };

@@ -77,8 +77,8 @@ export class DmaContext {
   readonly findings: DmaFinding[] = [];
   /** Fails the Nth next mapping when > 0 (fault injection); counts down. */
   failAfter = 0;
-  /** Mappings still to fail after that one, and only those made by this function ('' for all). */
-  failTimes = 0;
+  faults: FaultSet | undefined;
+  /** Injected failures befall only mappings made by this function ('' for all). */
   failBy = '';
   /** Highest address the device can send (Linux: *dev->dma_mask). */
   mask = 0xffffffff;
@@ -239,7 +239,7 @@ export class DmaContext {
   private map(gpa: Gpa, length: number, direction: DmaDirection, type: DmaType, by: string): DmaAddr {
     if (this.fresh >= 0) this.unchecked.add(this.fresh);
     this.fresh = -1;
-    if (this.failAfter > 0 && this.refused(by)) {
+    if ((this.failAfter > 0 || this.faults !== undefined) && this.refused(by)) {
       if (this.tpFail.enabled) this.tpFail.emit(this.device, gpa, length, direction, by);
       return DMA_MAPPING_ERROR;
     }
@@ -333,14 +333,9 @@ export class DmaContext {
 
   /** Whether this mapping or allocation is one that is to fail. */
   private refused(by: string): boolean {
-    if (this.failAfter <= 0 || (this.failBy !== '' && this.failBy !== by)) return false;
-    if (this.failAfter > 1) {
-      this.failAfter--;
-      return false;
-    }
-    if (this.failTimes > 0) this.failTimes--;
-    else this.failAfter = 0;
-    return true;
+    if (this.failAfter > 0 && --this.failAfter === 0) return true;
+    if (this.faults === undefined || (this.failBy !== '' && this.failBy !== by)) return false;
+    return this.faults.strike('dma-map-fail', -1, by) !== undefined;
   }
 
   private find(rule: DmaRule, text: string, by: string, mapping?: DmaMapping): void {

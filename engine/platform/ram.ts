@@ -3,6 +3,7 @@ import { ByteMem } from '../base/memory.ts';
 import { InvariantError } from '../base/ops.ts';
 import type { Gpa } from '../base/units.ts';
 import type { Cloner, SelfCloning } from '../sim/clone.ts';
+import type { FaultSet } from '../sim/faults.ts';
 import type { Hasher, SelfHashing } from '../sim/hash.ts';
 
 export const PAGE_SIZE = 4096;
@@ -52,6 +53,7 @@ export class PageAllocator {
   freePages: number;
   /** Fails the Nth next allocation when > 0 (fault injection); counts down. */
   failAfter = 0;
+  faults: FaultSet | undefined;
   constructor(private readonly ram: Ram) {
     this.used = new Uint8Array(ram.size >> PAGE_SHIFT);
     this.used[0] = 1;
@@ -69,6 +71,7 @@ export class PageAllocator {
   /** 2^order contiguous, naturally aligned pages; 0 when there are none. Contents are undefined. */
   alloc_pages(order: number): Gpa {
     if (this.failAfter > 0 && --this.failAfter === 0) return 0 as Gpa;
+    if (this.faults?.strike('page-alloc-fail', -1, `alloc_pages order ${order}`) !== undefined) return 0 as Gpa;
     const run = 1 << order;
     const used = this.used;
     let i = Math.ceil(this.hint / run) * run;

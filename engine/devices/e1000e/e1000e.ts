@@ -107,6 +107,16 @@ export class E1000e implements NicPort, MmioTarget, PhyOwner, E1000eContext {
     this.tx.pause(quanta, this.phy.speed);
   }
 
+  get wireUp(): boolean {
+    return this.wire?.up === true;
+  }
+
+  /** Looks at its queues as if software had just moved their tails. */
+  serveAgain(): void {
+    for (let q = 0; q < 2; q++) this.tx.kick(q, this.sim.now);
+    this.rx.tailMoved();
+  }
+
   plug(wire: Wire | undefined): void {
     this.wire = wire;
   }
@@ -163,6 +173,9 @@ export class E1000e implements NicPort, MmioTarget, PhyOwner, E1000eContext {
       case E1000.SYSTIML:
       case E1000.SYSTIMH:
         return this.systemTime(offset === E1000.SYSTIMH);
+      case E1000.TIDV:
+        // QEMU's model takes it and does not give it back
+        return this.intel ? this.regs.get(E1000.TIDV) : 0;
       case E1000.ICS:
       case E1000.IMC:
         return offset === E1000.ICS ? this.regs.get(E1000.ICR) : this.regs.get(E1000.IMS);
