@@ -32,7 +32,8 @@ export interface VirtqRing {
   /** Takes the next chain, which there is; false when the guest erred. */
   take(chain: VirtqChain): boolean;
   untake(count: number): void;
-  push(head: number, written: number): void;
+  /** `id` is what the used element says, `head` what was taken; they differ only when the device is made to err. */
+  push(head: number, written: number, id: number): void;
   publish(): boolean;
   setNotifications(on: boolean): void;
   readonly positions: RingPositions;
@@ -179,11 +180,11 @@ export class Virtqueue {
   /** Gives a chain back with the bytes written to it; the driver sees it after `publish`. */
   push(head: number, written: number): void {
     const { faults } = this.mem;
-    if (faults === undefined) this.ring.push(head, written);
+    if (faults === undefined) this.ring.push(head, written, head);
     else {
       const id = faults.strike('wrong-used-id', this.index, `q${this.index} head ${head}`);
       const length = faults.strike('wrong-used-length', this.index, `q${this.index} head ${head}`);
-      this.ring.push(id?.on.value ?? head, length?.on.value ?? written);
+      this.ring.push(head, length?.on.value ?? written, id?.on.value ?? head);
     }
     this.pushed++;
     if (this.tpPush.enabled) this.tpPush.emit(this.name, this.index, head, written);

@@ -97,14 +97,14 @@ export class PackedRing implements VirtqRing {
     }
   }
 
-  push(head: number, written: number): void {
+  push(head: number, written: number, id: number): void {
     const { held } = this;
     const k = held.find(head);
     invariant(k >= 0, `buffer ${head} is given back and was not taken`);
     const slots = held.slotsOf(k);
     // virtio-v1.2 §2.8.8: one used descriptor for a batch, called like its last buffer; all before it were used completely
     const at = this.batchOpen ? this.pending - 1 : this.pending++;
-    this.pendingId[at] = head;
+    this.pendingId[at] = id;
     this.pendingLen[at] = written;
     this.pendingSlots[at] = this.batchOpen ? this.pendingSlots[at] + slots : slots;
     if (this.q.inOrder) {

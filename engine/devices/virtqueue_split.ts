@@ -74,16 +74,16 @@ export class SplitRing implements VirtqRing {
     for (let i = 0; i < count; i++) this.held?.removeNewest();
   }
 
-  push(head: number, written: number): void {
-    if (this.held === undefined) this.write(this.unpublished++, head, written);
-    else this.pushInOrder(this.held, head, written);
+  push(head: number, written: number, id: number): void {
+    if (this.held === undefined) this.write(this.unpublished++, id, written);
+    else this.pushInOrder(this.held, head, written, id);
   }
 
   /** virtio-v1.2 §2.7.9: one element for a batch, called like its last chain, at the place of its first; all but the last were used completely. */
-  private pushInOrder(held: InFlight, head: number, written: number): void {
+  private pushInOrder(held: InFlight, head: number, written: number, id: number): void {
     invariant(held.find(head) === 0, 'chains are given back in order');
     if (!this.batchOpen) this.batchAt = this.unpublished;
-    this.write(this.batchAt, head, written);
+    this.write(this.batchAt, id, written);
     this.unpublished++;
     this.batchOpen = written === held.roomOf(0);
     held.remove(0);
