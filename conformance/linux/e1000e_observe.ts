@@ -42,9 +42,9 @@ export async function bringUp(guest: Guest, parameters = ''): Promise<string> {
   return r.out;
 }
 
-/** Until eth0 has its carrier, six seconds at most. */
+/** Until eth0 has its carrier, six seconds at most. (operstate may be behind.) */
 export const WAIT_FOR_LINK =
-  'for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do grep -q up /sys/class/net/eth0/operstate && break; sleep 0.3; done';
+  'for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do grep -q 1 /sys/class/net/eth0/carrier && break; sleep 0.3; done';
 
 export async function observe(guest: Guest): Promise<Map<string, string>> {
   const out = new Map<string, string>();
