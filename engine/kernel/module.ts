@@ -38,6 +38,8 @@ export interface ModuleDef {
 export interface ModuleTable {
   readonly builtin: readonly ModuleDef[];
   readonly loadable: readonly ModuleDef[];
+  /** Modules of the disk whose hardware is not modelled: known by name and alias only, as modules.alias lists them. */
+  readonly foreign?: readonly Pick<ModuleDef, 'name' | 'aliases'>[];
 }
 
 /** A loaded module. */

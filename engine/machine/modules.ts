@@ -11,4 +11,8 @@ import type { ModuleTable } from '../kernel/module.ts';
 export const MODULES: ModuleTable = ops<ModuleTable>({
   builtin: [LOOPBACK_MODULE, PCI_MODULE],
   loadable: [...VIRTIO_MODULES, VETH_MODULE, DUMMY_MODULE, E1000E_MODULE],
+  foreign: [
+    { name: 'ahci', aliases: ['pci:v00008086d00002922sv*sd*bc*sc*i*'] },
+    { name: 'i2c_i801', aliases: ['pci:v00008086d00002930sv*sd*bc*sc*i*'] },
+  ],
 });

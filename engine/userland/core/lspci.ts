@@ -1,58 +1,48 @@
-// lspci(8) from /sys/bus/pci: names, numbers, drivers.
+// lspci(8) from /sys/bus/pci: functions with names, numbers, drivers, as lines, records or a tree.
 import { getopt } from '../ping/getopt.ts';
 import { type Tool, type ToolContext, ToolExit } from '../tool.ts';
+import { PciNames, type PciNumbers } from './lspci_names.ts';
+import { parseId, parseSlot, selected, type Selection } from './lspci_select.ts';
 import { ConfigSpace, hexDump, verboseText } from './lspci_verbose.ts';
 
-/** Names that pci.ids gives to what a virtual machine has. */
-const CLASSES: Readonly<Record<string, string>> = Object.freeze({
-  '0100': 'SCSI storage controller',
-  '0106': 'SATA controller',
-  '0200': 'Ethernet controller',
-  '0300': 'VGA compatible controller',
-  '0600': 'Host bridge',
-  '0601': 'ISA bridge',
-  '0604': 'PCI bridge',
-  '0c05': 'SMBus',
-});
-const VENDORS: Readonly<Record<string, string>> = Object.freeze({
-  '1af4': 'Red Hat, Inc.',
-  '8086': 'Intel Corporation',
-  '1b36': 'Red Hat, Inc.',
-});
-const DEVICES: Readonly<Record<string, string>> = Object.freeze({
-  '1af4:1000': 'Virtio network device',
-  '1af4:1041': 'Virtio network device',
-  '8086:10d3': '82574L Gigabit Network Connection',
-  '8086:29c0': '82G33/G31/P35/P31 Express DRAM Controller',
-  '8086:2918': '82801IB (ICH9) LPC Interface Controller',
-  '8086:2922': '82801IR/IO/IH (ICH9R/DO/DH) 6 port SATA Controller [AHCI mode]',
-  '8086:2930': '82801I (ICH9 Family) SMBus Controller',
-});
-const SUBSYSTEMS: Readonly<Record<string, string>> = Object.freeze({ '1af4:1100': 'QEMU Virtual Machine' });
+const SYSFS = '/sys/bus/pci/devices';
+const PCI_IDS = '/usr/share/misc/pci.ids';
 
-interface PciFunction {
+interface PciFunction extends PciNumbers {
+  /** '0000:00:1f.2' */
   readonly slot: string;
-  readonly vendor: string;
-  readonly device: string;
-  readonly subvendor: string;
-  readonly subdevice: string;
-  readonly classCode: string;
-  readonly progIf: number;
   readonly revision: number;
   readonly driver: string | undefined;
+  readonly iommuGroup: string | undefined;
   readonly modalias: string;
 }
 
+interface Options {
+  readonly names: PciNames;
+  readonly verbose: number;
+  readonly dump: number;
+  readonly machine: number;
+  readonly kernel: boolean;
+  readonly domain: boolean;
+  readonly busCentric: boolean;
+  readonly tree: boolean;
+  readonly map: boolean;
+  readonly selections: readonly Selection[];
+}
+
 function functions(ctx: ToolContext): PciFunction[] {
-  const base = '/sys/bus/pci/devices';
-  const entries = ctx.kernel.vfs.readdir(ctx.vfs, base);
-  if (typeof entries === 'number') throw new ToolExit(1, `lspci: Cannot open ${base}\n`);
+  const entries = ctx.kernel.vfs.readdir(ctx.vfs, SYSFS);
+  if (typeof entries === 'number') throw new ToolExit(1, `lspci: Cannot open ${SYSFS}\n`);
+  const target = (path: string): string | undefined => {
+    const link = ctx.kernel.vfs.readlink(ctx.vfs, path);
+    return typeof link === 'string' ? link.replace(/^.*\//, '') : undefined;
+  };
   return entries
     .map((e) => e.name)
     .sort()
     .map((slot) => {
-      const hex = (name: string): string => ctx.readFile(`${base}/${slot}/${name}`).trim().replace(/^0x/, '');
-      const driver = ctx.kernel.vfs.readlink(ctx.vfs, `${base}/${slot}/driver`);
+      const base = `${SYSFS}/${slot}`;
+      const hex = (name: string): string => ctx.readFile(`${base}/${name}`).trim().replace(/^0x/, '');
       const code = hex('class');
       return {
         slot,
@@ -63,51 +53,26 @@ function functions(ctx: ToolContext): PciFunction[] {
         classCode: code.slice(0, 4),
         progIf: Number.parseInt(code.slice(4), 16),
         revision: Number.parseInt(hex('revision'), 16) || 0,
-        driver: typeof driver === 'string' ? driver.replace(/^.*\//, '') : undefined,
-        modalias: ctx.readFile(`${base}/${slot}/modalias`).trim(),
+        driver: target(`${base}/driver`),
+        iommuGroup: target(`${base}/iommu_group`),
+        modalias: ctx.readFile(`${base}/modalias`).trim(),
       };
     });
 }
 
-interface Style {
-  /** 0 names, 1 numbers, 2 both */
-  readonly numeric: number;
-  readonly domain: boolean;
+const hex2 = (n: number): string => n.toString(16).padStart(2, '0');
+const shortSlot = (f: PciFunction, o: Options): string => (o.domain ? f.slot : f.slot.replace(/^0000:/, ''));
+const hasSubsystem = (f: PciFunction): boolean => f.subvendor !== '' && !(f.subvendor === '0000' && f.subdevice === '0000');
+
+function line(f: PciFunction, o: Options): string {
+  const { names } = o;
+  let out = `${shortSlot(f, o)} ${names.className(f)}: ${names.vendorDevice(f)}`;
+  if (f.revision !== 0) out += ` (rev ${hex2(f.revision)})`;
+  const name = o.verbose > 0 ? names.interface(f) : undefined;
+  if (o.verbose > 0 && (f.progIf !== 0 || name !== undefined))
+    out += ` (prog-if ${hex2(f.progIf)}${name === undefined ? '' : ` [${name}]`})`;
+  return `${out}\n`;
 }
-
-const shortSlot = (f: PciFunction, style: Style): string => (style.domain ? f.slot : f.slot.replace(/^0000:/, ''));
-
-function className(f: PciFunction, s: Style): string {
-  if (s.numeric === 1) return f.classCode;
-  const name = CLASSES[f.classCode];
-  if (s.numeric === 2) return `${name ?? 'Class'} [${f.classCode}]`;
-  return name ?? `Class ${f.classCode}`;
-}
-
-function deviceName(f: PciFunction, s: Style): string {
-  const ids = `${f.vendor}:${f.device}`;
-  if (s.numeric === 1) return ids;
-  const vendor = VENDORS[f.vendor];
-  const device = DEVICES[ids];
-  const text =
-    vendor === undefined
-      ? `Device ${s.numeric === 2 ? '' : ids}`.trim()
-      : `${vendor} ${device ?? `Device${s.numeric === 2 ? '' : ` ${f.device}`}`}`;
-  return s.numeric === 2 ? `${text} [${ids}]` : text;
-}
-
-function subsystem(f: PciFunction, s: Style): string | undefined {
-  if (f.subvendor === '' || (f.subvendor === '0000' && f.subdevice === '0000')) return undefined;
-  const ids = `${f.subvendor}:${f.subdevice}`;
-  if (s.numeric === 1) return ids;
-  const vendor = VENDORS[f.subvendor];
-  const known = SUBSYSTEMS[ids];
-  if (s.numeric === 2) return `${vendor ?? ''} ${known ?? 'Device'} [${ids}]`.trim();
-  return vendor === undefined ? `Device ${ids}` : `${vendor} ${known ?? `Device ${f.subdevice}`}`;
-}
-
-const line = (f: PciFunction, s: Style): string =>
-  `${shortSlot(f, s)} ${className(f, s)}: ${deviceName(f, s)}${f.revision !== 0 ? ` (rev ${f.revision.toString(16).padStart(2, '0')})` : ''}`;
 
 const aliasMatches = (pattern: string, modalias: string): boolean =>
   new RegExp(
@@ -117,26 +82,106 @@ const aliasMatches = (pattern: string, modalias: string): boolean =>
       .replaceAll('?', '.')}$`,
   ).test(modalias);
 
+/** Modules on the disk that say they can drive it, as modules.alias lists them. */
+function kernelModules(ctx: ToolContext, f: PciFunction): string[] {
+  const { table } = ctx.kernel.modules;
+  return [...table.loadable, ...(table.foreign ?? [])]
+    .filter((m) => m.aliases?.some((a) => a.startsWith('pci:') && aliasMatches(a, f.modalias)) === true)
+    .map((m) => m.name);
+}
+
 function kernelLines(ctx: ToolContext, f: PciFunction): string {
-  const modules = ctx.kernel.modules.table.loadable.filter((m) =>
-    m.aliases?.some((a) => a.startsWith('pci:') && aliasMatches(a, f.modalias)),
-  );
+  const modules = kernelModules(ctx, f);
   return (
     (f.driver === undefined ? '' : `\tKernel driver in use: ${f.driver}\n`) +
-    (modules.length === 0 ? '' : `\tKernel modules: ${modules.map((m) => m.name).join(', ')}\n`)
+    (modules.length === 0 ? '' : `\tKernel modules: ${modules.join(', ')}\n`)
   );
 }
 
-function tree(ctx: ToolContext, all: readonly PciFunction[], verbose: boolean): number {
-  const bus = all[0]?.slot.slice(0, 7) ?? '0000:00';
-  const head = `-[${bus}]-`;
+function show(ctx: ToolContext, f: PciFunction, o: Options): void {
+  ctx.print(line(f, o));
+  if ((o.kernel || o.verbose > 0) && hasSubsystem(f)) ctx.print(`\tSubsystem: ${o.names.subsystem(f)}\n`);
+  const config = o.verbose > 0 || o.dump > 0 ? ConfigSpace.read(ctx, f.slot) : undefined;
+  if (config !== undefined && o.verbose > 0)
+    ctx.print(verboseText(ctx, f.slot, config, { level: o.verbose, busCentric: o.busCentric, iommuGroup: f.iommuGroup }));
+  if (o.kernel || o.verbose > 0) ctx.print(kernelLines(ctx, f));
+  if (config === undefined) return;
+  if (o.dump > 0) ctx.print(hexDump(config, o.dump));
+  ctx.print('\n');
+}
+
+/** -m and -mm: one line of quoted fields. */
+function machineLine(f: PciFunction, o: Options): string {
+  const { names } = o;
+  const q = (text: string): string => ` "${text.replace(/["\\]/g, '\\$&')}"`;
+  const numbers = `${f.revision !== 0 ? ` -r${hex2(f.revision)}` : ''} -p${hex2(f.progIf)}`;
+  const sub = hasSubsystem(f) ? q(names.vendor(f.subvendor)) + q(names.subdevice(f)) : ' "" ""';
+  return `${shortSlot(f, o)}${q(names.className(f))}${q(names.vendor(f.vendor))}${q(names.device(f))}${numbers}${sub}\n`;
+}
+
+/** -vm and -vmm: a record of tagged lines; the old form calls the slot a device. */
+function machineRecord(ctx: ToolContext, f: PciFunction, o: Options): string {
+  const { names } = o;
+  const rows: [string, string][] = [
+    [o.machine > 1 ? 'Slot' : 'Device', shortSlot(f, o)],
+    ['Class', names.className(f)],
+    ['Vendor', names.vendor(f.vendor)],
+    ['Device', names.device(f)],
+  ];
+  if (hasSubsystem(f)) rows.push(['SVendor', names.vendor(f.subvendor)], ['SDevice', names.subdevice(f)]);
+  if (f.revision !== 0) rows.push(['Rev', hex2(f.revision)]);
+  rows.push(['ProgIf', hex2(f.progIf)]);
+  if (o.kernel && f.driver !== undefined) rows.push(['Driver', f.driver]);
+  if (o.kernel) for (const m of kernelModules(ctx, f)) rows.push(['Module', m]);
+  if (f.iommuGroup !== undefined) rows.push(['IOMMUGroup', f.iommuGroup]);
+  return `${rows.map(([tag, text]) => `${tag}:\t${text}\n`).join('')}\n`;
+}
+
+/** One bus: branches, the last one closing it; what is not selected is left out of the picture, not of the shape. */
+function tree(all: readonly PciFunction[], chosen: ReadonlySet<PciFunction>, o: Options): string {
+  if (chosen.size === 0) return '-\n';
+  const head = `-[${all[0].slot.slice(0, 7)}]-`;
+  let out = '';
   all.forEach((f, i) => {
-    const branch = all.length === 1 ? '--' : i === 0 ? '+-' : i === all.length - 1 ? '\\-' : '+-';
-    ctx.print(
-      `${i === 0 ? head : ' '.repeat(head.length)}${branch}${f.slot.slice(8)}${verbose ? `  ${deviceName(f, { numeric: 0, domain: false })}` : ''}\n`,
-    );
+    if (!chosen.has(f)) return;
+    const branch = all.length === 1 ? '--' : i === all.length - 1 ? '\\-' : '+-';
+    const name = o.verbose > 0 ? `  ${o.names.vendorDevice(f)}` : '';
+    out += `${out === '' ? head : ' '.repeat(head.length)}${branch}${f.slot.slice(8)}${name}\n`;
   });
-  return 0;
+  return out;
+}
+
+function parseOptions(words: readonly string[]): Options {
+  const parsed = getopt(words, 'nvbxs:d:tDmgqQkPMi:p:A:O:H:GF:');
+  const bad = parsed.error ?? (parsed.operands.length > 0 || parsed.options.some((o) => o.letter === 'g') ? '' : undefined);
+  if (bad !== undefined) throw new ToolExit(1, bad === '' ? 'Usage: lspci [<switches>]\n' : `lspci: ${bad}\n`);
+  const count = (letter: string): number => parsed.options.filter((o) => o.letter === letter).length;
+  const last = (letter: string): string | undefined => parsed.options.findLast((o) => o.letter === letter)?.value;
+  if (count('F') > 0) throw new ToolExit(1, `lspci: Unable to open dump file: No such file or directory\n`);
+  const selections: Selection[] = [];
+  for (const [letter, parse] of [
+    ['s', parseSlot],
+    ['d', parseId],
+  ] as const) {
+    const text = last(letter);
+    if (text === undefined) continue;
+    const s = parse(text);
+    if (typeof s === 'string') throw new ToolExit(1, `lspci: -${letter}: ${s}\n`);
+    selections.push(s);
+  }
+  const known = count('Q') === 0 && (last('i') ?? PCI_IDS) === PCI_IDS;
+  return {
+    names: new PciNames(Math.min(2, count('n')), known),
+    verbose: count('v'),
+    dump: count('x'),
+    machine: count('m'),
+    kernel: count('k') > 0,
+    domain: count('D') > 0,
+    busCentric: count('b') > 0,
+    tree: count('t') > 0,
+    map: count('M') > 0,
+    selections,
+  };
 }
 
 function run(ctx: ToolContext): number {
@@ -145,28 +190,17 @@ function run(ctx: ToolContext): number {
     ctx.print('lspci version 3.9.0\n');
     return 0;
   }
-  const parsed = getopt(words, 'nvkxs:d:tDmq');
-  if (parsed.error !== undefined) throw new ToolExit(1, `lspci: ${parsed.error}\n`);
-  const count = (letter: string): number => parsed.options.filter((o) => o.letter === letter).length;
-  for (const letter of ['d', 'm', 'q']) if (count(letter) > 0) throw new ToolExit(1, `lspci: -${letter} is not modelled\n`);
-  const wanted = parsed.options.find((o) => o.letter === 's')?.value;
-  const all = functions(ctx).filter(
-    (f) =>
-      wanted === undefined || f.slot === wanted || f.slot.replace(/^0000:/, '') === wanted || f.slot.replace(/^0000:00:/, '') === wanted,
-  );
-  if (count('t') > 0) return tree(ctx, all, count('v') > 0);
-  const style: Style = { numeric: Math.min(2, count('n')), domain: count('D') > 0 };
-  const [verbose, dump] = [count('v'), count('x')];
-  for (const f of all) {
-    ctx.print(`${line(f, style)}\n`);
-    const sub = count('k') > 0 || verbose > 0 ? subsystem(f, style) : undefined;
-    if (sub !== undefined) ctx.print(`\tSubsystem: ${sub}\n`);
-    const config = verbose > 0 || dump > 0 ? ConfigSpace.read(ctx, f.slot) : undefined;
-    if (config !== undefined && verbose > 0) ctx.print(verboseText(ctx, f.slot, config, verbose));
-    if (count('k') > 0 || verbose > 0) ctx.print(kernelLines(ctx, f));
-    if (config !== undefined && dump > 0) ctx.print(hexDump(config, dump));
-    if (config !== undefined) ctx.print('\n');
-  }
+  const o = parseOptions(words);
+  const all = functions(ctx);
+  const chosen = all.filter((f) => o.selections.every((s) => selected(s, f.slot, f)));
+  if (o.map) ctx.print('WARNING: Bus mapping can be reliable only with direct hardware access enabled.\n\n');
+  if (o.tree) ctx.print(tree(all, new Set(chosen), o));
+  else
+    for (const f of chosen) {
+      if (o.machine === 0) show(ctx, f, o);
+      else ctx.print(o.verbose > 0 ? machineRecord(ctx, f, o) : machineLine(f, o));
+    }
+  if (o.map) ctx.print('\nSummary of buses:\n\n00: Primary host bus\n');
   return 0;
 }
 

@@ -47,6 +47,14 @@ export function msi(c: ConfigSpace, at: number, detail: boolean): string {
   return `${head}\t\tAddress: ${wide ? hex(c.u32(at + 8), 8) : ''}${hex(c.u32(at + 4), 8)}  Data: ${hex(c.u16(at + (wide ? 12 : 8)), 4)}\n`;
 }
 
+/** Serial ATA AHCI 1.3.1 §2.4. */
+export function sata(c: ConfigSpace, at: number, detail: boolean): string {
+  const revision = c.u16(at + 2);
+  const location = c.u32(at + 4);
+  const where = (location & 15) === 15 ? ' InCfgSpace' : ` BAR${(location & 15) - 4} Offset=${hex(location >>> 4, 8)}`;
+  return `SATA HBA v${(revision >> 4) & 15}.${revision & 15}${detail ? where : ''}\n`;
+}
+
 /** PCI Express 5.0 §7.5.3.2, device/port type. */
 const EXPRESS_TYPES: Readonly<Record<number, string>> = {
   0: 'Endpoint',
@@ -59,7 +67,7 @@ export function express(c: ConfigSpace, at: number, detail: boolean): string {
   const cap = c.u16(at + 2);
   const device = c.u32(at + 4);
   const control = c.u16(at + 8);
-  const head = `Express (v${cap & 15}) ${EXPRESS_TYPES[(cap >> 4) & 15] ?? `Unknown type ${(cap >> 4) & 15}`}, MSI ${hex((cap >> 9) & 31, 2)}\n`;
+  const head = `Express ${detail ? `(v${cap & 15}) ` : ''}${EXPRESS_TYPES[(cap >> 4) & 15] ?? `Unknown type ${(cap >> 4) & 15}`}, MSI ${hex((cap >> 9) & 31, 2)}\n`;
   if (!detail) return head;
   const errors = ['CorrErr', 'NonFatalErr', 'FatalErr', 'UnsupReq'] as const;
   return (

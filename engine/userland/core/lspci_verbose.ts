@@ -1,6 +1,6 @@
 // What `lspci -v…` decodes of a function's configuration space (PCI 3.0 §6.2, §6.7; virtio-v1.2 §4.1.4), and its hex dump.
 import { type ToolContext, ToolExit } from '../tool.ts';
-import { express, extendedCapabilities, msi, powerManagement } from './lspci_caps.ts';
+import { express, extendedCapabilities, msi, powerManagement, sata } from './lspci_caps.ts';
 
 /** Configuration space as the kernel shows it. */
 export class ConfigSpace {
@@ -27,8 +27,10 @@ const sign = (value: number, bit: number): string => ((value & bit) !== 0 ? '+' 
 
 const COMMAND = 0x04;
 const STATUS = 0x06;
+const CACHE_LINE = 0x0c;
 const LATENCY = 0x0d;
 const CAPABILITY_LIST = 0x34;
+const INTERRUPT_LINE = 0x3c;
 const INTERRUPT_PIN = 0x3d;
 const COMMAND_IO = 1;
 const COMMAND_MEMORY = 2;
@@ -71,6 +73,7 @@ function statusText(s: number): string {
 
 function sizeText(bytes: number): string {
   const units = ['', 'K', 'M', 'G', 'T'];
+  if (bytes === 0) return '';
   let n = bytes;
   let unit = 0;
   while (n >= 1024 && n % 1024 === 0 && unit < units.length - 1) {
@@ -90,29 +93,31 @@ function resources(ctx: ToolContext, slot: string): readonly (readonly [number, 
     .map(([start, end]) => [start, end - start + 1] as const);
 }
 
-function regions(c: ConfigSpace, res: readonly (readonly [number, number])[], terse: boolean): string {
+/** Addresses and sizes are the kernel's; seen from the bus (no `res`) they are the registers', without sizes. */
+function regions(c: ConfigSpace, res: readonly (readonly [number, number])[] | undefined, terse: boolean): string {
   const command = c.u16(COMMAND);
   let out = '';
   for (let i = 0; i < 6; i++) {
     const at = 0x10 + 4 * i;
     const bar = c.u32(at);
-    const [, size] = res[i] ?? [0, 0];
-    if (bar === 0 || bar === 0xffffffff) continue;
+    const [start, size] = res?.[i] ?? [0, 0];
+    if ((bar === 0 || bar === 0xffffffff) && start === 0) continue;
     const name = terse ? '' : `Region ${i}: `;
     if ((bar & 1) !== 0) {
-      out += `\t${name}I/O ports at ${hex((bar & ~3) >>> 0, 4)}${(command & COMMAND_IO) === 0 ? ' [disabled]' : ''}${sizeText(size)}\n`;
+      out += `\t${name}I/O ports at ${hex(start !== 0 ? start : (bar & ~3) >>> 0, 4)}${(command & COMMAND_IO) === 0 ? ' [disabled]' : ''}${sizeText(size)}\n`;
       continue;
     }
     const wide = (bar & 6) === 4;
-    const address = (wide ? c.u32(at + 4) * 0x100000000 : 0) + ((bar & ~0xf) >>> 0);
+    const address = start !== 0 ? start : (wide ? c.u32(at + 4) * 0x100000000 : 0) + ((bar & ~0xf) >>> 0);
     const disabled = (command & COMMAND_MEMORY) === 0 ? ' [disabled]' : '';
     out += `\t${name}Memory at ${hex(address, 8)} (${wide ? '64' : '32'}-bit, ${(bar & 8) !== 0 ? '' : 'non-'}prefetchable)${disabled}${sizeText(size)}\n`;
     if (wide) i++;
   }
   const rom = c.u32(0x30);
-  if (rom > 0x7ff && rom !== 0xffffffff) {
+  const [romStart, romSize] = res?.[6] ?? [0, 0];
+  if (romStart !== 0 || (rom > 0x7ff && rom !== 0xffffffff)) {
     const disabled = (rom & ROM_ENABLE) === 0 || (command & COMMAND_MEMORY) === 0 ? ' [disabled]' : '';
-    out += `\tExpansion ROM at ${hex((rom & ~0x7ff) >>> 0, 8)}${disabled}${sizeText(res[6]?.[1] ?? 0)}\n`;
+    out += `\tExpansion ROM at ${hex(romStart !== 0 ? romStart : (rom & ~0x7ff) >>> 0, 8)}${disabled}${sizeText(romSize)}\n`;
   }
   return out;
 }
@@ -144,6 +149,7 @@ const CAPABILITIES: Readonly<Record<number, (c: ConfigSpace, at: number, detail:
   0x09: vendorCapability,
   0x10: express,
   0x11: msixCapability,
+  0x12: sata,
 };
 
 function capabilities(c: ConfigSpace, detail: boolean): string {
@@ -159,28 +165,42 @@ function capabilities(c: ConfigSpace, detail: boolean): string {
   return out + extendedCapabilities(c, detail);
 }
 
-/** The lines between the name and the driver; `level` counts the v's. */
-export function verboseText(ctx: ToolContext, slot: string, c: ConfigSpace, level: number): string {
+/** How `verboseText` shows a function. */
+export interface VerboseOptions {
+  /** How many v's. */
+  readonly level: number;
+  /** Addresses and interrupts as the bus sees them. */
+  readonly busCentric: boolean;
+  readonly iommuGroup: string | undefined;
+}
+
+/** The lines between the name and the driver. */
+export function verboseText(ctx: ToolContext, slot: string, c: ConfigSpace, { level, busCentric, iommuGroup }: VerboseOptions): string {
   const command = c.u16(COMMAND);
   const status = c.u16(STATUS);
-  const irq = Number(ctx.readFile(`/sys/bus/pci/devices/${slot}/irq`).trim());
+  const irq = busCentric ? c.u8(INTERRUPT_LINE) : Number(ctx.readFile(`/sys/bus/pci/devices/${slot}/irq`).trim());
   const pin = c.u8(INTERRUPT_PIN);
   const master = (command & COMMAND_MASTER) !== 0;
   let out = '';
   if (level > 1) {
     out += `\tControl: ${COMMAND_BITS.map(([bit, name]) => name + sign(command, bit)).join(' ')}\n\tStatus: ${statusText(status)}\n`;
-    if (master) out += `\tLatency: ${c.u8(LATENCY)}\n`;
+    if (master) {
+      const line = c.u8(CACHE_LINE) * 4;
+      out += `\tLatency: ${c.u8(LATENCY)}${line === 0 ? '' : `, Cache Line Size: ${line} bytes`}\n`;
+    }
     if (pin !== 0 || irq !== 0) out += `\tInterrupt: pin ${pin !== 0 ? String.fromCharCode(64 + pin) : '?'} routed to IRQ ${irq}\n`;
+    if (iommuGroup !== undefined) out += `\tIOMMU group: ${iommuGroup}\n`;
   } else {
     const words = [
       ...(master ? ['bus master'] : []),
       `${DEVSEL[(status >> 9) & 3]} devsel`,
       ...(master ? [`latency ${c.u8(LATENCY)}`] : []),
       ...(irq !== 0 ? [`IRQ ${irq}`] : []),
+      ...(iommuGroup !== undefined ? [`IOMMU group ${iommuGroup}`] : []),
     ];
     out += `\tFlags: ${words.join(', ')}\n`;
   }
-  return out + regions(c, resources(ctx, slot), level === 1) + capabilities(c, level > 1);
+  return out + regions(c, busCentric ? undefined : resources(ctx, slot), level === 1) + capabilities(c, level > 1);
 }
 
 /** `-x` 64 bytes, `-xxx` 256, `-xxxx` all. */
