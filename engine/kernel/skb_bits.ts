@@ -5,7 +5,7 @@ import type { Ram } from '../platform/ram.ts';
 import { csumFold, csumPartial } from '../wire/checksum.ts';
 import type { Kernel } from './kernel.ts';
 import { CHECKSUM_NONE, CHECKSUM_PARTIAL, type SkBuff, SkbFrag, SkbSharedInfo } from './skbuff.ts';
-import { skb_checksum_start_offset, skb_headlen } from './skb_inline.ts';
+import { skb_checksum_start_offset, skb_headlen, skb_network_header } from './skb_inline.ts';
 
 const FRAGS = SkbSharedInfo.$size;
 const FRAG = SkbFrag.$size;
@@ -71,6 +71,16 @@ export class SkbBits {
       this.ram.read(this.spanAt, into, intoOffset + done, this.spanLength);
     }
     return 0;
+  }
+
+  /** The byte `offset` after the network header, be it in a page fragment; undefined past the end. */
+  networkByte(skb: SkBuff, offset: number): number | undefined {
+    const at = skb_network_header(skb) + offset;
+    const after = at - skb.data;
+    if (after >= skb.len) return undefined;
+    if (after < skb_headlen(skb)) return this.ram.u8(at);
+    this.span(skb, after, 1);
+    return this.ram.u8(this.spanAt);
   }
 
   /** The first `length` bytes after data, as a new array. */

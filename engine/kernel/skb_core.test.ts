@@ -48,6 +48,15 @@ describe('sk_buff', () => {
     expect(account(kernel)).toEqual(before);
   });
 
+  it('finds a byte after the network header before data, in the linear part and in a fragment', () => {
+    const { kernel } = bootKernel();
+    const skb = packet(kernel, 34, [1000]);
+    skb.network_header = skb.data - skb.head + 14;
+    const at = (offset: number): number | undefined => kernel.skb.networkByte(skb, offset);
+    expect([at(0), at(19), at(20), at(1019), at(1020)]).toEqual([14, 33, 34, 1033 & 0xff, undefined]);
+    kernel.skb.kfree_skb(skb);
+  });
+
   it('keeps the data area of a clone until the last of both is freed', () => {
     const { kernel } = bootKernel();
     const before = account(kernel);

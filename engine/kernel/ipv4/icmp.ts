@@ -238,8 +238,9 @@ export class Icmp {
     if ((rt.rt_flags & (RTCF.BROADCAST | RTCF.MULTICAST)) !== 0) return;
     if ((IpHdr.frag_off.get(ram, iph) & IP_OFFSET) !== 0) return;
     if (IpHdr.protocol.get(ram, iph) === IPPROTO.ICMP) {
-      const inner = ram.u8(iph + (ram.u8(iph) & 15) * 4);
+      const inner = skbs.networkByte(skb, (ram.u8(iph) & 15) * 4);
       if (
+        inner === undefined ||
         inner === ICMP.DEST_UNREACH ||
         inner === ICMP.REDIRECT ||
         inner === ICMP.TIME_EXCEEDED ||

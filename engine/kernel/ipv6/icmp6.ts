@@ -149,7 +149,7 @@ export class Icmp6 {
     const exempt = type === ICMPV6.PKT_TOOBIG;
     if (!exempt && (isMulticast6(daddr) || skb.pkt_type !== PACKET_HOST)) return;
     if (isAny6(source) || isMulticast6(source)) return;
-    if (Ipv6Hdr.nexthdr.get(ram, iph) === IPPROTO.ICMPV6 && ram.u8(iph + 40) < 128) return;
+    if (Ipv6Hdr.nexthdr.get(ram, iph) === IPPROTO.ICMPV6 && (skbs.networkByte(skb, 40) ?? 0) < 128) return;
     const iif = skb.skb_iif !== 0 ? skb.skb_iif : skb.dev.ifindex;
     const rt = ipv6.fib.ip6_route_output(net, source, needsScopeId6(source) ? iif : 0);
     if (typeof rt === 'number') return;
