@@ -336,13 +336,13 @@ export class Icmp {
   icmp_unreach(skb: SkBuff, n4: Ipv4Net, type: number): void {
     const { skb: skbs, ipv4 } = this.kernel;
     const { ram } = skbs;
-    const icmph = skb_transport_header(skb);
-    const code = ram.u8(icmph + 1);
     let info = 0;
     if (!skbs.pskb_may_pull(skb, 28) || (ram.u8(skb.data) & 15) < 5) {
       n4.mib.icmp[ICMPSTATS.InErrors]++;
       return;
     }
+    const icmph = skb_transport_header(skb);
+    const code = ram.u8(icmph + 1);
     const inner = skb.data;
     const protocol = IpHdr.protocol.get(ram, inner);
     if (type === ICMP.DEST_UNREACH) {

@@ -100,7 +100,8 @@ export class Raw {
   }
 
   icmp_filter(sk: InetSock, skb: SkBuff): boolean {
-    const type = this.kernel.skb.ram.u8(skb_transport_header(skb));
+    const type = this.kernel.skb.networkByte(skb, skb_transport_header(skb) - skb_network_header(skb));
+    if (type === undefined) return true;
     return type < 32 && ((1 << type) & sk.icmpFilter) !== 0;
   }
 

@@ -209,8 +209,8 @@ export class Sockets6 {
       if (v6 === undefined || sk.protocol !== nexthdr || !this.matches(sk, v6, saddr, daddr, skb.skb_iif, dev.ifindex)) continue;
       delivered = true;
       if (nexthdr === IPPROTO.ICMPV6) {
-        const type = skbs.ram.u8(skb_transport_header(skb));
-        if ((v6.icmpFilter[type >> 5] & (1 << (type & 31))) !== 0) continue;
+        const type = skbs.networkByte(skb, skb_transport_header(skb) - iph);
+        if (type === undefined || (v6.icmpFilter[type >> 5] & (1 << (type & 31))) !== 0) continue;
       }
       const copy = skbs.skb_clone(skb);
       if (copy !== undefined) this.kernel.sockets.sock_queue_rcv_skb(sk, copy);
