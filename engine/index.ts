@@ -4,6 +4,15 @@ export { Errno, errnoName, strerror } from './base/errno.ts';
 export { instant, type Instant } from './base/units.ts';
 export type { FdTarget, SpawnSpec } from './kernel/process.ts';
 export type { FsCall, FsResult, Input, InputResult, SpawnResult, StatView, WorldEdit } from './machine/inputs.ts';
+export {
+  FAULT_KIND_NAMES,
+  FAULT_KINDS,
+  type FaultKind,
+  type FaultKindDef,
+  type FaultSpec,
+  type FaultTarget,
+} from './machine/fault_kinds.ts';
+export { type FaultView, faultViews, type ViolationView, violationViews } from './session/views/faults.ts';
 export type { CableSpec, LabSpec, MachineSpec, NicSpec } from './machine/lab.ts';
 export {
   cableId,
@@ -15,8 +24,10 @@ export {
   NET_PROPERTY_NAMES,
   type NetOptions,
   type NetProperty,
+  MMIO_MAX,
   NIC_LIMITS,
   NIC_MODELS,
+  NIC_TRANSPORTS,
 } from './machine/lab.ts';
 export { type Drained, type LoggedInput, Session, type SessionListener } from './session/session.ts';
 export type { TraceRecord } from './trace/trace.ts';

@@ -59,6 +59,8 @@ export function applyEdit(world: World, edit: WorldEdit): WorldEdit | string {
       const machine = world.machines.get(edit.machine);
       if (machine === undefined) return missing(edit.machine);
       if (!machine.nics.has(edit.port)) return `${edit.machine} has no NIC '${edit.port}'`;
+      const fixed = machine.fixed(edit.port);
+      if (fixed !== undefined) return fixed;
       const saved = snapshot(world, machine);
       const undo: WorldEdit[] = [{ op: 'machine.restore', machine: edit.machine, saved }, ...unplugAll(world, edit.machine, edit.port)];
       machine.unplugNic(edit.port);

@@ -8,7 +8,8 @@ import type { Actor } from '../sim/sim.ts';
 import { event, type TraceScope } from '../trace/trace.ts';
 import { FAULT_KINDS, type FaultKindDef, type FaultSpec } from './fault_kinds.ts';
 import { dmaOf } from './queries.ts';
-import type { Machine, Nic } from './machine.ts';
+import type { Machine } from './machine.ts';
+import type { Nic } from './nics.ts';
 import type { World } from './world.ts';
 
 const FaultArmed = event('fault:armed', { id: 'u32', kind: 'str', at: 'str' }, (e) => `${e.id} ${e.kind} at ${e.at}`);
@@ -102,7 +103,7 @@ export class FaultBoard implements Actor, FaultLog {
     const on = {
       queue: spec.queue ?? -1,
       skip: spec.skip ?? 0,
-      times: spec.times ?? def.times,
+      times: (spec.times ?? def.times) < 0 ? Infinity : (spec.times ?? def.times),
       probability: spec.probability ?? 1,
       value: spec.value ?? def.value?.default ?? 0,
     };
@@ -135,7 +136,7 @@ export class FaultBoard implements Actor, FaultLog {
         if (holder !== undefined) (holder.faults ??= new FaultSet()).list.push(state);
         const dma = spec.kind === 'dma-map-fail' && machine !== undefined && nic !== undefined ? dmaOf(machine, nic.spec.port) : undefined;
         if (dma !== undefined) dma.failBy = spec.fn ?? '';
-        if (nic?.e1000e !== undefined && nic.fn.port?.faults !== undefined) nic.fn.port.faults.interruptsAtPort = true;
+        if (nic?.e1000e !== undefined && nic.port?.faults !== undefined) nic.port.faults.interruptsAtPort = true;
       }
     }
     if (FAULT_KINDS[spec.kind].target !== 'cable' || cable !== undefined) return;
@@ -188,15 +189,16 @@ function holderOf(spec: FaultSpec, place: Place): { faults?: FaultSet | undefine
     case 'dma-map-fail':
       return machine === undefined || nic === undefined ? undefined : dmaOf(machine, nic.spec.port);
     default:
-      return cable ?? nic?.fn.port;
+      return cable ?? nic?.port;
   }
 }
 
 /** An interrupt without a cause: the message of the queue's vector, or the line for a moment. */
 function raiseForNothing(nic: Nic, queue: number): void {
-  const { fn } = nic;
-  const virtqueue = nic.virtio?.pci.queues[Math.max(0, queue)];
-  if (fn.msix?.enabled === true) fn.msix.notify(virtqueue?.vector ?? Math.max(0, queue));
+  const { fn, mmio } = nic;
+  const virtqueue = nic.virtio?.transport.queues[Math.max(0, queue)];
+  if (fn === undefined) mmio?.strayInterrupt();
+  else if (fn.msix?.enabled === true) fn.msix.notify(virtqueue?.vector ?? Math.max(0, queue));
   else {
     fn.setInterrupt(true);
     fn.setInterrupt(false);
@@ -221,7 +223,7 @@ function linkBack(nic: Nic): void {
 function serveAgain(nic: Nic): void {
   const { virtio, e1000e } = nic;
   if (virtio !== undefined) {
-    if (virtio.pci.running) for (const q of virtio.pci.queues) if (q.hasWork()) virtio.net.queueNotify(q.index);
+    if (virtio.transport.running) for (const q of virtio.transport.queues) if (q.hasWork()) virtio.net.queueNotify(q.index);
     return;
   }
   e1000e?.serveAgain();

@@ -9,6 +9,12 @@ export { NET_PROPERTIES, NET_PROPERTY_NAMES, type NetOptions, type NetProperty }
 export const NIC_MODELS = ['virtio-net', 'e1000e'] as const;
 export type NicModelName = (typeof NIC_MODELS)[number];
 
+/** How a virtio NIC is reached: over PCI with both interfaces, the modern or the legacy one alone, or as registers on the board, of version 2 or 1. */
+export const NIC_TRANSPORTS = ['transitional', 'modern', 'legacy', 'mmio', 'mmio-legacy'] as const;
+/** So many virtio-mmio devices a board has lines for. */
+export const MMIO_MAX = 7;
+export type NicTransport = (typeof NIC_TRANSPORTS)[number];
+
 export interface NicSpec {
   /** Port name within the machine: 'nic0'. */
   readonly port: string;
@@ -21,7 +27,11 @@ export interface NicSpec {
   readonly ringSize: number;
   /** Slot on bus 0; undefined: the next free one. */
   readonly slot: number | undefined;
-  /** MSI-X vectors; undefined: one per queue plus one for configuration, as QEMU's default. */
+  /** Transitional when absent. */
+  readonly transport?: NicTransport;
+  /** Doorbells a page apart (QEMU's page-per-vq); off when absent. */
+  readonly pagePerVq?: boolean;
+  /** MSI-X vectors, 0 for none at all; undefined: one per queue plus one for configuration, as QEMU's default. */
   readonly vectors: number | undefined;
   /** Properties of a virtio-net device that are not QEMU's defaults. */
   readonly net?: NetOptions;

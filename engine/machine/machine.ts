@@ -2,40 +2,16 @@
 import { parseMac } from '../wire/addresses.ts';
 import { invariant } from '../base/ops.ts';
 import { PciHost } from '../devices/pci_host.ts';
-import { E1000e } from '../devices/e1000e/e1000e.ts';
-import type { PciFunction } from '../devices/pci_function.ts';
-import { type VirtioNetPci, virtioNetPci } from '../devices/virtio_net.ts';
 import { Kernel } from '../kernel/kernel.ts';
-import type { NicPort } from '../link/port.ts';
-import { PCI_DEVFN } from '../pci/config_space.ts';
+import { PCI_DEVFN, pciName } from '../pci/config_space.ts';
 import { defaultCosts } from '../platform/costs.ts';
 import { Platform } from '../platform/platform.ts';
 import type { Actor, Sim } from '../sim/sim.ts';
-import { F } from '../virtio/features.ts';
 import type { Trace } from '../trace/trace.ts';
 import { PROGRAMS } from '../userland/programs.ts';
-import type { MachineSpec, NicSpec } from './lab.ts';
+import { type MachineSpec, MMIO_MAX, type NicSpec } from './lab.ts';
 import { MODULES } from './modules.ts';
-
-/** What every NIC model shows the canvas. */
-export interface NicModel extends NicPort {
-  /** Changes when the machine is renamed. */
-  portName: string;
-  readonly mac: Uint8Array;
-  readonly linkUp: boolean;
-  /** There is a cable, and it is up, whatever the NIC says of its link. */
-  readonly wireUp: boolean;
-}
-
-/** A NIC in its slot: the PCI function, the port, and the model that is behind both. */
-export interface Nic {
-  spec: NicSpec;
-  readonly devfn: number;
-  readonly fn: PciFunction;
-  readonly model: NicModel;
-  readonly virtio: VirtioNetPci | undefined;
-  readonly e1000e: E1000e | undefined;
-}
+import { buildMmioNic, buildPciNic, isMmio, mmioParameter, type Nic, type NicModel } from './nics.ts';
 
 /** Simulated time from power-on to the first process, ns: what has been scheduled by drivers at boot is done by then. */
 export const BOOT_TIME = 1_500_000_000;
@@ -65,7 +41,7 @@ export class Machine implements Actor {
       modules: MODULES,
       programs: PROGRAMS,
       autoload: spec.autoload,
-      cmdline: spec.cmdline ?? '',
+      cmdline: this.commandLine(),
       contract: spec.contract ?? true,
     });
     this.platform.cpus.entries = this.kernel;
@@ -89,6 +65,7 @@ export class Machine implements Actor {
 
   /** Hot plug. A text says why not. */
   plugNic(spec: NicSpec): string | undefined {
+    if (isMmio(spec)) return 'a virtio-mmio device is part of the board: it cannot be plugged into a running machine';
     if (spec.slot === undefined && this.pci.freeSlot() < 0) return `${this.spec.name} has no free PCI slot`;
     if (spec.slot !== undefined && this.pci.functions.has(PCI_DEVFN(spec.slot, 0)))
       return `slot ${spec.slot} of ${this.spec.name} is taken`;
@@ -123,35 +100,42 @@ export class Machine implements Actor {
     this.platform.scope.who = to;
   }
 
+  /** Why a NIC cannot be taken out; undefined when it can. */
+  fixed(port: string): string | undefined {
+    return this.nics.get(port)?.mmio === undefined
+      ? undefined
+      : `${port} is a virtio-mmio device, part of the board: it cannot be taken out`;
+  }
+
+  /** What the boot loader tells the kernel: the lab's words, and where the devices are that no bus can find. */
+  private commandLine(): string {
+    const devices = [...this.nics.values()].filter((n) => n.mmio !== undefined).map((_, i) => mmioParameter(i));
+    return [...(this.spec.cmdline === undefined || this.spec.cmdline === '' ? [] : [this.spec.cmdline]), ...devices].join(' ');
+  }
+
   private insert(spec: NicSpec): Nic {
     const mac = parseMac(spec.mac);
     invariant(mac !== undefined, `bad MAC ${spec.mac}`);
-    const slot = spec.slot ?? this.pci.freeSlot();
-    const place = { portName: `${this.spec.name}:${spec.port}`, slot: `00:${slot.toString(16).padStart(2, '0')}.0`, mac };
-    const nic: Nic = { spec, devfn: PCI_DEVFN(slot, 0), ...this.build(spec, place) };
-    this.pci.addFunction(nic.devfn, nic.fn);
+    const place = { portName: `${this.spec.name}:${spec.port}`, mac };
+    const nic = isMmio(spec) ? this.insertMmio(spec, place) : this.insertPci(spec, place);
     this.nics.set(spec.port, nic);
     return nic;
   }
 
-  private build(
-    spec: NicSpec,
-    place: { readonly portName: string; readonly slot: string; readonly mac: Uint8Array },
-  ): Omit<Nic, 'spec' | 'devfn'> {
-    if (spec.model === 'e1000e') {
-      const e1000e = new E1000e(this.platform, place);
-      return { fn: e1000e.fn, model: e1000e, virtio: undefined, e1000e };
-    }
-    const { queuePairs, ringSize, vectors, net } = spec;
-    const offer = (spec.packed === true ? F.VIRTIO_F_RING_PACKED : 0n) | (spec.inOrder === true ? F.VIRTIO_F_IN_ORDER : 0n);
-    const virtio = virtioNetPci(this.platform, {
-      ...place,
-      queuePairs,
-      ringSize,
-      offer,
-      ...(vectors === undefined ? {} : { vectors }),
-      ...(net === undefined ? {} : { net }),
-    });
-    return { fn: virtio.pci.fn, model: virtio.net, virtio, e1000e: undefined };
+  private insertPci(spec: NicSpec, place: { readonly portName: string; readonly mac: Uint8Array }): Nic {
+    const slot = spec.slot ?? this.pci.freeSlot();
+    const devfn = PCI_DEVFN(slot, 0);
+    const parts = buildPciNic(this.platform, spec, { ...place, slot: `00:${slot.toString(16).padStart(2, '0')}.0` });
+    invariant(parts.fn !== undefined, 'a PCI NIC is a function');
+    this.pci.addFunction(devfn, parts.fn);
+    return { spec, devfn, busName: pciName(0, devfn), ...parts };
+  }
+
+  private insertMmio(spec: NicSpec, place: { readonly portName: string; readonly mac: Uint8Array }): Nic {
+    const n = [...this.nics.values()].filter((nic) => nic.mmio !== undefined).length;
+    invariant(n < MMIO_MAX, `${this.spec.name} has more than ${MMIO_MAX} virtio-mmio devices`);
+    const parts = buildMmioNic(this.platform, spec, place, n);
+    parts.mmio?.plug(true);
+    return { spec, devfn: -1, busName: `virtio-mmio.${n}`, ...parts };
   }
 }

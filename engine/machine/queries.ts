@@ -1,34 +1,30 @@
 // Looks into a machine for views: which driver, interface and queue belong to a NIC. Nothing here changes the world.
 import type { VirtqueueState } from '../devices/virtqueue.ts';
-import { PciDev } from '../drivers/pci/pci_dev.ts';
 import { VirtioDevice } from '../drivers/virtio/virtio_device.ts';
 import type { Virtqueue } from '../drivers/virtio/virtio_ring.ts';
 import type { Device } from '../kernel/device.ts';
 import type { NetDevice } from '../kernel/net_device.ts';
 import type { Net } from '../kernel/net_namespace.ts';
-import { PCI_FUNC, PCI_SLOT } from '../pci/config_space.ts';
 import type { DmaContext } from '../platform/dma.ts';
-import type { Machine, Nic } from './machine.ts';
+import type { Machine } from './machine.ts';
+import type { Nic } from './nics.ts';
 
+export { violationText } from '../kernel/contract.ts';
 export { IFF, LINK_STATS, type NetDevice } from '../kernel/net_device.ts';
 
-/** '0000:00:01.0' */
-export const pciAddress = (nic: Nic): string => `0000:00:${PCI_SLOT(nic.devfn).toString(16).padStart(2, '0')}.${PCI_FUNC(nic.devfn)}`;
-
 /** The kernel's device of a NIC, while it is enumerated. */
-function pciDeviceOf(machine: Machine, nic: Nic): Device | undefined {
-  const name = pciAddress(nic);
-  return machine.kernel.drivers.bus('pci')?.devices.find((d) => d.name === name);
+export function deviceOf(machine: Machine, nic: Nic): Device | undefined {
+  return machine.kernel.drivers.bus(nic.fn === undefined ? 'platform' : 'pci')?.devices.find((d) => d.name === nic.busName);
 }
 
 /** The virtio device that a transport driver made of it. */
 export function virtioDeviceOf(machine: Machine, nic: Nic): VirtioDevice | undefined {
-  return pciDeviceOf(machine, nic)?.children.find((c): c is VirtioDevice => c instanceof VirtioDevice);
+  return deviceOf(machine, nic)?.children.find((c): c is VirtioDevice => c instanceof VirtioDevice);
 }
 
 /** The interface on top of it. */
 export function netdevOf(machine: Machine, nic: Nic): NetDevice | undefined {
-  const parent = virtioDeviceOf(machine, nic) ?? pciDeviceOf(machine, nic);
+  const parent = virtioDeviceOf(machine, nic) ?? deviceOf(machine, nic);
   if (parent === undefined) return undefined;
   for (const net of machine.kernel.netns.list) for (const dev of net.devices) if (dev.parent === parent) return dev;
   return undefined;
@@ -49,12 +45,12 @@ export interface QueueSides {
 /** Both sides of one virtqueue; undefined when the NIC has no such queue. */
 export function queueOf(machine: Machine, port: string, index: number): QueueSides | undefined {
   const nic = machine.nics.get(port);
-  const q = nic?.virtio?.pci.queues[index];
+  const q = nic?.virtio?.transport.queues[index];
   if (nic?.virtio === undefined || q === undefined) return undefined;
   const vdev = virtioDeviceOf(machine, nic);
   return {
     device: q.state(),
-    features: nic.virtio.pci.driverFeatures,
+    features: nic.virtio.transport.driverFeatures,
     driver: vdev?.vqs.find((v) => v.index === index),
     netdev: netdevOf(machine, nic),
   };
@@ -63,6 +59,5 @@ export function queueOf(machine: Machine, port: string, index: number): QueueSid
 /** DMA mappings of a NIC, as its driver made them. */
 export function dmaOf(machine: Machine, port: string): DmaContext | undefined {
   const nic = machine.nics.get(port);
-  const dev = nic === undefined ? undefined : pciDeviceOf(machine, nic);
-  return dev instanceof PciDev ? dev.dma : undefined;
+  return nic === undefined ? undefined : deviceOf(machine, nic)?.dma;
 }

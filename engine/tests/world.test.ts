@@ -98,7 +98,7 @@ describe('edits', () => {
       s.world.machines
         .get('h2')
         ?.nics.get('nic0')
-        ?.virtio?.pci.queues.map((q) => q.state().popped);
+        ?.virtio?.transport.queues.map((q) => q.state().popped);
     const before = stats();
     const r = s.apply({ kind: 'edit', edit: { op: 'machine.remove', machine: 'h2' } });
     expect(s.world.machines.has('h2')).toBe(false);

@@ -9,15 +9,20 @@ import {
   DEFAULT_CABLE,
   DEFAULT_RAM_BYTES,
   DEFAULT_RING_SIZE,
+  FAULT_KINDS,
+  type FaultSpec,
   type LabSpec,
   type MachineSpec,
   NET_PROPERTY_NAMES,
   type NetOptions,
   type NetProperty,
+  MMIO_MAX,
   NIC_LIMITS,
   NIC_MODELS,
+  NIC_TRANSPORTS,
   type NicSpec,
 } from '../../engine/index.ts';
+import { faultFields, readFault } from './faults.ts';
 import { formatBytes, formatDuration, formatRate, parseBytes, parseDuration, parseRate } from './units.ts';
 
 /** One thing wrong with a lab file. */
@@ -78,7 +83,9 @@ const nicSchema = z.strictObject({
   slot: z.int().min(1, 'slot: 1 to 30').max(30, 'slot: 1 to 30').optional(),
   packed: z.boolean().default(false),
   in_order: z.boolean().default(false),
-  vectors: z.int('vectors: a whole number').min(1, 'vectors: 1 to 130').max(130, 'vectors: 1 to 130').optional(),
+  vectors: z.int('vectors: a whole number').min(0, 'vectors: 0 to 130').max(130, 'vectors: 0 to 130').optional(),
+  transport: z.enum(NIC_TRANSPORTS, `the transports are: ${NIC_TRANSPORTS.join(', ')}`).default('transitional'),
+  page_per_vq: z.boolean().default(false),
 });
 const machineSchema = z.strictObject({
   cpus: z.int('cpus: a whole number').min(1, 'cpus: 1 to 32').max(32, 'cpus: 1 to 32').default(2),
@@ -91,6 +98,7 @@ const machineSchema = z.strictObject({
     .regex(/^[ -~]*$/, 'cmdline: words of printable characters on one line')
     .default(''),
   setup: z.string().default(''),
+  contract: z.boolean().default(true),
   costs: z
     .partialRecord(z.enum(COST_NAMES, `the costs are: ${COST_NAMES.join(', ')}`), z.number().min(0, 'a cost is in nanoseconds, 0 or more'))
     .default({}),
@@ -117,6 +125,7 @@ const labSchema = z.strictObject({
   seed: z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(1),
   machines: z.record(name('a machine name'), machineSchema),
   cables: z.array(cableSchema).default([]),
+  faults: z.array(z.record(z.string(), z.union([z.string(), z.number()]))).default([]),
   script: z.array(z.strictObject({ machine: z.string(), run: z.string() })).default([]),
 });
 type LabFile = z.infer<typeof labSchema>;
@@ -219,12 +228,15 @@ function toSpec(f: LabFile): LabSpec {
       slot: n.slot,
       vectors: n.vectors,
       ...netOptions(n),
+      ...(n.transport === 'transitional' ? {} : { transport: n.transport }),
+      ...(n.page_per_vq ? { pagePerVq: true } : {}),
       ...(n.packed ? { packed: true } : {}),
       ...(n.in_order ? { inOrder: true } : {}),
     })),
     autoload: m.autoload,
     setup: m.setup,
     costs: m.costs,
+    ...(m.contract ? {} : { contract: false }),
     ...(m.cmdline === '' ? {} : { cmdline: m.cmdline }),
   }));
   const cables = f.cables.map((c): CableSpec => {
@@ -234,7 +246,15 @@ function toSpec(f: LabFile): LabSpec {
     });
     return { a, b, rate: c.rate, delay: c.delay, loss: c.loss, up: c.up };
   });
-  return { name: f.name, notes: f.notes, seed: f.seed, machines, cables, script: f.script };
+  return {
+    name: f.name,
+    notes: f.notes,
+    seed: f.seed,
+    machines,
+    cables,
+    script: f.script,
+    ...(f.faults.length === 0 ? {} : { faults: f.faults.map(readFault).filter((x): x is FaultSpec => !Array.isArray(x)) }),
+  };
 }
 
 /** What one value alone cannot show: ports that exist, each used once, MACs that differ. */
@@ -255,6 +275,14 @@ function crossCheck(lab: LabSpec, f: LabFile): { path: PropertyKey[]; message: s
       used.add(port);
     }
   }
+  for (const m of lab.machines) {
+    const onBoard = m.nics.filter((n) => n.transport?.startsWith('mmio') === true);
+    for (const [i, n] of onBoard.entries()) {
+      const path = ['machines', m.name, 'nics', n.port, 'transport'];
+      if (n.model !== 'virtio-net') out.push({ path, message: `an ${n.model} sits on PCI: transport is for virtio-net` });
+      if (i === MMIO_MAX) out.push({ path, message: `a board has room for ${MMIO_MAX} virtio-mmio devices` });
+    }
+  }
   const macs = new Map<string, string>();
   for (const m of lab.machines) {
     for (const n of m.nics) {
@@ -267,8 +295,33 @@ function crossCheck(lab: LabSpec, f: LabFile): { path: PropertyKey[]; message: s
       macs.set(n.mac, `${m.name}:${n.port}`);
     }
   }
+  out.push(...faultMistakes(lab, f));
   for (const [i, s] of f.script.entries())
     if (!(s.machine in f.machines)) out.push({ path: ['script', i, 'machine'], message: `there is no machine '${s.machine}'` });
+  return out;
+}
+
+/** Faults that make no sense, and places that are not in the lab. */
+function faultMistakes(lab: LabSpec, f: LabFile): { path: PropertyKey[]; message: string }[] {
+  const out: { path: PropertyKey[]; message: string }[] = [];
+  const places = {
+    machine: lab.machines.map((m) => m.name),
+    nic: lab.machines.flatMap((m) => m.nics.map((n) => `${m.name}:${n.port}`)),
+    cable: lab.cables.map(cableId),
+  };
+  for (const [i, fields] of f.faults.entries()) {
+    const fault = readFault(fields);
+    if (Array.isArray(fault)) {
+      out.push(...fault.map((e) => ({ path: ['faults', i, e.key], message: e.message })));
+      continue;
+    }
+    const { target } = FAULT_KINDS[fault.kind];
+    if (!places[target].includes(fault.at))
+      out.push({
+        path: ['faults', i, 'at'],
+        message: `there is no ${target} '${fault.at}': ${places[target].join(', ') || 'the lab has none'}`,
+      });
+  }
   return out;
 }
 
@@ -292,6 +345,8 @@ export function formatLab(lab: LabSpec): string {
               ...(n.slot === undefined ? {} : { slot: n.slot }),
               ...(n.vectors === undefined ? {} : { vectors: n.vectors }),
               ...(n.net === undefined ? {} : formatNetOptions(n.net)),
+              ...(n.transport === undefined ? {} : { transport: n.transport }),
+              ...(n.pagePerVq === true ? { page_per_vq: true } : {}),
               ...(n.packed === true ? { packed: true } : {}),
               ...(n.inOrder === true ? { in_order: true } : {}),
             },
@@ -301,6 +356,7 @@ export function formatLab(lab: LabSpec): string {
         ...(m.cmdline === undefined ? {} : { cmdline: m.cmdline }),
         ...(m.setup === '' ? {} : { setup: m.setup }),
         ...(Object.keys(m.costs).length === 0 ? {} : { costs: m.costs }),
+        ...(m.contract === false ? { contract: false } : {}),
       },
     ]),
   );
@@ -313,7 +369,13 @@ export function formatLab(lab: LabSpec): string {
   }));
   const head = { ringscope: 1, name: lab.name, ...(lab.notes === '' ? {} : { notes: lab.notes }), seed: lab.seed };
   return stringify(
-    { ...head, machines, cables, ...(lab.script.length === 0 ? {} : { script: lab.script }) },
+    {
+      ...head,
+      machines,
+      cables,
+      ...(lab.faults === undefined || lab.faults.length === 0 ? {} : { faults: lab.faults.map(faultFields) }),
+      ...(lab.script.length === 0 ? {} : { script: lab.script }),
+    },
     { flowCollectionPadding: true, lineWidth: 140 },
   );
 }

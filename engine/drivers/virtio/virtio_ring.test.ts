@@ -16,6 +16,7 @@ class Doorbell implements VirtioConfig {
   readonly busName = 'test';
   rings = 0;
   read = (): number => 0;
+  write = (): void => undefined;
   generation = (): number => 0;
   status = (): number => 0;
   setStatus = (): void => undefined;

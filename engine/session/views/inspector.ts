@@ -1,7 +1,8 @@
 // Inspector sections: what a machine, NIC, interface or cable is, as names and values, each with the command that prints the same.
 import { IFF, LINK_STATS, type NetDevice } from '../../machine/queries.ts';
-import type { Machine, Nic } from '../../machine/machine.ts';
-import { netdevOf, netnsName, pciAddress, virtioDeviceOf } from '../../machine/queries.ts';
+import type { Machine } from '../../machine/machine.ts';
+import type { Nic } from '../../machine/nics.ts';
+import { deviceOf, netdevOf, netnsName, virtioDeviceOf } from '../../machine/queries.ts';
 import type { World } from '../../machine/world.ts';
 import { PciHeader } from '../../pci/config_space.ts';
 import { E1000, type E1000Reg } from '../../pci/e1000e_regs.ts';
@@ -78,37 +79,59 @@ export function inspectNic(world: World, machine: string, port: string): Section
   const m = world.machines.get(machine);
   const nic = m?.nics.get(port);
   if (m === undefined || nic === undefined) return undefined;
-  const { fn } = nic;
-  const config = (field: { offset: number; size: number }): number => fn.configRead(field.offset, field.size);
   const dev = netdevOf(m, nic);
   const sections: Section[] = [
-    {
-      title: 'PCI function',
-      command: `lspci -s ${pciAddress(nic).slice(5)} -vv`,
-      rows: [
-        { name: 'address', value: pciAddress(nic) },
-        {
-          name: 'vendor:device',
-          value: `${config(PciHeader.vendor).toString(16).padStart(4, '0')}:${config(PciHeader.device).toString(16).padStart(4, '0')}`,
-        },
-        {
-          name: 'command',
-          value: hex(config(PciHeader.command), 4),
-          note: 'Bit 1: memory decoding, bit 2: bus mastering, bit 10: INTx off.',
-        },
-        ...[0, 1, 2, 3, 4, 5]
-          .map((i) => ({ name: `BAR ${i}`, value: hex(fn.configRead(PciHeader.bar0.offset + 4 * i, 4), 8) }))
-          .filter((r) => !/^0x0+$/.test(r.value)),
-        { name: 'driver', value: m.kernel.drivers.bus('pci')?.devices.find((d) => d.name === pciAddress(nic))?.driver?.name ?? 'none' },
-      ],
-    },
+    ...(nic.fn === undefined ? [] : [functionSection(m, nic, nic.fn)]),
+    ...(nic.mmio === undefined ? [] : [blockSection(m, nic, nic.mmio)]),
     ...(nic.virtio === undefined ? [] : virtioSections(m, nic, nic.virtio, dev)),
     ...(nic.e1000e === undefined ? [] : [registerSection(nic.e1000e, dev)]),
   ];
   return dev === undefined ? sections : [...interfaceSections(m, dev), ...sections];
 }
 
-function virtioSections(m: Machine, nic: Nic, { pci, net: model }: NonNullable<Nic['virtio']>, dev: NetDevice | undefined): Section[] {
+function functionSection(m: Machine, nic: Nic, fn: NonNullable<Nic['fn']>): Section {
+  const config = (field: { offset: number; size: number }): number => fn.configRead(field.offset, field.size);
+  return {
+    title: 'PCI function',
+    command: `lspci -s ${nic.busName.slice(5)} -vv`,
+    rows: [
+      { name: 'address', value: nic.busName },
+      {
+        name: 'vendor:device',
+        value: `${config(PciHeader.vendor).toString(16).padStart(4, '0')}:${config(PciHeader.device).toString(16).padStart(4, '0')}`,
+      },
+      {
+        name: 'command',
+        value: hex(config(PciHeader.command), 4),
+        note: 'Bit 1: memory decoding, bit 2: bus mastering, bit 10: INTx off.',
+      },
+      ...[0, 1, 2, 3, 4, 5]
+        .map((i) => ({ name: `BAR ${i}`, value: hex(fn.configRead(PciHeader.bar0.offset + 4 * i, 4), 8) }))
+        .filter((r) => !/^0x0+$/.test(r.value)),
+      { name: 'driver', value: deviceOf(m, nic)?.driver?.name ?? 'none' },
+    ],
+  };
+}
+
+function blockSection(m: Machine, nic: Nic, { spec }: NonNullable<Nic['mmio']>): Section {
+  return {
+    title: 'MMIO device',
+    command: `cat /proc/iomem`,
+    rows: [
+      { name: 'registers', value: hex(spec.base, 8), note: 'virtio-v1.2 §4.2.2' },
+      { name: 'version', value: spec.legacy ? '1 (legacy)' : '2' },
+      { name: 'interrupt', value: `I/O APIC pin ${spec.gsi}` },
+      { name: 'driver', value: deviceOf(m, nic)?.driver?.name ?? 'none' },
+    ],
+  };
+}
+
+function virtioSections(
+  m: Machine,
+  nic: Nic,
+  { transport: pci, net: model }: NonNullable<Nic['virtio']>,
+  dev: NetDevice | undefined,
+): Section[] {
   const vdev = virtioDeviceOf(m, nic);
   return [
     {

@@ -1,7 +1,8 @@
 // Machines, NICs, interfaces and cables as the canvas shows them.
 import { IFF, type NetDevice } from '../../machine/queries.ts';
-import { netdevOf, netnsName, pciAddress } from '../../machine/queries.ts';
-import type { Machine, Nic } from '../../machine/machine.ts';
+import { netdevOf, netnsName } from '../../machine/queries.ts';
+import type { Machine } from '../../machine/machine.ts';
+import type { Nic } from '../../machine/nics.ts';
 import { specOf } from '../../machine/edits.ts';
 import { type CableSpec, type LabSpec, cableId } from '../../machine/lab.ts';
 import type { World } from '../../machine/world.ts';
@@ -58,7 +59,7 @@ function nicView(machine: Machine, port: string, nic: Nic, cables: readonly Cabl
     port,
     model: nic.spec.model,
     mac: formatMac(nic.model.mac),
-    pci: pciAddress(nic),
+    pci: nic.busName,
     ifname: dev?.name,
     netns: dev === undefined ? '' : netnsName(machine, dev.net),
     admin: dev !== undefined && (dev.flags & IFF.UP) !== 0,
