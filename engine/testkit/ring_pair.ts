@@ -28,6 +28,7 @@ export class RingTransport implements VirtioConfig {
   interrupts = 0;
   constructor(private readonly pair: { connect(): void }) {}
   read = (): number => 0;
+  write = (): void => undefined;
   generation = (): number => 0;
   status = (): number => 0;
   setStatus = (): void => undefined;
