@@ -35,6 +35,8 @@ export class Rig {
   readonly board: QemuBoard;
   readonly kernel: Kernel;
   readonly peer: Kernel;
+  /** Output of processes that others wait for, by machine and process id. */
+  private readonly said = new Map<string, string>();
 
   private constructor(
     readonly qemu: Qemu,
@@ -96,6 +98,16 @@ export class Rig {
     return r.out;
   }
 
+  /** echo TEXT > PATH, as root's shell does it. */
+  write(path: string, text: string): void {
+    this.pump.catchUp();
+    const [cpu] = this.board.cpus.list;
+    const began = cpu.enterTask();
+    const errno = this.kernel.vfs.writeFile({ net: this.kernel.init_net, cwd: '/', pid: 1 }, path, `${text}\n`, 'truncate');
+    cpu.leaveTask(began, 'bash');
+    if (errno < 0) throw new Error(`echo ${text} > ${path}: errno ${-errno}`);
+  }
+
   /** The NIC under test; throws when no driver made one. */
   get dev(): NetDevice {
     const dev = this.kernel.init_net.__dev_get_by_name('eth0');
@@ -122,8 +134,10 @@ export class Rig {
     const p = kernel.procs.spawn(spec);
     if ('errno' in p) throw new Error(`${command}: no such program (${p.what})`);
     if (!(await this.pump.until(() => p.exited, timeoutMs))) kernel.procs.kill(p.pid, 9);
-    let out = '';
-    for (const o of kernel.procs.drainOutput()?.out ?? []) if (o.pid === p.pid) out += o.data;
+    const key = (pid: number): string => `${kernel.hostname}/${pid}`;
+    for (const o of kernel.procs.drainOutput()?.out ?? []) this.said.set(key(o.pid), (this.said.get(key(o.pid)) ?? '') + o.data);
+    const out = this.said.get(key(p.pid)) ?? '';
+    this.said.delete(key(p.pid));
     return { status: p.status, out };
   }
 }

@@ -1,0 +1,67 @@
+// The shapes of QEMU's virtio-net-pci that our driver must bring up: device options, what must be negotiated, how it must interrupt.
+
+export interface Variant {
+  readonly name: string;
+  /** Options after 'virtio-net-pci,'. */
+  readonly options: string;
+  /** Features that QEMU must report as negotiated, and such that must not be. */
+  readonly with?: readonly string[];
+  readonly without?: readonly string[];
+  /** Names in /proc/interrupts with the controller they go by, one per interrupt. */
+  readonly interrupts?: RegExp;
+  readonly mtu?: number;
+  readonly cpus?: number;
+}
+
+const MODERN = 'disable-legacy=on';
+const PER_QUEUE = /PCI-MSI.*virtio0-config[^]*PCI-MSI.*virtio0-input\.0[^]*PCI-MSI.*virtio0-output\.0/;
+const SHARED = /PCI-MSI.*virtio0-config[^]*PCI-MSI.*virtio0-virtqueues/;
+const INTX = /IO-APIC +21-fasteoi +virtio0/;
+
+export const VARIANTS: readonly Variant[] = [
+  {
+    name: 'modern, split rings, MSI-X',
+    options: MODERN,
+    with: ['VERSION_1', 'EVENT_IDX', 'INDIRECT_DESC', 'MRG_RXBUF'],
+    interrupts: PER_QUEUE,
+  },
+  { name: 'packed rings', options: `${MODERN},packed=on`, with: ['RING_PACKED'], interrupts: PER_QUEUE },
+  { name: 'packed rings without event index', options: `${MODERN},packed=on,event_idx=off`, with: ['RING_PACKED'], without: ['EVENT_IDX'] },
+  {
+    name: 'packed rings without indirect descriptors',
+    options: `${MODERN},packed=on,indirect_desc=off`,
+    with: ['RING_PACKED'],
+    without: ['INDIRECT_DESC'],
+  },
+  { name: 'two MSI-X vectors for all', options: `${MODERN},vectors=2`, interrupts: SHARED },
+  { name: 'INTx', options: `${MODERN},vectors=0`, interrupts: INTX },
+  { name: 'packed rings, INTx', options: `${MODERN},packed=on,vectors=0`, with: ['RING_PACKED'], interrupts: INTX },
+  { name: 'a page per doorbell', options: `${MODERN},page-per-vq=on` },
+  { name: 'transitional device, modern interface', options: 'disable-legacy=off', with: ['VERSION_1'] },
+  { name: 'legacy device', options: 'disable-legacy=off,disable-modern=on', without: ['VERSION_1'], interrupts: PER_QUEUE },
+  { name: 'legacy device, INTx', options: 'disable-legacy=off,disable-modern=on,vectors=0', without: ['VERSION_1'], interrupts: INTX },
+  {
+    name: 'legacy device, header of 10 bytes',
+    options: 'disable-legacy=off,disable-modern=on,mrg_rxbuf=off',
+    without: ['VERSION_1', 'MRG_RXBUF'],
+  },
+  { name: 'no mergeable buffers', options: `${MODERN},mrg_rxbuf=off`, without: ['MRG_RXBUF'] },
+  { name: 'no event index', options: `${MODERN},event_idx=off`, without: ['EVENT_IDX'] },
+  { name: 'no indirect descriptors', options: `${MODERN},indirect_desc=off`, without: ['INDIRECT_DESC'] },
+  {
+    name: 'neither, nor merging',
+    options: `${MODERN},event_idx=off,indirect_desc=off,mrg_rxbuf=off`,
+    without: ['EVENT_IDX', 'INDIRECT_DESC'],
+  },
+  {
+    name: 'no control queue',
+    options: `${MODERN},ctrl_vq=off,ctrl_rx=off,ctrl_vlan=off,ctrl_mac_addr=off,guest_announce=off,mq=off`,
+    without: ['CTRL_VQ'],
+  },
+  { name: 'no status field', options: `${MODERN},status=off`, without: ['STATUS'] },
+  { name: 'receive ring of 1024', options: `${MODERN},rx_queue_size=1024` },
+  { name: 'the device sets the MTU: 1280', options: `${MODERN},host_mtu=1280`, with: ['MTU'], mtu: 1280 },
+  { name: 'doorbells answered at once', options: `${MODERN},ioeventfd=off` },
+  { name: 'transmission by timer', options: `${MODERN},tx=timer` },
+  { name: 'four processors', options: MODERN, cpus: 4 },
+];
