@@ -193,6 +193,7 @@ export interface FaultSpec {
   /** How long it stays armed; until cleared when absent. */
   readonly lasts?: number;
   readonly skip?: number;
+  /** How often it strikes; -1 is no limit. */
   readonly times?: number;
   readonly probability?: number;
   readonly value?: number;

@@ -5,6 +5,7 @@ import type { Virtqueue } from '../drivers/virtio/virtio_ring.ts';
 import type { Device } from '../kernel/device.ts';
 import type { NetDevice } from '../kernel/net_device.ts';
 import type { Net } from '../kernel/net_namespace.ts';
+import { SkBuff } from '../kernel/skbuff.ts';
 import type { DmaContext } from '../platform/dma.ts';
 import type { Machine } from './machine.ts';
 import type { Nic } from './nics.ts';
@@ -60,4 +61,18 @@ export function queueOf(machine: Machine, port: string, index: number): QueueSid
 export function dmaOf(machine: Machine, port: string): DmaContext | undefined {
   const nic = machine.nics.get(port);
   return nic === undefined ? undefined : deviceOf(machine, nic)?.dma;
+}
+
+/** The packet that a driver has in a chain of one of its rings, by head or buffer ID; undefined when the chain holds none that it knows of yet. */
+export function skbInRing(
+  machine: Machine,
+  port: string,
+  queue: number,
+  id: number,
+): { readonly id: number; readonly summary: string } | undefined {
+  const token = queueOf(machine, port, queue)?.driver?.tokenOf(id);
+  if (!(token instanceof SkBuff)) return undefined;
+  const { len, data_len, dev } = token;
+  const parts = data_len === 0 ? '' : `, ${data_len} of them in fragments`;
+  return { id: token.id, summary: `${len} bytes${parts}${dev === undefined ? '' : `, from ${dev.name}`}` };
 }

@@ -12,7 +12,7 @@ function inject(s: Session, spec: FaultSpec): number {
 
 test('a run with faults replays to the same hash, and a fork of it runs on identically', () => {
   const s = openLab('two-hosts');
-  inject(s, { kind: 'frame-loss', at: 'h1:nic0--h2:nic0', probability: 0.3, times: Infinity });
+  inject(s, { kind: 'frame-loss', at: 'h1:nic0--h2:nic0', probability: 0.3, times: -1 });
   inject(s, { kind: 'late-interrupt', at: 'h2:nic0', value: 300_000 });
   command(s, 'h1', 'ping -c 5 -i 0.2 10.0.0.2');
   runFor(s, 0.5e9);

@@ -11,7 +11,7 @@ export async function exec(args: readonly string[]): Promise<number> {
   if (file === undefined || where === undefined || options.positional.length > 2)
     throw new UsageError('exec needs a lab and a machine: ringscope exec LAB MACHINE[/NETNS] [-- COMMAND]');
   const [machine, netns = ''] = where.split('/', 2);
-  const lab = readLab(file, options.seed);
+  const lab = readLab(file, options.seed, options.faults);
   if (!lab.machines.some((m) => m.name === machine))
     throw new UsageError(`there is no machine '${machine}' in ${file}: the machines are ${lab.machines.map((m) => m.name).join(', ')}`);
   // one word after `--` is a command line of its own; several are a command and its arguments

@@ -10,7 +10,7 @@ import { LabErrors } from '../host/labs.ts';
 const USAGE = `usage:
   ringscope exec LAB MACHINE[/NETNS] [options] [-- COMMAND]   run a command, or a script on stdin, in simulated time
   ringscope run LAB [options]                                 run the lab's own setup and script
-  ringscope check LAB                                         validate a lab file
+  ringscope check LAB [--file-only]                           validate a lab file, run it, and report what its drivers must not do
   ringscope serve [LAB] [--port N]                            open the workbench in a browser
   ringscope replay SESSION --verify                           re-execute a recorded session and compare hashes
 options of exec and run:
@@ -18,6 +18,7 @@ options of exec and run:
   --seed N                   use this seed instead of the lab's
   --pcap MACHINE:IFACE=FILE  capture an interface (repeatable)
   --record FILE              record the session
+  --fault KIND@PLACE[,K=V…]  inject a fault (repeatable); in a machine's shell: ringscope fault
 `;
 
 const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = { exec, run, check, serve, replay };

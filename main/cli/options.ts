@@ -1,6 +1,7 @@
 // Options that `exec` and `run` share.
 import { readFileSync } from 'node:fs';
-import type { LabSpec } from '../../engine/index.ts';
+import type { FaultSpec, LabSpec } from '../../engine/index.ts';
+import { parseFault } from '../host/faults.ts';
 import { parseLab } from '../host/labs.ts';
 import { parseDuration } from '../host/units.ts';
 
@@ -13,13 +14,23 @@ export interface RunOptions {
   seed: number | undefined;
   pcaps: { machine: string; iface: string; file: string }[];
   record: string | undefined;
+  /** Faults to inject, beside those of the lab; times count from the world's start. */
+  faults: FaultSpec[];
   positional: string[];
   /** Words after `--`. */
   command: string[] | undefined;
 }
 
 export function parseRunOptions(args: readonly string[]): RunOptions {
-  const out: RunOptions = { until: Infinity, seed: undefined, pcaps: [], record: undefined, positional: [], command: undefined };
+  const out: RunOptions = {
+    until: Infinity,
+    seed: undefined,
+    pcaps: [],
+    record: undefined,
+    faults: [],
+    positional: [],
+    command: undefined,
+  };
   for (let i = 0; i < args.length; i++) {
     const a = args[i];
     const value = (): string => {
@@ -52,6 +63,12 @@ export function parseRunOptions(args: readonly string[]): RunOptions {
         out.pcaps.push({ machine: m[1], iface: m[2], file: m[3] });
         break;
       }
+      case '--fault': {
+        const fault = parseFault(value());
+        if (typeof fault === 'string') throw new UsageError(`--fault ${fault}`);
+        out.faults.push(fault);
+        break;
+      }
       case '--record':
         out.record = value();
         break;
@@ -64,7 +81,7 @@ export function parseRunOptions(args: readonly string[]): RunOptions {
 }
 
 /** Reads and validates a lab file; LabErrors for mistakes in it, UsageError when it cannot be read. */
-export function readLab(file: string, seed?: number): LabSpec {
+export function readLab(file: string, seed?: number, faults: readonly FaultSpec[] = []): LabSpec {
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
@@ -74,5 +91,9 @@ export function readLab(file: string, seed?: number): LabSpec {
     );
   }
   const lab = parseLab(text, file);
-  return seed === undefined ? lab : { ...lab, seed };
+  return {
+    ...lab,
+    ...(seed === undefined ? {} : { seed }),
+    ...(faults.length === 0 ? {} : { faults: [...(lab.faults ?? []), ...faults] }),
+  };
 }

@@ -1,12 +1,13 @@
 // `ringscope run LAB`: the lab's own setup and script.
 import { startHeadless } from './headless.ts';
+import { reportViolations } from './violations.ts';
 import { parseRunOptions, readLab, UsageError } from './options.ts';
 
 export async function run(args: readonly string[]): Promise<number> {
   const options = parseRunOptions(args);
   const [file] = options.positional;
   if (file === undefined || options.positional.length > 1) throw new UsageError('run needs one lab: ringscope run LAB');
-  const lab = readLab(file, options.seed);
+  const lab = readLab(file, options.seed, options.faults);
   const headless = await startHeadless(lab, options);
   let status = 0;
   try {
@@ -19,5 +20,5 @@ export async function run(args: readonly string[]): Promise<number> {
   } finally {
     await headless.finish();
   }
-  return status;
+  return reportViolations(headless.runtime, status);
 }

@@ -137,7 +137,14 @@ export class SessionFileError extends Error {}
 
 const isNumber = (v: unknown): v is number => typeof v === 'number' && Number.isFinite(v) && v >= 0;
 
-const KINDS: Readonly<Record<LoggedInput['input']['kind'], true>> = { spawn: true, stdin: true, signal: true, fs: true, edit: true };
+const KINDS: Readonly<Record<LoggedInput['input']['kind'], true>> = {
+  spawn: true,
+  stdin: true,
+  signal: true,
+  fs: true,
+  edit: true,
+  fault: true,
+};
 
 function isLogged(v: object): v is LoggedInput {
   const { event, time, input } = v as { readonly [K in keyof LoggedInput]?: unknown };

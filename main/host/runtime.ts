@@ -1,6 +1,16 @@
 // A session joined to shells: routes process output, applies the shells' inputs, and lets simulated time go on when all shells wait.
-import { type Drained, instant, type Input, type InputResult, type LoggedInput, type Session, type SpawnSpec } from '../../engine/index.ts';
-import type { ProcessWatcher, WorldPort } from './shell/world_port.ts';
+import {
+  type Drained,
+  faultViews,
+  instant,
+  type Input,
+  type InputResult,
+  type LoggedInput,
+  type Session,
+  type SpawnSpec,
+  violationViews,
+} from '../../engine/index.ts';
+import type { Outside, ProcessWatcher, WorldPort } from './shell/world_port.ts';
 
 export interface RuntimeListener {
   drained?(d: Drained): void;
@@ -118,6 +128,20 @@ export class Runtime {
     }
   }
 
+  /** The world as seen from outside any machine. */
+  readonly outside: Outside = {
+    injectFault: (spec) => {
+      const r = this.apply({ kind: 'fault', fault: { op: 'inject', spec } });
+      return r.kind === 'fault' ? r.id : r.kind === 'refused' ? r.why : 'the fault was not injected';
+    },
+    clearFault: (id) => {
+      const r = this.apply({ kind: 'fault', fault: { op: 'clear', id } });
+      return r.kind === 'refused' ? r.why : undefined;
+    },
+    faults: () => faultViews(this.session.world),
+    violations: () => violationViews(this.session.world),
+  };
+
   /** The world as the shell of `machine` sees it. */
   port(machine: string): WorldPort {
     const kernel = () => {
@@ -149,6 +173,7 @@ export class Runtime {
           this.busyCount--;
         }
       },
+      outside: this.outside,
       now: () => this.session.time,
     };
   }

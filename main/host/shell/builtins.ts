@@ -4,6 +4,7 @@ import { test } from './conditional.ts';
 import type { Interpreter } from './interpreter.ts';
 import { formatPrintf } from './printf.ts';
 import type { Io } from './redirect.ts';
+import { ringscope } from './ringscope_builtin.ts';
 import { Flow, type Job, type ShellState } from './state.ts';
 import { LineReader } from './streams.ts';
 import { hostTools } from './text_tools/index.ts';
@@ -313,6 +314,7 @@ export const builtins: ReadonlyMap<string, Builtin> = new Map<string, Builtin>([
   ['shift', simple((a, s) => ((s.positional = s.positional.slice(Number(a[0] ?? 1))), 0))],
   ['read', simple(read)],
   ['type', simple(type)],
+  ['ringscope', simple(ringscope)],
   ['umask', simple(() => 0)],
   ['ulimit', simple(() => 0)],
   ['trap', simple(() => 0)],
