@@ -22,6 +22,9 @@ const IFF_VOLATILE = IFF.LOOPBACK | IFF.POINTOPOINT | IFF.BROADCAST | IFF.MASTER
 /** Flags a user may set and that mean nothing to the core */
 const IFF_SETTABLE = IFF.DEBUG | IFF.NOTRAILERS | IFF.NOARP | IFF.DYNAMIC | IFF.MULTICAST;
 
+/** Linux: NETDEV_RSS_KEY_LEN */
+const NETDEV_RSS_KEY_LEN = 52;
+
 export class NetCore extends DevRegistry {
   /** Inline in Linux. */
   static readonly inlined: readonly string[] = Object.freeze([
@@ -194,6 +197,18 @@ export class NetCore extends DevRegistry {
     addr[0] = (addr[0] & 0xfe) | 2;
     dev.dev_addr = addr;
     dev.addr_assign_type = NET_ADDR_RANDOM;
+  }
+
+  private readonly rssKey: number[] = [];
+  /** The machine's key for hashing flows, chosen when first asked for. */
+  netdev_rss_key_fill(length: number): Uint8Array {
+    const { platform, vfs } = this.kernel;
+    if (this.rssKey.length === 0) {
+      const chance = platform.sim.random(`${platform.machine}:netdev_rss_key`);
+      for (let i = 0; i < NETDEV_RSS_KEY_LEN; i++) this.rssKey.push(chance.below(256));
+      vfs.sysctl.define('net.core.netdev_rss_key', this.rssKey.map((b) => b.toString(16).padStart(2, '0')).join(':'));
+    }
+    return Uint8Array.from(this.rssKey.slice(0, length));
   }
 
   /** 0, -EBUSY while up, -EEXIST, -EINVAL. */

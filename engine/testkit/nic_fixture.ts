@@ -1,6 +1,7 @@
 // A machine with one virtio NIC and a kernel that can load the virtio modules, for tests of drivers.
 import { PciHost } from '../devices/pci_host.ts';
 import { type VirtioNetPci, virtioNetPci } from '../devices/virtio_net.ts';
+import type { NetOptions } from '../devices/virtio_net_features.ts';
 import { LOOPBACK_MODULE } from '../drivers/loopback.ts';
 import { PCI_MODULE } from '../drivers/pci/pci_module.ts';
 import { VIRTIO_MODULES } from '../drivers/virtio/modules.ts';
@@ -46,7 +47,7 @@ export interface NicFixture {
 }
 
 export function nicFixture(
-  options: { cpus?: number; queuePairs?: number; ramBytes?: number; disable?: bigint; vectors?: number } = {},
+  options: { cpus?: number; queuePairs?: number; ramBytes?: number; disable?: bigint; vectors?: number; net?: NetOptions } = {},
 ): NicFixture {
   const { sim, trace, platform } = makePlatform({ cpus: options.cpus ?? 2, ramBytes: options.ramBytes ?? 32 << 20 });
   const host = new PciHost(platform);
@@ -57,6 +58,7 @@ export function nicFixture(
     queuePairs: options.queuePairs ?? 1,
     ...(options.disable === undefined ? {} : { disable: options.disable }),
     ...(options.vectors === undefined ? {} : { vectors: options.vectors }),
+    ...(options.net === undefined ? {} : { net: options.net }),
   });
   host.addFunction(PCI_DEVFN(1, 0), nic.pci.fn);
   host.firmware();

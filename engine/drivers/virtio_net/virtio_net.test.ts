@@ -137,15 +137,38 @@ test('an interface that came up without memory for buffers receives once there i
   expect(receiver.packets).toEqual([frame(100, 2).subarray(14)]);
 });
 
-test('without mergeable buffers each frame fills one buffer, and offloads above the MTU are declined', () => {
-  const f = nicFixture({ disable: F.VIRTIO_NET_F_MRG_RXBUF });
+test('virtio-v1.2 §5.1.6.3.1: without mergeable buffers and offloads above the MTU each frame fills one buffer of its size', () => {
+  const f = nicFixture({ disable: F.VIRTIO_NET_F_MRG_RXBUF | F.VIRTIO_NET_F_GUEST_CSUM });
   const dev = up(f);
   const receiver = new Receiver(f);
   for (const n of [60, 1514]) f.nic.net.receiveFrame({ bytes: frame(n, n), id: n, skb: 0 });
   f.settle();
   expect(receiver.packets).toEqual([60, 1514].map((n) => frame(n, n).subarray(14)));
-  expect(f.nic.net.negotiatedFeatures & F.VIRTIO_NET_F_GUEST_TSO4).toBe(0n);
   expect(f.kernel.net.dev_get_stats(dev)).toMatchObject({ rx_packets: 2, rx_bytes: 1574, rx_dropped: 0 });
+});
+
+test('virtio-v1.2 §5.1.6.3.1: with offloads above the MTU but no mergeable buffers each buffer is a chain of pages for 64 KiB', () => {
+  const f = nicFixture({ disable: F.VIRTIO_NET_F_MRG_RXBUF, ramBytes: 64 << 20 });
+  const dev = up(f);
+  const receiver = new Receiver(f);
+  const lengths = [60, 142, 200, 1514, 3600, 4064, 9000, 65000];
+  for (const n of lengths) f.nic.net.receiveFrame({ bytes: frame(n, n), id: n, skb: 0 });
+  f.settle();
+  expect(receiver.packets).toEqual(lengths.map((n) => frame(n, n).subarray(14)));
+  expect(f.kernel.skb.live).toBe(0);
+  f.kernel.net.dev_change_flags(dev, dev.flags & ~IFF.UP);
+  f.kernel.modules.delete_module('virtio_net');
+  expect(f.kernel.skb.frags.live).toBe(0);
+});
+
+test('virtio-v1.2 §5.1.4: the MTU that the device tells is the largest; above 1500 buffers are chains of just enough pages', () => {
+  const f = nicFixture({ disable: F.VIRTIO_NET_F_MRG_RXBUF | F.VIRTIO_NET_F_GUEST_CSUM, net: { hostMtu: 9000 } });
+  const dev = up(f);
+  expect([dev.mtu, dev.max_mtu, f.kernel.net.dev_set_mtu(dev, 9001)]).toEqual([9000, 9000, -22]);
+  const receiver = new Receiver(f);
+  f.nic.net.receiveFrame({ bytes: frame(9014, 1), id: 1, skb: 0 });
+  f.settle();
+  expect(receiver.packets).toEqual([frame(9014, 1).subarray(14)]);
 });
 
 test('a full ring stops the queue before a packet could not fit, completions wake it, and nothing is lost', () => {

@@ -1,19 +1,30 @@
 // The virtio_net driver: probe with its unwinding, remove, and the modules (Linux: drivers/net/virtio_net.c).
+import { Errno } from '../../base/errno.ts';
 import { ops } from '../../base/ops.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import type { Module, ModuleDef } from '../../kernel/module.ts';
 import type { NetDevice } from '../../kernel/net_device.ts';
 import { NETIF_F, NETIF_F_ALL_TSO } from '../../kernel/netdev_features.ts';
+import { MAX_SKB_FRAGS } from '../../kernel/skbuff.ts';
 import { WorkStruct } from '../../kernel/workqueue.ts';
 import { F, type FeatureName, featureWord } from '../../virtio/features.ts';
-import { VIRTIO_NET_CTRL_MQ_VQ_PAIRS_MAX, VIRTIO_NET_CTRL_MQ_VQ_PAIRS_MIN, VIRTIO_NET_S, VirtioNetConfig } from '../../virtio/net.ts';
+import { PAGE_SIZE } from '../../platform/ram.ts';
+import {
+  netHdrLength,
+  VIRTIO_NET_CTRL_MQ_VQ_PAIRS_MAX,
+  VIRTIO_NET_CTRL_MQ_VQ_PAIRS_MIN,
+  VIRTIO_NET_S,
+  VirtioNetConfig,
+} from '../../virtio/net.ts';
 import { VIRTIO_ID } from '../../virtio/status.ts';
 import type { VirtioBus } from '../virtio/virtio.ts';
 import { VIRTIO_DEV_ANY_ID, type VirtioDevice, type VirtioDriver } from '../virtio/virtio_device.ts';
+import { VirtnetBig } from './virtnet_big.ts';
 import { VirtnetCtrl } from './virtnet_ctrl.ts';
 import { OP_CONFIG_CHANGED, VirtnetDev, virtnet_netdev } from './virtnet_dev.ts';
 import { mergeableRxBufferSize, virtnet_ethtool_ops, VirtnetEthtool } from './virtnet_ethtool.ts';
 import { VirtnetInfo, virtnetInfo } from './virtnet_info.ts';
+import { VirtnetRss } from './virtnet_rss.ts';
 import { VirtnetRx } from './virtnet_rx.ts';
 import { VirtnetTx } from './virtnet_tx.ts';
 import { VirtnetVqs } from './virtnet_vqs.ts';
@@ -43,8 +54,25 @@ const FEATURES: readonly FeatureName[] = Object.freeze([
   'VIRTIO_NET_F_MTU',
   'VIRTIO_NET_F_CTRL_GUEST_OFFLOADS',
   'VIRTIO_NET_F_SPEED_DUPLEX',
+  'VIRTIO_NET_F_RSS',
+  'VIRTIO_NET_F_HASH_REPORT',
+  'VIRTIO_NET_F_NOTF_COAL',
+]);
+/** Linux: features_legacy[]: what a device without VERSION_1 may have besides. */
+const FEATURES_LEGACY: readonly FeatureName[] = Object.freeze([...FEATURES, 'VIRTIO_NET_F_GSO', 'VIRTIO_F_ANY_LAYOUT']);
+/** Linux: virtnet_validate_features() */
+const NEED_CTRL_VQ: readonly FeatureName[] = Object.freeze([
+  'VIRTIO_NET_F_CTRL_RX',
+  'VIRTIO_NET_F_CTRL_VLAN',
+  'VIRTIO_NET_F_GUEST_ANNOUNCE',
+  'VIRTIO_NET_F_MQ',
+  'VIRTIO_NET_F_CTRL_MAC_ADDR',
+  'VIRTIO_NET_F_RSS',
+  'VIRTIO_NET_F_HASH_REPORT',
+  'VIRTIO_NET_F_NOTF_COAL',
 ]);
 const GUEST_GSO = featureWord('VIRTIO_NET_F_GUEST_TSO4', 'VIRTIO_NET_F_GUEST_TSO6', 'VIRTIO_NET_F_GUEST_ECN', 'VIRTIO_NET_F_GUEST_UFO');
+const ETH_DATA_LEN = 1500;
 const MIN_MTU = 68;
 const MAX_MTU = 65535;
 
@@ -61,10 +89,17 @@ export const VIRTNET_PROBE_STEPS = ops([
 
 export class VirtioNetDriver implements VirtioDriver {
   /** Inline in Linux. */
-  static readonly inlined: readonly string[] = Object.freeze(['virtio_cread_bytes', 'virtnet_cpu_notif_add', 'virtnet_cpu_notif_remove']);
+  static readonly inlined: readonly string[] = Object.freeze([
+    'virtio_cread_bytes',
+    'virtnet_validate_features',
+    'virtnet_set_big_packets',
+    'virtnet_cpu_notif_add',
+    'virtnet_cpu_notif_remove',
+  ]);
   readonly name = 'virtio_net';
   readonly idTable = ID_TABLE;
   readonly featureTable = FEATURES;
+  readonly featureTableLegacy = FEATURES_LEGACY;
   readonly ethtool: VirtnetEthtool;
   /** Interfaces that hear of CPUs coming and going. */
   private readonly cpuNotif: VirtnetInfo[] = [];
@@ -112,10 +147,17 @@ export class VirtioNetDriver implements VirtioDriver {
 
   virtnet_validate(vdev: VirtioDevice): number {
     const has = (name: FeatureName): boolean => (vdev.features & F[name]) !== 0n;
-    // Packets above the MTU need mergeable buffers: the chains of pages that Linux offers without them are not modelled, so such offloads are declined.
-    if (!has('VIRTIO_NET_F_MRG_RXBUF')) vdev.features &= ~GUEST_GSO;
+    if (!this.virtnet_validate_features(vdev)) return -Errno.EINVAL;
     if (has('VIRTIO_NET_F_MTU') && this.readMtu(vdev) < MIN_MTU) vdev.features &= ~F.VIRTIO_NET_F_MTU;
     return 0;
+  }
+
+  virtnet_validate_features(vdev: VirtioDevice): boolean {
+    if ((vdev.features & F.VIRTIO_NET_F_CTRL_VQ) !== 0n) return true;
+    const orphan = NEED_CTRL_VQ.find((name) => (vdev.features & F[name]) !== 0n);
+    if (orphan === undefined) return true;
+    this.kernel.printk.dev_err(vdev, `device advertises feature ${orphan} but not VIRTIO_NET_F_CTRL_VQ`);
+    return false;
   }
 
   private readMtu(vdev: VirtioDevice): number {
@@ -125,7 +167,7 @@ export class VirtioNetDriver implements VirtioDriver {
   virtnet_probe(vdev: VirtioDevice): number {
     const { kernel } = this;
     const has = (name: FeatureName): boolean => (vdev.features & F[name]) !== 0n;
-    let pairs = has('VIRTIO_NET_F_MQ') ? vdev.config.read(VirtioNetConfig.max_virtqueue_pairs.offset, 2) : 1;
+    let pairs = has('VIRTIO_NET_F_MQ') || has('VIRTIO_NET_F_RSS') ? vdev.config.read(VirtioNetConfig.max_virtqueue_pairs.offset, 2) : 1;
     if (pairs < VIRTIO_NET_CTRL_MQ_VQ_PAIRS_MIN || pairs > VIRTIO_NET_CTRL_MQ_VQ_PAIRS_MAX || !has('VIRTIO_NET_F_CTRL_VQ')) pairs = 1;
 
     let err = this.should_fail('alloc_etherdev_mqs');
@@ -134,11 +176,12 @@ export class VirtioNetDriver implements VirtioDriver {
     this.setUpDevice(vdev, dev);
     const vi = this.setUpInfo(vdev, dev, pairs);
 
-    err = vi.vqs.init_vqs();
+    err = this.readLimits(vi) || vi.vqs.init_vqs();
     if (err < 0) {
       kernel.net.free_netdev(dev);
       return err;
     }
+    if (vi.has_rss || vi.has_rss_hash_report) vi.rss.virtnet_init_default_rss();
     if (vi.mergeable_rx_bufs) dev.sysfs_rx_queue_group = RX_QUEUE_GROUP;
     kernel.net.netif_set_real_num_tx_queues(dev, vi.curr_queue_pairs);
     kernel.net.netif_set_real_num_rx_queues(dev, vi.curr_queue_pairs);
@@ -164,6 +207,7 @@ export class VirtioNetDriver implements VirtioDriver {
     this.kernel.workqueues.cancel_delayed_work_sync(vi.refill);
     this.kernel.workqueues.cancel_work_sync(vi.config_work);
     vi.vqs.free_unused_bufs();
+    vi.big.free_receive_bufs();
     vi.rx.free_receive_page_frags();
     vi.vqs.virtnet_del_vqs();
     this.kernel.net.free_netdev(vi.dev);
@@ -179,6 +223,7 @@ export class VirtioNetDriver implements VirtioDriver {
     if (has('VIRTIO_NET_F_CSUM')) {
       dev.hw_features |= NETIF_F.HW_CSUM | NETIF_F.SG;
       if (this.csum) dev.features |= NETIF_F.HW_CSUM | NETIF_F.SG;
+      if (has('VIRTIO_NET_F_GSO')) dev.hw_features |= NETIF_F.TSO | NETIF_F.TSO_ECN | NETIF_F.TSO6;
       if (has('VIRTIO_NET_F_HOST_TSO4')) dev.hw_features |= NETIF_F.TSO;
       if (has('VIRTIO_NET_F_HOST_TSO6')) dev.hw_features |= NETIF_F.TSO6;
       if (has('VIRTIO_NET_F_HOST_ECN')) dev.hw_features |= NETIF_F.TSO_ECN;
@@ -215,18 +260,44 @@ export class VirtioNetDriver implements VirtioDriver {
     vdev.priv = vi;
     vi.config_work = new WorkStruct(vi.ndo, OP_CONFIG_CHANGED);
     vi.mergeable_rx_bufs = vi.has('VIRTIO_NET_F_MRG_RXBUF');
-    vi.any_header_sg = vi.has('VIRTIO_F_VERSION_1');
+    vi.has_rss = vi.has('VIRTIO_NET_F_RSS');
+    vi.has_rss_hash_report = vi.has('VIRTIO_NET_F_HASH_REPORT');
+    vi.hdr_len = netHdrLength(vdev.features);
+    vi.any_header_sg = vi.has('VIRTIO_F_ANY_LAYOUT') || vi.has('VIRTIO_F_VERSION_1');
     vi.has_cvq = vi.has('VIRTIO_NET_F_CTRL_VQ');
-    if (vi.has('VIRTIO_NET_F_MTU')) {
-      const mtu = this.readMtu(vdev);
-      dev.mtu = mtu;
-      dev.max_mtu = mtu;
-    }
-    vi.big_packets = (vdev.features & GUEST_GSO) !== 0n;
     if (vi.any_header_sg) dev.needed_headroom = vi.hdr_len;
     vi.curr_queue_pairs = Math.min(pairs, this.kernel.platform.cpus.list.length);
     vi.max_queue_pairs = pairs;
     return vi;
+  }
+
+  /** What the device's configuration says of hashes and sizes; 0 or -EINVAL. */
+  private readLimits(vi: VirtnetInfo): number {
+    const { dev, vdev } = vi;
+    if (vi.has_rss || vi.has_rss_hash_report) {
+      const err = vi.rss.readCapabilities();
+      if (err < 0) return err;
+    }
+    let mtu = 0;
+    if (vi.has('VIRTIO_NET_F_MTU')) {
+      mtu = this.readMtu(vdev);
+      if (mtu < dev.min_mtu) {
+        this.kernel.printk.dev_err(vdev, `device MTU appears to have changed it is now ${mtu} < ${dev.min_mtu}`);
+        return -Errno.EINVAL;
+      }
+      dev.mtu = mtu;
+      dev.max_mtu = mtu;
+    }
+    this.virtnet_set_big_packets(vi, mtu);
+    return 0;
+  }
+
+  /** A packet above one buffer's size needs pages: as many as the largest of them, or as the MTU takes. */
+  virtnet_set_big_packets(vi: VirtnetInfo, mtu: number): void {
+    const gso = (vi.vdev.features & GUEST_GSO) !== 0n;
+    if (mtu <= ETH_DATA_LEN && !gso) return;
+    vi.big_packets = true;
+    vi.big_packets_num_skbfrags = gso ? MAX_SKB_FRAGS : Math.ceil(mtu / PAGE_SIZE);
   }
 
   private firstLinkState(vi: VirtnetInfo): void {
@@ -269,6 +340,7 @@ export class VirtioNetDriver implements VirtioDriver {
   remove_vq_common(vi: VirtnetInfo): void {
     this.virtio.virtio_reset_device(vi.vdev);
     vi.vqs.free_unused_bufs();
+    vi.big.free_receive_bufs();
     vi.rx.free_receive_page_frags();
     vi.vqs.virtnet_del_vqs();
   }
@@ -296,7 +368,7 @@ export const VIRTIO_NET_MODULE: ModuleDef = ops<ModuleDef>({
     { name: 'gso', type: 'bool', value: 'Y', mode: 0o444 },
     { name: 'napi_tx', type: 'bool', value: 'Y', mode: 0o644 },
   ],
-  functions: [VirtioNetDriver, VirtnetDev, VirtnetCtrl, VirtnetRx, VirtnetTx, VirtnetVqs, VirtnetEthtool],
+  functions: [VirtioNetDriver, VirtnetDev, VirtnetCtrl, VirtnetRss, VirtnetRx, VirtnetBig, VirtnetTx, VirtnetVqs, VirtnetEthtool],
   init(kernel, module) {
     const driver = new VirtioNetDriver(kernel, module);
     module.state = driver;

@@ -9,20 +9,26 @@ import {
   VIRTIO_NET_CTRL_GUEST_OFFLOADS_SET,
   VIRTIO_NET_CTRL_MAC,
   VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET,
+  VIRTIO_NET_CTRL_NOTF_COAL,
   VIRTIO_NET_CTRL_RX,
   VIRTIO_NET_CTRL_VLAN,
   VIRTIO_NET_ERR,
   VIRTIO_NET_OK,
   VirtioNetCtrl,
+  VirtioNetCtrlCoal,
 } from '../../virtio/net.ts';
+import { CTRL } from './virtnet_ctrl_buf.ts';
 import type { VirtnetInfo } from './virtnet_info.ts';
-
-/** Linux: struct control_buf; offsets in a block of 64 bytes. */
-const CTRL = { HDR: 0, STATUS: 2, MQ: 4, PROMISC: 6, ALLMULTI: 7, VID: 8, OFFLOADS: 16, MAC: 24, BYTES: 64 } as const;
 
 /** A turn of the loop that waits for the device's answer, ns, and how many there are at most: a second in all. */
 const CPU_RELAX = 1_000;
 const PATIENCE = 1_000_000;
+
+/** Notifications wait this long, or for this many packets. */
+export interface Coalescing {
+  readonly usecs: number;
+  readonly packets: number;
+}
 
 export class VirtnetCtrl {
   /** Inline in Linux. */
@@ -43,8 +49,8 @@ export class VirtnetCtrl {
     this.vi.ctrlBuf = 0 as Gpa;
   }
 
-  /** The command's data is in up to two pieces of guest memory. True when the device did it. */
-  virtnet_send_command(cls: number, command: number, data: number, length: number, data2 = 0, length2 = 0): boolean {
+  /** The command's data is in pieces of guest memory. True when the device did it. */
+  virtnet_send_command(cls: number, command: number, data: readonly (readonly [at: number, length: number])[]): boolean {
     const { vi, kernel } = this;
     const { ram } = kernel.platform;
     const cvq = vi.cvq;
@@ -55,8 +61,7 @@ export class VirtnetCtrl {
     VirtioNetCtrl.command.set(ram, base + CTRL.HDR, command);
     cvq.sgReset();
     cvq.sgAdd(base + CTRL.HDR, VirtioNetCtrl.$size);
-    if (length > 0) cvq.sgAdd(data, length);
-    if (length2 > 0) cvq.sgAdd(data2, length2);
+    for (const [at, length] of data) cvq.sgAdd(at, length);
     const out = cvq.sgCount;
     cvq.sgAdd(base + CTRL.STATUS, 1);
     const err = cvq.virtqueue_add_sgs(out, vi);
@@ -76,12 +81,37 @@ export class VirtnetCtrl {
     return ram.u8(base + CTRL.STATUS) === VIRTIO_NET_OK;
   }
 
+  /** Linux: dev_warn(&dev->dev): the interface's own device has a class and no driver. */
+  private warn(text: string): void {
+    this.kernel.printk.pr_warn(`net ${this.vi.dev.name}: ${text}`);
+  }
+
+  /** Notification coalescing of both directions. 0 or -EINVAL; what the device took is remembered. */
+  virtnet_send_notf_coal_cmds(tx: Coalescing, rx: Coalescing): number {
+    const { vi } = this;
+    if (!this.sendCoalescing(VIRTIO_NET_CTRL_NOTF_COAL.TX_SET, CTRL.COAL_TX, tx)) return -Errno.EINVAL;
+    vi.tx_usecs = tx.usecs;
+    vi.tx_max_packets = tx.packets;
+    if (!this.sendCoalescing(VIRTIO_NET_CTRL_NOTF_COAL.RX_SET, CTRL.COAL_RX, rx)) return -Errno.EINVAL;
+    vi.rx_usecs = rx.usecs;
+    vi.rx_max_packets = rx.packets;
+    return 0;
+  }
+
+  private sendCoalescing(command: number, offset: number, c: Coalescing): boolean {
+    const { ram } = this.kernel.platform;
+    const at = this.vi.ctrlBuf + offset;
+    VirtioNetCtrlCoal.max_packets.set(ram, at, c.packets);
+    VirtioNetCtrlCoal.max_usecs.set(ram, at, c.usecs);
+    return this.virtnet_send_command(VIRTIO_NET_CTRL.NOTF_COAL, command, [[at, VirtioNetCtrlCoal.$size]]);
+  }
+
   _virtnet_set_queues(pairs: number): number {
     const { vi, kernel } = this;
     if (!vi.has_cvq || !vi.has('VIRTIO_NET_F_MQ')) return 0;
     kernel.platform.ram.setU16(vi.ctrlBuf + CTRL.MQ, pairs);
-    if (!this.virtnet_send_command(VIRTIO_NET_CTRL.MQ, VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET, vi.ctrlBuf + CTRL.MQ, 2)) {
-      kernel.printk.netdev_warn(vi.dev, `Fail to set num of queue pairs to ${pairs}`);
+    if (!this.virtnet_send_command(VIRTIO_NET_CTRL.MQ, VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET, [[vi.ctrlBuf + CTRL.MQ, 2]])) {
+      this.warn(`Fail to set num of queue pairs to ${pairs}`);
       return -Errno.EINVAL;
     }
     vi.curr_queue_pairs = pairs;
@@ -105,8 +135,13 @@ export class VirtnetCtrl {
     const second = buf + unicast;
     ram.setU32(second, dev.mc.length);
     dev.mc.forEach((a, i) => ram.write(second + 4 + 6 * i, a.addr, 0, 6));
-    if (!this.virtnet_send_command(VIRTIO_NET_CTRL.MAC, VIRTIO_NET_CTRL_MAC.TABLE_SET, buf, unicast, second, multicast)) {
-      kernel.printk.netdev_warn(dev, 'Failed to set MAC filter table.');
+    if (
+      !this.virtnet_send_command(VIRTIO_NET_CTRL.MAC, VIRTIO_NET_CTRL_MAC.TABLE_SET, [
+        [buf, unicast],
+        [second, multicast],
+      ])
+    ) {
+      this.warn('Failed to set MAC filter table.');
     }
     slab.kfree(buf);
   }
@@ -114,8 +149,8 @@ export class VirtnetCtrl {
   private oneBitMode(command: number, at: number, on: boolean, name: string): void {
     const { vi, kernel } = this;
     kernel.platform.ram.setU8(vi.ctrlBuf + at, on ? 1 : 0);
-    if (this.virtnet_send_command(VIRTIO_NET_CTRL.RX, command, vi.ctrlBuf + at, 1)) return;
-    kernel.printk.netdev_warn(vi.dev, `Failed to ${on ? 'en' : 'dis'}able ${name} mode.`);
+    if (this.virtnet_send_command(VIRTIO_NET_CTRL.RX, command, [[vi.ctrlBuf + at, 1]])) return;
+    this.warn(`Failed to ${on ? 'en' : 'dis'}able ${name} mode.`);
   }
 
   virtnet_set_mac_address(dev: NetDevice, addr: Uint8Array): number {
@@ -125,7 +160,7 @@ export class VirtnetCtrl {
     if (ret < 0) return ret;
     if (vi.has('VIRTIO_NET_F_CTRL_MAC_ADDR')) {
       kernel.platform.ram.write(vi.ctrlBuf + CTRL.MAC, addr, 0, 6);
-      if (!this.virtnet_send_command(VIRTIO_NET_CTRL.MAC, VIRTIO_NET_CTRL_MAC.ADDR_SET, vi.ctrlBuf + CTRL.MAC, 6)) {
+      if (!this.virtnet_send_command(VIRTIO_NET_CTRL.MAC, VIRTIO_NET_CTRL_MAC.ADDR_SET, [[vi.ctrlBuf + CTRL.MAC, 6]])) {
         kernel.printk.dev_warn(vi.vdev, 'Failed to set mac address by vq command.');
         return -Errno.EINVAL;
       }
@@ -143,8 +178,8 @@ export class VirtnetCtrl {
   private vlan(command: number, vid: number, what: string): number {
     const { vi, kernel } = this;
     kernel.platform.ram.setU16(vi.ctrlBuf + CTRL.VID, vid);
-    if (!this.virtnet_send_command(VIRTIO_NET_CTRL.VLAN, command, vi.ctrlBuf + CTRL.VID, 2)) {
-      kernel.printk.netdev_warn(vi.dev, `Failed to ${what} VLAN ID ${vid}.`);
+    if (!this.virtnet_send_command(VIRTIO_NET_CTRL.VLAN, command, [[vi.ctrlBuf + CTRL.VID, 2]])) {
+      this.warn(`Failed to ${what} VLAN ID ${vid}.`);
     }
     return 0;
   }
@@ -154,14 +189,14 @@ export class VirtnetCtrl {
     const at = vi.ctrlBuf + CTRL.OFFLOADS;
     kernel.platform.ram.setU32(at, Number(offloads & 0xffffffffn));
     kernel.platform.ram.setU32(at + 4, Number(offloads >> 32n));
-    if (this.virtnet_send_command(VIRTIO_NET_CTRL.GUEST_OFFLOADS, VIRTIO_NET_CTRL_GUEST_OFFLOADS_SET, at, 8)) return 0;
-    kernel.printk.netdev_warn(vi.dev, 'Fail to set guest offload.');
+    if (this.virtnet_send_command(VIRTIO_NET_CTRL.GUEST_OFFLOADS, VIRTIO_NET_CTRL_GUEST_OFFLOADS_SET, [[at, 8]])) return 0;
+    this.warn('Fail to set guest offload.');
     return -Errno.EINVAL;
   }
 
   virtnet_ack_link_announce(): void {
-    if (!this.virtnet_send_command(VIRTIO_NET_CTRL.ANNOUNCE, VIRTIO_NET_CTRL_ANNOUNCE_ACK, 0, 0)) {
-      this.kernel.printk.netdev_warn(this.vi.dev, 'Failed to ack link announce.');
+    if (!this.virtnet_send_command(VIRTIO_NET_CTRL.ANNOUNCE, VIRTIO_NET_CTRL_ANNOUNCE_ACK, [])) {
+      this.warn('Failed to ack link announce.');
     }
   }
 }

@@ -77,12 +77,18 @@ export class VirtnetDev implements Actor {
 
   virtnet_set_features(dev: NetDevice, features: bigint): number {
     const { vi } = this;
-    if (((dev.features ^ features) & NETIF_F.GRO_HW) === 0n) return 0;
-    const offloads = (features & NETIF_F.GRO_HW) !== 0n ? vi.guest_offloads_capable : vi.guest_offloads_capable & ~GUEST_OFFLOAD_GRO_HW;
-    const err = vi.ctrl.virtnet_set_guest_offloads(offloads);
-    if (err < 0) return err;
-    vi.guest_offloads = offloads;
-    return 0;
+    const on = (bit: bigint): boolean => (features & bit) !== 0n;
+    const changed = dev.features ^ features;
+    if ((changed & NETIF_F.GRO_HW) !== 0n) {
+      const offloads = on(NETIF_F.GRO_HW) ? vi.guest_offloads_capable : vi.guest_offloads_capable & ~GUEST_OFFLOAD_GRO_HW;
+      const err = vi.ctrl.virtnet_set_guest_offloads(offloads);
+      if (err < 0) return err;
+      vi.guest_offloads = offloads;
+    }
+    if ((changed & NETIF_F.RXHASH) === 0n) return 0;
+    const err = vi.rss.setRxHash(on(NETIF_F.RXHASH));
+    if (err === 0) vi.rxhash = on(NETIF_F.RXHASH);
+    return err;
   }
 
   /** What of the receive offloads was negotiated, and so may be switched. */

@@ -1,10 +1,11 @@
 // ethtool operations of virtio-net (Linux: virtnet_ethtool_ops).
 import { Errno } from '../../base/errno.ts';
 import { ops } from '../../base/ops.ts';
-import type { Channels, Coalesce, DrvInfo, EthtoolOps, LinkKsettings, RingParam } from '../../kernel/ethtool/ops.ts';
+import type { Channels, Coalesce, DrvInfo, EthtoolOps, LinkKsettings, RingParam, Rxfh } from '../../kernel/ethtool/ops.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import { NAPI_POLL_WEIGHT } from '../../kernel/napi.ts';
 import { IFF, type NetDevice } from '../../kernel/net_device.ts';
+import { rssOf } from './virtnet_rss.ts';
 import { RQ_STATS, SQ_STATS, virtnetInfo, type VirtnetInfo } from './virtnet_info.ts';
 
 const VIRTNET_DRIVER_VERSION = '1.0.0';
@@ -134,6 +135,13 @@ export class VirtnetEthtool {
 
   virtnet_get_coalesce(dev: NetDevice): Coalesce {
     const vi = virtnetInfo(dev);
+    if (vi.has('VIRTIO_NET_F_NOTF_COAL'))
+      return {
+        rx_coalesce_usecs: vi.rx_usecs,
+        rx_max_coalesced_frames: vi.rx_max_packets,
+        tx_coalesce_usecs: vi.tx_usecs,
+        tx_max_coalesced_frames: vi.tx_max_packets,
+      };
     return {
       rx_coalesce_usecs: 0,
       rx_max_coalesced_frames: 1,
@@ -142,15 +150,52 @@ export class VirtnetEthtool {
     };
   }
 
-  /** Without VIRTIO_NET_F_NOTF_COAL only transmit NAPI can be switched, and only while the interface is down. */
+  /** Transmit NAPI can be switched only while the interface is down; without VIRTIO_NET_F_NOTF_COAL there is nothing else. */
   virtnet_set_coalesce(dev: NetDevice, ec: Coalesce): number {
     const vi = virtnetInfo(dev);
-    const err = this.virtnet_coal_params_supported(ec);
+    const value = (name: string): number => Number(ec[name] ?? 0);
+    const weight = value('tx_max_coalesced_frames') > 0 ? NAPI_POLL_WEIGHT : 0;
+    if (vi.sq[0].napi_weight !== weight && (dev.flags & IFF.UP) !== 0) return -Errno.EBUSY;
+    const err = vi.has('VIRTIO_NET_F_NOTF_COAL')
+      ? vi.ctrl.virtnet_send_notf_coal_cmds(
+          { usecs: value('tx_coalesce_usecs'), packets: value('tx_max_coalesced_frames') },
+          { usecs: value('rx_coalesce_usecs'), packets: value('rx_max_coalesced_frames') },
+        )
+      : this.virtnet_coal_params_supported(ec);
     if (err < 0) return err;
-    const weight = Number(ec['tx_max_coalesced_frames'] ?? 0) > 0 ? NAPI_POLL_WEIGHT : 0;
-    if (vi.sq.some((sq) => sq.napi_weight !== weight) && (dev.flags & IFF.UP) !== 0) return -Errno.EBUSY;
     for (const sq of vi.sq) sq.napi_weight = weight;
     return 0;
+  }
+
+  virtnet_get_rxfh(dev: NetDevice): Rxfh {
+    const { rss, rss_indir_table_size: size } = virtnetInfo(dev);
+    return { hfunc: 'toeplitz', indir: Array.from({ length: size }, (_, i) => rss.entry(i)), key: rss.key() };
+  }
+
+  virtnet_set_rxfh(dev: NetDevice, { hfunc, indir, key }: Partial<Rxfh>): number {
+    const vi = virtnetInfo(dev);
+    if (hfunc !== undefined && hfunc !== 'toeplitz') return -Errno.EOPNOTSUPP;
+    if (indir !== undefined) {
+      if (!vi.has_rss) return -Errno.EOPNOTSUPP;
+      for (let i = 0; i < vi.rss_indir_table_size; i++) vi.rss.setEntry(i, indir[i]);
+    }
+    if (key !== undefined) {
+      if (!vi.has_rss && !vi.has_rss_hash_report) return -Errno.EOPNOTSUPP;
+      vi.rss.setKey(key);
+    }
+    if (indir !== undefined || key !== undefined) vi.rss.virtnet_commit_rss_command();
+    return 0;
+  }
+
+  virtnet_set_rxnfc(dev: NetDevice, flow: string, data: number): number {
+    return virtnetInfo(dev).rss.virtnet_set_hashflow(flow, data) ? 0 : -Errno.EINVAL;
+  }
+
+  virtnet_get_rxfh_key_size(dev: NetDevice): number {
+    return virtnetInfo(dev).rss_key_size;
+  }
+  virtnet_get_rxfh_indir_size(dev: NetDevice): number {
+    return virtnetInfo(dev).rss_indir_table_size;
   }
 
   /** ETHTOOL_GRXRINGS of virtnet_get_rxnfc(). */
@@ -172,9 +217,10 @@ export const virtnet_ethtool_ops: EthtoolOps = ops<EthtoolOps>({
   get_drvinfo: (dev, info) => tool(dev).virtnet_get_drvinfo(dev, info),
   get_link: (dev) => (dev.nocarrier ? 0 : 1),
   get_rxrings: (dev) => tool(dev).virtnet_get_rxnfc(dev),
-  // without VIRTIO_NET_F_RSS and HASH_REPORT no field is hashed by the device, and the function is Toeplitz (Linux: virtnet_get_rxfh())
-  get_rx_flow_hash: () => [],
-  get_rxfh: () => ({ hfunc: 'toeplitz' }),
+  get_rxfh_fields: (dev, flow) => rssOf(dev).virtnet_get_hashflow(flow),
+  set_rxfh_fields: (dev, flow, data) => tool(dev).virtnet_set_rxnfc(dev, flow, data),
+  get_rxfh: (dev) => tool(dev).virtnet_get_rxfh(dev),
+  set_rxfh: (dev, rxfh) => tool(dev).virtnet_set_rxfh(dev, rxfh),
   get_ringparam: (dev) => tool(dev).virtnet_get_ringparam(dev),
   set_ringparam: (dev, ring) => tool(dev).virtnet_set_ringparam(dev, ring),
   get_strings: (dev) => tool(dev).virtnet_get_strings(dev),
@@ -187,8 +233,8 @@ export const virtnet_ethtool_ops: EthtoolOps = ops<EthtoolOps>({
   get_coalesce: (dev) => tool(dev).virtnet_get_coalesce(dev),
   set_coalesce: (dev, coalesce) => tool(dev).virtnet_set_coalesce(dev, coalesce),
   get_ts_info: () => ['software-transmit', 'software-receive', 'software-system-clock'],
-  get_rxfh_indir_size: () => 0,
-  get_rxfh_key_size: () => 0,
+  get_rxfh_indir_size: (dev) => tool(dev).virtnet_get_rxfh_indir_size(dev),
+  get_rxfh_key_size: (dev) => tool(dev).virtnet_get_rxfh_key_size(dev),
 });
 
 /** Linux: virtio_net_mrg_rx_group: /sys/class/net/NAME/queues/rx-N/virtio_net/mergeable_rx_buffer_size */

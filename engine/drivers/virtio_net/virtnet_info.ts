@@ -10,8 +10,10 @@ import type { Kernel } from '../../kernel/kernel.ts';
 import type { VirtioDevice } from '../virtio/virtio_device.ts';
 import type { Virtqueue } from '../virtio/virtio_ring.ts';
 import type { VirtioNetDriver } from './virtio_net.ts';
+import { VirtnetBig } from './virtnet_big.ts';
 import { VirtnetCtrl } from './virtnet_ctrl.ts';
 import { VirtnetDev } from './virtnet_dev.ts';
+import { VirtnetRss } from './virtnet_rss.ts';
 import { VirtnetRx } from './virtnet_rx.ts';
 import { VirtnetTx } from './virtnet_tx.ts';
 import { VirtnetVqs } from './virtnet_vqs.ts';
@@ -62,9 +64,12 @@ export class ReceiveQueue {
   readonly stats: RqStats = zero(RQ_STATS);
   readonly mrg_avg_pkt_len = new PktLenAverage();
   readonly alloc_frag = new PageFrag();
+  /** Pages for the next chains (Linux: rq->pages). */
+  readonly pages: Gpa[] = [];
   min_buf_len = 0;
   /** virtio_net_hdr of the packet being received. */
   hdrFlags = 0;
+  hdrHash = 0;
   hdrGsoType = 0;
   hdrGsoSize = 0;
   hdrHdrLen = 0;
@@ -80,11 +85,26 @@ export class VirtnetInfo {
   cvq: Virtqueue | undefined;
   curr_queue_pairs = 1;
   max_queue_pairs = 1;
+  /** Packets above the MTU come in chains of pages; pages beyond the first. */
   big_packets = false;
+  big_packets_num_skbfrags = 0;
   mergeable_rx_bufs = false;
   has_cvq = false;
   any_header_sg = false;
   hdr_len = 12;
+  has_rss = false;
+  has_rss_hash_report = false;
+  /** NETIF_F_RXHASH is on. */
+  rxhash = false;
+  rss_key_size = 0;
+  rss_indir_table_size = 0;
+  rss_hash_types_supported = 0;
+  rss_hash_types_saved = 0;
+  /** Coalescing the device was told (Linux: tx_usecs and its siblings). */
+  tx_usecs = 0;
+  rx_usecs = 0;
+  tx_max_packets = 0;
+  rx_max_packets = 0;
   /** Command buffer shared with the device (Linux: struct control_buf). */
   ctrlBuf = 0 as Gpa;
   status = 0;
@@ -97,6 +117,8 @@ export class VirtnetInfo {
   refill!: WorkStruct;
   config_work!: WorkStruct;
   readonly ctrl: VirtnetCtrl;
+  readonly rss: VirtnetRss;
+  readonly big: VirtnetBig;
   readonly rx: VirtnetRx;
   readonly tx: VirtnetTx;
   readonly vqs: VirtnetVqs;
@@ -109,6 +131,8 @@ export class VirtnetInfo {
   ) {
     this.kernel = vdev.kernel;
     this.ctrl = new VirtnetCtrl(this.kernel, this);
+    this.big = new VirtnetBig(this.kernel, this);
+    this.rss = new VirtnetRss(this.kernel, this);
     this.rx = new VirtnetRx(this.kernel, this);
     this.tx = new VirtnetTx(this.kernel, this);
     this.vqs = new VirtnetVqs(this.kernel, this);

@@ -7,13 +7,27 @@ import type { Napi, NapiPoller } from '../../kernel/napi.ts';
 import type { NetDevice } from '../../kernel/net_device.ts';
 import { CHECKSUM_PARTIAL, CHECKSUM_UNNECESSARY, MAX_SKB_FRAGS, NET_SKB_PAD, SHARED_INFO_SIZE, type SkBuff } from '../../kernel/skbuff.ts';
 import { __skb_put, skb_reserve, skb_tailroom } from '../../kernel/skb_inline.ts';
-import { ETH_HLEN } from '../../wire/headers.ts';
-import { VIRTIO_NET_HDR_F, VIRTIO_NET_HDR_GSO } from '../../virtio/net.ts';
+import { SKB_GSO } from './virtnet_tx.ts';
+import { ETH_HLEN, TcpHdr, UdpHdr } from '../../wire/headers.ts';
+import { VIRTIO_NET_HDR_F, VIRTIO_NET_HDR_GSO, VirtioNetHdr, VirtioNetHdrHash } from '../../virtio/net.ts';
 import { PAGE_SIZE } from '../../platform/ram.ts';
 import type { Virtqueue } from '../virtio/virtio_ring.ts';
+import { PageChain } from './virtnet_big.ts';
 import { GOOD_COPY_LEN, GOOD_PACKET_LEN, type ReceiveQueue, type VirtnetInfo } from './virtnet_info.ts';
 
-/** Token of every receive buffer; which one it is, its context tells: address * 65536 + length. */
+/** Where virtio_net_hdr_v1_hash has the hash and its kind. */
+const HASH_AT = VirtioNetHdr.$size + VirtioNetHdrHash.hash_value.offset;
+const HASH_REPORT_AT = VirtioNetHdr.$size + VirtioNetHdrHash.hash_report.offset;
+/** Linux: SKB_GSO_UDP, GSO_BY_FRAGS */
+const SKB_GSO_UDP = 1 << 16;
+const GSO_BY_FRAGS = 0xffff;
+/** gso_type of the header → that of the sk_buff, and the least length of the transport header. */
+const RX_GSO: Readonly<Record<number, readonly [type: number, transport: number] | undefined>> = ops({
+  [VIRTIO_NET_HDR_GSO.TCPV4]: [SKB_GSO.TCPV4, TcpHdr.$size],
+  [VIRTIO_NET_HDR_GSO.TCPV6]: [SKB_GSO.TCPV6, TcpHdr.$size],
+  [VIRTIO_NET_HDR_GSO.UDP]: [SKB_GSO_UDP, UdpHdr.$size],
+});
+/** Token of every receive buffer in one piece; which one it is, its context tells: address * 65536 + length. */
 const RX_BUFFER = ops({ kind: 'receive buffer' });
 const CTX_UNIT = 65536;
 /** Linux: L1_CACHE_BYTES; buffers and shared info are aligned to it. */
@@ -48,7 +62,11 @@ export class VirtnetRx implements NapiPoller {
     const { vq } = rq;
     let err: number;
     do {
-      err = this.vi.mergeable_rx_bufs ? this.add_recvbuf_mergeable(rq) : this.add_recvbuf_small(rq);
+      err = this.vi.mergeable_rx_bufs
+        ? this.add_recvbuf_mergeable(rq)
+        : this.vi.big_packets
+          ? this.vi.big.add_recvbuf_big(rq)
+          : this.add_recvbuf_small(rq);
     } while (err === 0 && vq.num_free > 0);
     if (vq.virtqueue_kick_prepare() && vq.virtqueue_notify()) rq.stats.kicks++;
     return err !== -Errno.ENOMEM;
@@ -98,8 +116,10 @@ export class VirtnetRx implements NapiPoller {
     return align(hdr_len + average);
   }
 
-  virtnet_rq_free_unused_buf(ctx: number): void {
-    this.kernel.skb.frags.put_page(Math.floor(ctx / CTX_UNIT) as Gpa);
+  /** `data` is the ring's token, `ctx` what was given with it. */
+  virtnet_rq_free_unused_buf(rq: ReceiveQueue, data: object, ctx: number): void {
+    if (data instanceof PageChain) this.vi.big.give_pages(rq, data.pages);
+    else this.kernel.skb.frags.put_page(Math.floor(ctx / CTX_UNIT) as Gpa);
   }
 
   free_receive_page_frags(): void {
@@ -157,8 +177,10 @@ export class VirtnetRx implements NapiPoller {
     const { vi, kernel } = this;
     const { vq, stats } = rq;
     let packets = 0;
-    while (packets < budget && vq.virtqueue_get_buf_ctx() !== undefined) {
-      this.receive_buf(rq, vq.lastCtx, vq.lastLen);
+    while (packets < budget) {
+      const token = vq.virtqueue_get_buf_ctx();
+      if (token === undefined) break;
+      this.receive_buf(rq, token, vq.lastCtx, vq.lastLen);
       packets++;
     }
     if (vq.num_free > Math.min(budget, vq.num) / 2 && !this.try_fill_recv(rq) && vi.refill_enabled) {
@@ -168,16 +190,17 @@ export class VirtnetRx implements NapiPoller {
     return packets;
   }
 
-  receive_buf(rq: ReceiveQueue, ctx: number, length: number): void {
+  receive_buf(rq: ReceiveQueue, token: object, ctx: number, length: number): void {
     const { vi, kernel } = this;
     const { dev } = vi;
     if (length < vi.hdr_len + ETH_HLEN) {
       dev.stats.rx_length_errors++;
-      this.virtnet_rq_free_unused_buf(ctx);
+      this.virtnet_rq_free_unused_buf(rq, token, ctx);
       return;
     }
-    const skb = vi.mergeable_rx_bufs ? this.receive_mergeable(rq, ctx, length) : this.receive_small(rq, ctx, length);
+    const skb = this.takeBuffer(rq, token, ctx, length);
     if (skb === undefined) return;
+    if (rq.hdrHash !== 0) skb.hash = rq.hdrHash;
     if ((rq.hdrFlags & VIRTIO_NET_HDR_F.DATA_VALID) !== 0) skb.ip_summed = CHECKSUM_UNNECESSARY;
     if (!this.virtio_net_hdr_to_skb(rq, skb)) {
       kernel.printk.pr_warn(`${dev.name}: bad gso: type: ${rq.hdrGsoType}, size: ${rq.hdrGsoSize}`);
@@ -190,6 +213,14 @@ export class VirtnetRx implements NapiPoller {
     kernel.gro.napi_gro_receive(rq.napi, skb);
   }
 
+  private takeBuffer(rq: ReceiveQueue, token: object, ctx: number, length: number): SkBuff | undefined {
+    if (this.vi.mergeable_rx_bufs) return this.receive_mergeable(rq, ctx, length);
+    if (!(token instanceof PageChain)) return this.receive_small(rq, ctx, length);
+    this.readHeader(rq, token.pages[0]);
+    return this.vi.big.receive_big(rq, token, length);
+  }
+
+  /** virtio_net_hdr at `at` into the queue's fields; the number of buffers, where the header has one. */
   private readHeader(rq: ReceiveQueue, at: number): number {
     const { view } = this.kernel.platform.ram;
     rq.hdrFlags = view.getUint8(at);
@@ -198,7 +229,11 @@ export class VirtnetRx implements NapiPoller {
     rq.hdrGsoSize = view.getUint16(at + 4, true);
     rq.hdrCsumStart = view.getUint16(at + 6, true);
     rq.hdrCsumOffset = view.getUint16(at + 8, true);
-    return view.getUint16(at + 10, true);
+    const { vi } = this;
+    // Linux: virtio_skb_set_hash()
+    rq.hdrHash =
+      vi.has_rss_hash_report && vi.rxhash && view.getUint16(at + HASH_REPORT_AT, true) !== 0 ? view.getUint32(at + HASH_AT, true) : 0;
+    return vi.mergeable_rx_bufs ? view.getUint16(at + 10, true) : 1;
   }
 
   receive_small(rq: ReceiveQueue, ctx: number, length: number): SkBuff | undefined {
@@ -262,12 +297,13 @@ export class VirtnetRx implements NapiPoller {
     const { kernel, vi } = this;
     kernel.skb.frags.put_page(buf);
     for (let i = left; i > 1; i--) {
-      if (rq.vq.virtqueue_get_buf() === undefined) {
+      const token = rq.vq.virtqueue_get_buf();
+      if (token === undefined) {
         vi.dev.stats.rx_length_errors++;
         break;
       }
       rq.stats.bytes += rq.vq.lastLen;
-      this.virtnet_rq_free_unused_buf(rq.vq.lastCtx);
+      this.virtnet_rq_free_unused_buf(rq, token, rq.vq.lastCtx);
     }
     rq.stats.drops++;
     if (head !== undefined) kernel.skb.kfree_skb(head);
@@ -308,7 +344,16 @@ export class VirtnetRx implements NapiPoller {
       skb.csum_offset = rq.hdrCsumOffset;
     }
     if (rq.hdrGsoType === VIRTIO_NET_HDR_GSO.NONE) return true;
-    return rq.hdrGsoSize !== 0 && rq.hdrHdrLen <= skb.len;
+    const kind = RX_GSO[rq.hdrGsoType & ~VIRTIO_NET_HDR_GSO.ECN];
+    if (kind === undefined || rq.hdrGsoSize === 0 || rq.hdrGsoSize === GSO_BY_FRAGS) return false;
+    const [type, transport] = kind;
+    const headers = rq.hdrCsumStart + transport;
+    if ((rq.hdrFlags & VIRTIO_NET_HDR_F.NEEDS_CSUM) !== 0 ? !core.pskb_may_pull(skb, headers) : !core.pskb_may_pull(skb, transport))
+      return false;
+    const ecn = (rq.hdrGsoType & VIRTIO_NET_HDR_GSO.ECN) !== 0 ? SKB_GSO.TCP_ECN : 0;
+    // one segment's worth is no packet to be segmented; the segments are counted when somebody needs to know
+    if (skb.len > rq.hdrGsoSize) core.setGso(skb, type | ecn | SKB_GSO.DODGY, rq.hdrGsoSize, 0);
+    return true;
   }
 }
 

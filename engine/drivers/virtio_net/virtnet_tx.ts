@@ -11,9 +11,10 @@ import type { SendQueue, VirtnetInfo } from './virtnet_info.ts';
 
 /** A packet needs at most this many descriptors: header, linear part, fragments. */
 const RESERVED = 2 + MAX_SKB_FRAGS;
-const HDR_SLOT = 16;
-/** Linux: SKB_GSO_TCPV4, SKB_GSO_TCP_ECN, SKB_GSO_TCPV6 */
-const SKB_GSO = { TCPV4: 1 << 0, TCP_ECN: 1 << 2, TCPV6: 1 << 4 } as const;
+/** Room for the longest header. */
+const HDR_SLOT = 32;
+/** Linux: SKB_GSO_TCPV4, SKB_GSO_DODGY, SKB_GSO_TCP_ECN, SKB_GSO_TCPV6 */
+export const SKB_GSO = { TCPV4: 1 << 0, DODGY: 1 << 1, TCP_ECN: 1 << 2, TCPV6: 1 << 4 } as const;
 
 export class VirtnetTx implements NapiPoller {
   /** Inline in Linux. */
@@ -38,7 +39,7 @@ export class VirtnetTx implements NapiPoller {
     const err = this.xmit_skb(sq, skb);
     if (err < 0) {
       dev.stats.tx_fifo_errors++;
-      kernel.printk.netdev_warn(dev, `Unexpected TXQ (${index}) queue failure: ${err}`);
+      kernel.printk.pr_warn(`net ${dev.name}: Unexpected TXQ (${index}) queue failure: ${err}`);
       dev.stats.tx_dropped++;
       kernel.skb.kfree_skb(skb);
       return NETDEV_TX_OK;
@@ -95,9 +96,8 @@ export class VirtnetTx implements NapiPoller {
   virtio_net_hdr_from_skb(skb: SkBuff, at: number): void {
     const { view } = this.kernel.platform.ram;
     const { skb: core } = this.kernel;
-    view.setUint32(at, 0, true);
-    view.setUint32(at + 4, 0, true);
-    view.setUint32(at + 8, 0, true);
+    // a legacy driver's header is no whole number of words
+    for (let i = 0; i < this.vi.hdr_len; i += 2) view.setUint16(at + i, 0, true);
     if (skb.ip_summed === CHECKSUM_PARTIAL) {
       const start = skb_checksum_start_offset(skb);
       view.setUint8(at, VIRTIO_NET_HDR_F.NEEDS_CSUM);

@@ -137,12 +137,15 @@ export class VirtnetVqs implements VirtqueueCallback, BufferRecycler {
         vi.tx.virtnet_sq_free_unused_buf(skb as SkBuff);
       }
     }
-    for (const rq of vi.rq) while (rq.vq.virtqueue_detach_unused_buf() !== undefined) vi.rx.virtnet_rq_free_unused_buf(rq.vq.lastCtx);
+    for (const rq of vi.rq) {
+      for (let buf = rq.vq.virtqueue_detach_unused_buf(); buf !== undefined; buf = rq.vq.virtqueue_detach_unused_buf())
+        vi.rx.virtnet_rq_free_unused_buf(rq, buf, rq.vq.lastCtx);
+    }
   }
 
   onRecycle(vq: Virtqueue, data: object): void {
     if ((vq.spec.op & 1) === 1) this.vi.tx.virtnet_sq_free_unused_buf(data as SkBuff);
-    else this.vi.rx.virtnet_rq_free_unused_buf(vq.lastCtx);
+    else this.vi.rx.virtnet_rq_free_unused_buf(this.vi.rq[vq.spec.op >> 1], data, vq.lastCtx);
   }
 
   virtnet_rx_resize(rq: ReceiveQueue, num: number): number {

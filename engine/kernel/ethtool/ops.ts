@@ -54,6 +54,13 @@ export interface Coalesce {
   readonly [name: string]: number | boolean | undefined;
 }
 
+/** Receive flow hash: indirection table, key, function. */
+export interface Rxfh {
+  readonly hfunc: 'toeplitz' | 'xor' | 'crc32';
+  readonly indir?: readonly number[];
+  readonly key?: Uint8Array;
+}
+
 export interface EthtoolOps {
   readonly supported_coalesce_params?: readonly string[];
   get_drvinfo?(dev: NetDevice, info: DrvInfo): void;
@@ -93,7 +100,13 @@ export interface EthtoolOps {
   get_rxrings?(dev: NetDevice): number;
   /** get_rxnfc's ETHTOOL_GRXFH: fields hashed for a flow type ('tcp4'), as ethtool words them. */
   get_rx_flow_hash?(dev: NetDevice, flow: string): readonly string[];
-  get_rxfh?(dev: NetDevice): { readonly hfunc: 'toeplitz' | 'xor' | 'crc32' };
+  /** get_rxnfc's ETHTOOL_GRXFH as RXH_* bits; the words are the tool's. */
+  get_rxfh_fields?(dev: NetDevice, flow: string): number;
+  /** set_rxnfc's ETHTOOL_SRXFH. */
+  set_rxfh_fields?(dev: NetDevice, flow: string, data: number): number;
+  get_rxfh?(dev: NetDevice): Rxfh;
+  /** Only what is given changes. */
+  set_rxfh?(dev: NetDevice, rxfh: Partial<Rxfh>): number;
   get_rxfh_indir_size?(dev: NetDevice): number;
   get_rxfh_key_size?(dev: NetDevice): number;
 }
