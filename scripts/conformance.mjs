@@ -92,12 +92,14 @@ else {
   }
 }
 
-// ── our virtio-net under Debian's Linux, in QEMU; says itself when it cannot run ──
-const linux = sh('node', ['scripts/conformance_linux.mjs'], { timeout: 300_000 });
-process.stdout.write(linux.stdout + linux.stderr);
-const counts = /^(\d+) passed, (\d+) failed$/m.exec(linux.stdout);
-passed += Number(counts?.[1] ?? 0);
-failed += Number(counts?.[2] ?? 1);
+// ── our devices under Debian's Linux, and our drivers on QEMU's devices; each says itself when it cannot run ──
+for (const script of ['scripts/conformance_linux.mjs', 'scripts/conformance_qemu.mjs']) {
+  const run = sh('node', [script], { timeout: 300_000 });
+  process.stdout.write(run.stdout + run.stderr);
+  const counts = /^(\d+) passed, (\d+) failed$/m.exec(run.stdout);
+  passed += Number(counts?.[1] ?? 0);
+  failed += Number(counts?.[2] ?? 1);
+}
 
 rmSync(temp, { recursive: true, force: true });
 process.stdout.write(`${passed} passed, ${failed} failed\n`);

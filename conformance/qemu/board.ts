@@ -3,6 +3,7 @@ import { readSync, writeSync } from 'node:fs';
 import type { Gpa } from '../../engine/base/units.ts';
 import type { MmioTarget } from '../../engine/platform/bus.ts';
 import { defaultCosts } from '../../engine/platform/costs.ts';
+import { IOAPIC_BASE, IOAPIC_SIZE } from '../../engine/platform/ioapic.ts';
 import { Platform } from '../../engine/platform/platform.ts';
 import type { Sim } from '../../engine/sim/sim.ts';
 import type { Trace } from '../../engine/trace/trace.ts';
@@ -30,15 +31,16 @@ class QemuPorts implements MmioTarget {
 
 class QemuMemory implements MmioTarget {
   constructor(
+    private readonly base: number,
     private readonly qtest: QtestPipe,
     private readonly redirect: MsixRedirect,
   ) {}
   mmioRead(offset: number, size: number): number {
-    const address = BOARD_RAM_BYTES + offset;
+    const address = this.base + offset;
     return this.redirect.read(address) ?? this.qtest.read(address, size);
   }
   mmioWrite(offset: number, size: number, value: number): void {
-    const address = BOARD_RAM_BYTES + offset;
+    const address = this.base + offset;
     this.qtest.write(address, size, this.redirect.write(address, size, value));
   }
 }
@@ -61,12 +63,12 @@ export class QemuBoard extends Platform {
     this.pages.reserve(MAILBOX as Gpa, BOARD_RAM_BYTES as Gpa);
     this.redirect = new MsixRedirect(qtest, MAILBOX, PAGE / 4);
     this.ports.map({ base: 0, size: 0x10000, target: new QemuPorts(qtest), name: 'QEMU ports' });
-    this.bus.map({
-      base: BOARD_RAM_BYTES,
-      size: END - BOARD_RAM_BYTES,
-      target: new QemuMemory(qtest, this.redirect),
-      name: 'QEMU memory',
-    });
+    // the I/O APIC between them is this board's own
+    for (const [base, end] of [
+      [BOARD_RAM_BYTES, IOAPIC_BASE],
+      [IOAPIC_BASE + IOAPIC_SIZE, END],
+    ])
+      this.bus.map({ base, size: end - base, target: new QemuMemory(base, qtest, this.redirect), name: 'QEMU memory' });
     qtest.onIrq = (line, level) => this.ioapic.setPin(line, level);
   }
 
