@@ -47,6 +47,10 @@ const RULES = ops({
     `${NETDEV}, struct net_device synchronization rules`,
   ],
   'xmit-busy-running': ['ndo_start_xmit() returned NETDEV_TX_BUSY without stopping the queue', `${DRIVER}, Transmit path guidelines`],
+  'bql-completed': [
+    'more bytes were completed than are in flight',
+    'Linux Documentation/networking/scaling.rst; lib/dynamic_queue_limits.c',
+  ],
   'sleep-atomic': [
     'a function that may sleep was called in atomic context',
     'Linux Documentation/kernel-hacking/hacking.rst, Recipes for Deadlock',

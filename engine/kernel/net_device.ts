@@ -1,5 +1,6 @@
 // struct net_device, its queues and op tables, with Linux's member names.
 import type { Device } from './device.ts';
+import { Dql } from './dql.ts';
 import type { EthtoolOps } from './ethtool/ops.ts';
 import type { Napi } from './napi.ts';
 import type { Net } from './net_namespace.ts';
@@ -80,6 +81,7 @@ export class NetdevQueue {
   /** __QUEUE_STATE_DRV_XOFF: the driver stopped it; STACK_XOFF is BQL's. */
   drvXoff = false;
   stackXoff = false;
+  readonly dql = new Dql();
   trans_start = 0;
   trans_timeout = 0;
   /** Times stopped and woken, for views. */

@@ -204,6 +204,7 @@ export const DEEDS: Readonly<Partial<Record<ContractRule, (s: Scene) => void>>> 
     skb.dev = s.dev;
     s.kernel.net.xmit.dev_queue_xmit(skb);
   },
+  'bql-completed': (s) => s.kernel.sched.bql.netdev_completed_queue(s.dev, 1, 60),
   'irq-free-twice': (s) => s.kernel.irq.free_irq(60),
   'netdev-free-registered': (s) => s.kernel.net.free_netdev(s.dev),
   'timer-after-free': (s) => {

@@ -96,6 +96,7 @@ export class E1000Tx {
       kernel.skb.kfree_skb(skb);
       return NETDEV_TX_OK;
     }
+    kernel.sched.bql.netdev_sent_queue(dev, skb.len);
     this.e1000_tx_queue(ring, offload, count, skb);
     this.e1000_maybe_stop_tx(ring, FRAG_DESCRIPTORS);
     adapter.hw.ew32(ring.tail, ring.next_to_use);
@@ -255,6 +256,8 @@ export class E1000Tx {
     const { ram } = kernel.platform;
     let i = ring.next_to_clean;
     let cleaned = 0;
+    let packets = 0;
+    let bytes = 0;
     for (let eop = ring.next_to_watch[i]; eop >= 0 && cleaned < ring.count; eop = ring.next_to_watch[i]) {
       if ((TxDescData.status.get(ram, ring.descAt(eop)) & TXD_STAT_DD) === 0) break;
       for (let done = false; !done; cleaned++) {
@@ -263,6 +266,8 @@ export class E1000Tx {
         if (done && skb !== undefined) {
           adapter.total_tx_packets++;
           adapter.total_tx_bytes += skb.len;
+          packets++;
+          bytes += skb.len;
         }
         this.e1000_put_txbuf(ring, i, true);
         TxDescData.cmd_and_length.set(ram, ring.descAt(i), 0);
@@ -271,6 +276,7 @@ export class E1000Tx {
       }
       ring.next_to_clean = i;
     }
+    kernel.sched.bql.netdev_completed_queue(adapter.dev, packets, bytes);
     const queue = adapter.dev.queues[0];
     if (cleaned > 0 && !adapter.dev.nocarrier && ring.unused() >= TX_WAKE_THRESHOLD && queue.drvXoff && !adapter.down) {
       kernel.net.xmit.netif_tx_wake_queue(queue);
@@ -300,6 +306,7 @@ export class E1000Tx {
   /** Everything that is still queued is freed; the device is stopped. */
   e1000_clean_tx_ring(ring: E1000Ring): void {
     for (let i = 0; i < ring.count; i++) this.e1000_put_txbuf(ring, i, false);
+    this.kernel.sched.bql.netdev_reset_queue(this.adapter.dev);
     if (ring.desc !== 0) this.kernel.platform.ram.fill(ring.desc, 0, ring.size);
     ring.next_to_use = ring.next_to_clean = 0;
   }

@@ -2,6 +2,7 @@
 import { Errno } from '../../base/errno.ts';
 import { ops } from '../../base/ops.ts';
 import type { Device } from '../device.ts';
+import { type Dql, DQL_MAX_LIMIT } from '../dql.ts';
 import type { Kernel } from '../kernel.ts';
 import { IF_OPER, IFF, LINK_STATS, type LinkStats, type NetDevice } from '../net_device.ts';
 import { DirNode, GeneratedFile, S_IFDIR, S_IFREG, StaticDir, StaticLink, type FileOps, type VfsContext, type VNode } from './node.ts';
@@ -243,27 +244,57 @@ const TX_FILES: readonly (readonly [string, number, FileOps<QueueArg>])[] = [
     ),
   ],
 ];
-/** Byte queue limits as they are before a driver uses them (Linux: lib/dynamic_queue_limits.c). */
+const dql = (q: QueueArg): Dql => q.dev.queues[q.index].dql;
+/** A number of bytes, or 'max' (Linux: bql_set()). */
+const setBql =
+  (set: (d: Dql, value: number) => void) =>
+  (q: QueueArg, data: string): number => {
+    const text = data.trim();
+    if (text !== 'max' && !/^\d+$/.test(text)) return -Errno.EINVAL;
+    const value = text === 'max' ? DQL_MAX_LIMIT : Number(text);
+    if (value > DQL_MAX_LIMIT) return -Errno.EINVAL;
+    set(dql(q), value);
+    return 0;
+  };
+/** Byte queue limits (Linux: net-sysfs.c, dql_group). */
 const BQL_FILES: readonly (readonly [string, number, FileOps<QueueArg>])[] = [
   [
     'hold_time',
     RW,
     queueAttr(
-      () => '1000',
-      () => -Errno.EOPNOTSUPP,
+      (q) => String(dql(q).slack_hold_time),
+      (q, data) => {
+        if (!/^\d+$/.test(data.trim())) return -Errno.EINVAL;
+        dql(q).slack_hold_time = Number(data);
+        return 0;
+      },
     ),
   ],
-  ['inflight', RO, queueAttr(() => '0')],
-  ['limit', RW, queueAttr(() => '0', storeZero)],
+  ['inflight', RO, queueAttr((q) => String(dql(q).inflight))],
+  [
+    'limit',
+    RW,
+    queueAttr(
+      (q) => String(dql(q).limit),
+      setBql((d, value) => (d.limit = value)),
+    ),
+  ],
   [
     'limit_max',
     RW,
     queueAttr(
-      () => '1879048192',
-      () => -Errno.EOPNOTSUPP,
+      (q) => String(dql(q).max_limit),
+      setBql((d, value) => (d.max_limit = value)),
     ),
   ],
-  ['limit_min', RW, queueAttr(() => '0', storeZero)],
+  [
+    'limit_min',
+    RW,
+    queueAttr(
+      (q) => String(dql(q).min_limit),
+      setBql((d, value) => (d.min_limit = value)),
+    ),
+  ],
 ];
 
 function fill(dir: StaticDir, kernel: Kernel, files: readonly (readonly [string, number, FileOps<QueueArg>])[], q: QueueArg): StaticDir {

@@ -1,11 +1,14 @@
 // Qdiscs attached to devices, the loop that empties them, and the transmit watchdog (Linux: net/sched/sch_generic.c).
+import { ops } from '../../base/ops.ts';
 import type { Actor } from '../../sim/sim.ts';
 import type { TracePoint } from '../../trace/trace.ts';
+import { Bql } from '../bql.ts';
 import { dev_xmit_complete } from '../dev_xmit.ts';
 import type { Kernel } from '../kernel.ts';
 import { NETDEV_TX_BUSY, type NetDevice, type NetdevQueue } from '../net_device.ts';
 import type { SkBuff } from '../skbuff.ts';
 import { TimerList } from '../timer.ts';
+import type { WarnPlace } from '../warn.ts';
 import { NetDevXmitTimeout, QdiscDequeue, QdiscEnqueue } from '../tracepoints.ts';
 import type { Qdisc, QdiscInfo } from './qdisc.ts';
 import { FqCodel } from './sch_fq_codel.ts';
@@ -19,6 +22,15 @@ type DefaultQdisc = 'fq_codel' | 'pfifo_fast';
 export type QdiscKind = DefaultQdisc | 'mq' | 'noqueue' | 'noop';
 export const isDefaultQdisc = (name: string): name is DefaultQdisc => name === 'fq_codel' || name === 'pfifo_fast';
 const OP_WATCHDOG = 0;
+const WATCHDOG_PLACE: WarnPlace = ops({ source: 'net/sched/sch_generic.c:525', symbol: 'dev_watchdog+0x207/0x210' });
+const WATCHDOG_CALLS = Object.freeze([
+  'call_timer_fn+0x24/0x130',
+  '__run_timers+0x21d/0x2a0',
+  'run_timer_softirq+0x19/0x30',
+  '__do_softirq+0xf0/0x2ff',
+]);
+/** Linux: netif_xmit_stopped(): by the driver or by the byte queue limit. */
+const stopped = (q: NetdevQueue): boolean => q.drvXoff || q.stackXoff;
 
 export class SchedCore implements Actor {
   /** Inline in Linux. */
@@ -33,12 +45,14 @@ export class SchedCore implements Actor {
   private readonly tpEnqueue: TracePoint;
   private readonly tpDequeue: TracePoint;
   private readonly tpTimeout: TracePoint;
+  readonly bql: Bql;
   private watchdogWarned = false;
   /** net.core.default_qdisc: what a transmit queue gets that nobody chose one for. */
   default_qdisc: DefaultQdisc = 'fq_codel';
 
   constructor(readonly kernel: Kernel) {
     const { scope } = kernel.platform;
+    this.bql = new Bql(kernel);
     this.tpEnqueue = scope.point(QdiscEnqueue);
     this.tpDequeue = scope.point(QdiscDequeue);
     this.tpTimeout = scope.point(NetDevXmitTimeout);
@@ -181,7 +195,7 @@ export class SchedCore implements Actor {
   /** Looks after stopped queues, while the device is up and has carrier. */
   __netdev_watchdog_up(dev: NetDevice): void {
     if (dev.netdev_ops.ndo_tx_timeout === undefined || dev.watchdog_timer === undefined) return;
-    if (dev.queues.some((q) => q.drvXoff)) this.kernel.timers.startIn(dev.watchdog_timer, dev.watchdog_timeo);
+    if (dev.queues.some(stopped)) this.kernel.timers.startIn(dev.watchdog_timer, dev.watchdog_timeo);
   }
   /** A driver stopped a queue: from now on it is watched. */
   queueStopped(txq: NetdevQueue): void {
@@ -196,15 +210,16 @@ export class SchedCore implements Actor {
   }
   dev_watchdog(dev: NetDevice): void {
     if (!dev.present || !dev.started || dev.nocarrier) return;
-    const late = dev.queues.find((q) => q.drvXoff && this.kernel.now() > q.trans_start + dev.watchdog_timeo);
+    const now = this.kernel.now();
+    const late = dev.queues.find((q) => stopped(q) && now > q.trans_start + dev.watchdog_timeo);
     if (late !== undefined) {
       late.trans_timeout++;
       const driver = dev.parent?.driver?.name ?? dev.kind ?? '';
       if (this.tpTimeout.enabled) this.tpTimeout.emit(dev.name, driver, late.index);
       if (!this.watchdogWarned) {
         this.watchdogWarned = true;
-        this.kernel.printk.pr_warn('------------[ cut here ]------------');
-        this.kernel.printk.pr_warn(`NETDEV WATCHDOG: ${dev.name} (${driver}): transmit queue ${late.index} timed out`);
+        const text = `NETDEV WATCHDOG: ${dev.name} (${driver}): transmit queue ${late.index} timed out`;
+        this.kernel.warnings.warn(WATCHDOG_PLACE, text, WATCHDOG_CALLS);
       }
       dev.netdev_ops.ndo_tx_timeout?.(dev, late.index);
     }
