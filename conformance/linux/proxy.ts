@@ -40,7 +40,7 @@ export class ProxyServer {
     /** The function's interrupt line; without it the line ends nowhere. */
     line: (asserted: boolean) => void = () => undefined,
   ) {
-    this.place = { bus, ports: new Bus(), intx: (_pin, asserted) => line(asserted) };
+    this.place = { bus, ports: new Bus(), requester: 0, intx: (_pin, asserted) => line(asserted) };
     fn.plug(this.place);
     socket.on('data', (data: Buffer) => this.received(data));
     socket.on('error', () => undefined);

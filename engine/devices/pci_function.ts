@@ -84,6 +84,8 @@ export interface PciFunctionHooks {
 export interface PciPlace {
   readonly bus: Bus;
   readonly ports: Bus;
+  /** Bus number in the high byte, device and function in the low: who its requests are from. */
+  readonly requester: number;
   /** The function's INTx# line changes; pin 1 is INTA#. */
   intx(pin: number, asserted: boolean): void;
 }
@@ -186,7 +188,13 @@ export class PciFunction {
   configRead(offset: number, size: number): number {
     if (offset + size > this.config.bytes.length) return size === 1 ? 0xff : size === 2 ? 0xffff : 0xffffffff;
     this.hooks?.configReading(offset, size);
+    if (this.port?.masterAbort === true) this.noteMasterAbort(this.port);
     return size === 1 ? this.config.u8(offset) : size === 2 ? this.config.u16(offset) : this.config.u32(offset);
+  }
+
+  private noteMasterAbort(port: MasterPort): void {
+    port.masterAbort = false;
+    PciHeader.status.set(this.config, 0, PciHeader.status.get(this.config, 0) | PCI_STATUS.REC_MASTER_ABORT);
   }
 
   configWrite(offset: number, size: number, value: number): void {
@@ -215,6 +223,7 @@ export class PciFunction {
       this.setInterrupt(false);
     }
     this.place = place;
+    if (this.port !== undefined && place !== undefined) this.port.requester = place.requester;
     this.update();
   }
 

@@ -23,7 +23,7 @@ const gsiOf = (devfn: number, pin: number): number =>
 class HostSlot implements PciPlace {
   constructor(
     private readonly platform: Platform,
-    private readonly devfn: number,
+    readonly requester: number,
   ) {}
   get bus(): Bus {
     return this.platform.bus;
@@ -32,7 +32,7 @@ class HostSlot implements PciPlace {
     return this.platform.ports;
   }
   intx(pin: number, asserted: boolean): void {
-    this.platform.ioapic.setPin(gsiOf(this.devfn, pin), asserted);
+    this.platform.ioapic.setPin(gsiOf(this.requester, pin), asserted);
   }
 }
 

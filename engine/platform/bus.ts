@@ -92,4 +92,12 @@ export interface MasterPort extends DmaPort {
   /** Command register bit 2, kept by the PCI function (PCI 3.0 §6.2.2). */
   busMaster: boolean;
   faults?: FaultSet | undefined;
+  /** A request went where nobody answers, since a function last looked (PCI 3.0 §6.2.3, Received Master Abort). */
+  masterAbort?: boolean;
+  /** Requests go through the machine's IOMMU while that is on. A device may choose; without an IOMMU it means nothing. */
+  translated?: boolean;
+  /** Bus and function number that requests bear, set where the function is plugged. */
+  requester?: number;
+  /** The address in guest memory behind a bus address, -1 when there is none; for views. */
+  physical?(address: number): number;
 }

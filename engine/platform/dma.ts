@@ -71,8 +71,19 @@ export interface Scatterlist {
   dma: DmaAddr;
 }
 
+/** What gives a device's mappings bus addresses of their own: an IOMMU's domain. */
+export interface DmaTranslator {
+  /** The bus address of `length` bytes at `gpa`, none when addresses or memory are out. `limit` is the highest the device can send. */
+  map(gpa: Gpa, length: number, direction: DmaDirection, limit: number): DmaAddr | undefined;
+  unmap(dma: DmaAddr, length: number): void;
+}
+
 /** The DMA mappings of one device. Without an IOMMU the bus address is the physical address. */
 export class DmaContext {
+  /** Set while the device is behind an IOMMU that translates. */
+  translator: DmaTranslator | undefined;
+  /** Physical addresses all the same: the device goes past the IOMMU (Linux: vring_use_dma_api() says no). */
+  bypass = false;
   readonly mappings = new DmaMappings();
   readonly findings: DmaFinding[] = [];
   /** Fails the Nth next mapping when > 0 (fault injection); counts down. */
@@ -180,7 +191,11 @@ export class DmaContext {
     const gpa = this.refused(by) ? (0 as Gpa) : this.pages.alloc_pages(orderOf(length));
     if (gpa === 0) return undefined;
     this.ram.fill(gpa, 0, PAGE_SIZE << orderOf(length));
-    const dma = gpa as number as DmaAddr;
+    const dma = this.busAddress(gpa, length, 'DMA_BIDIRECTIONAL');
+    if (dma === undefined) {
+      this.pages.__free_pages(gpa, orderOf(length));
+      return undefined;
+    }
     this.mappings.add(dma, gpa, length, 'DMA_BIDIRECTIONAL', 'coherent', by, this.clock.now());
     if (this.debug.enabled) this.debug.mapped(gpa, length, 'DMA_BIDIRECTIONAL');
     if (this.tpAlloc.enabled) this.tpAlloc.emit(this.device, dma, gpa, length, by);
@@ -202,6 +217,7 @@ export class DmaContext {
         mapping,
       );
     mappings.remove(m);
+    this.release(dma, mapping.gpa, mapping.length);
     if (this.debug.enabled) this.debug.unmapped(mapping.gpa, mapping.length, 'DMA_BIDIRECTIONAL', by);
     this.pages.__free_pages(mapping.gpa, orderOf(mapping.length));
     if (this.tpFree.enabled) this.tpFree.emit(this.device, dma, length, by);
@@ -244,8 +260,9 @@ export class DmaContext {
       return DMA_MAPPING_ERROR;
     }
     if (gpa + length > this.ram.size) return DMA_MAPPING_ERROR;
-    if (gpa + length - 1 > this.mask) return this.overflow(gpa, length, by);
-    const dma = gpa as number as DmaAddr;
+    const dma = this.busAddress(gpa, length, direction);
+    if (dma === undefined) return DMA_MAPPING_ERROR;
+    if (dma + length - 1 > this.mask) return this.overflow(dma, length, by);
     this.mapped++;
     const replaced = this.mappings.find(dma);
     if (replaced >= 0 && this.debug.enabled)
@@ -268,8 +285,19 @@ export class DmaContext {
     if (dma === this.fresh || this.unchecked.size > 0) this.checkUnchecked(dma, m, by);
     this.unmapped++;
     if (this.debug.enabled) this.debug.unmapped(mappings.gpaAt(m), mappings.lengthAt(m), mappings.directionAt(m), by);
+    this.release(dma, mappings.gpaAt(m), mappings.lengthAt(m));
     mappings.remove(m);
     if (this.tpUnmap.enabled) this.tpUnmap.emit(this.device, dma, length, direction, by);
+  }
+
+  private busAddress(gpa: Gpa, length: number, direction: DmaDirection): DmaAddr | undefined {
+    if (this.translator === undefined || this.bypass) return gpa as number as DmaAddr;
+    return this.translator.map(gpa, length, direction, this.mask);
+  }
+
+  /** `dma` differs from `gpa` exactly when a translator gave it: no domain maps a page to itself but one that passes all through. */
+  private release(dma: DmaAddr, gpa: Gpa, length: number): void {
+    if (this.translator !== undefined && !this.bypass && dma !== (gpa as number)) this.translator.unmap(dma, length);
   }
 
   private mismatch(m: DmaMapping, length: number, direction: DmaDirection, type: DmaType, by: string): void {
@@ -297,10 +325,10 @@ export class DmaContext {
     );
   }
 
-  private overflow(gpa: Gpa, length: number, by: string): DmaAddr {
+  private overflow(dma: DmaAddr, length: number, by: string): DmaAddr {
     if (!this.overflowWarned) {
       this.overflowWarned = true;
-      this.find('dma-mask', `DMA addr ${hex16(gpa)}+${length} overflow (mask ${this.mask.toString(16)}, bus limit 0).`, by);
+      this.find('dma-mask', `DMA addr ${hex16(dma)}+${length} overflow (mask ${this.mask.toString(16)}, bus limit 0).`, by);
     }
     return DMA_MAPPING_ERROR;
   }
@@ -363,9 +391,12 @@ function orderOf(length: number): number {
 /** A PCI device's port: no IOMMU, bus address = physical address, refused while bus mastering is off. */
 export class DirectDmaPort extends ByteMem implements MasterPort, Actor, SelfCloning, SelfHashing {
   busMaster = false;
+  masterAbort = false;
+  translated = false;
+  requester = 0;
   faults: FaultSet | undefined;
   constructor(
-    private readonly ram: Ram,
+    protected readonly ram: Ram,
     private readonly sink: MsiSink,
     private readonly debug?: DmaDebug,
     private readonly sim?: Sim,
@@ -376,10 +407,18 @@ export class DirectDmaPort extends ByteMem implements MasterPort, Actor, SelfClo
   check(address: number, length: number, write: boolean): DmaFault | undefined {
     if (!this.busMaster) return { address, length, write, reason: 'bus master disabled' };
     if (this.faults?.strike('dma-fault', -1, 'a memory access') !== undefined) return { address, length, write, reason: 'injected' };
-    if (!(address >= 0 && address + length <= this.ram.size)) return { address, length, write, reason: 'outside RAM' };
+    if (!(address >= 0 && address + length <= this.ram.size)) {
+      this.masterAbort = true;
+      return { address, length, write, reason: 'outside RAM' };
+    }
     if (write) this.ram.touch(address + length);
     if (this.debug?.enabled === true) this.debug.deviceAccess(address, length, write);
     return undefined;
+  }
+
+  /** The address in memory behind a bus address, -1 when there is none. */
+  physical(address: number): number {
+    return address >= 0 && address < this.ram.size ? address : -1;
   }
 
   msi(address: number, data: number): void {
@@ -405,8 +444,12 @@ export class DirectDmaPort extends ByteMem implements MasterPort, Actor, SelfClo
   /** The bytes belong to the RAM: a copy looks at the copied RAM, and the hash counts them once, there. */
   cloneInto(cloner: Cloner): DirectDmaPort {
     const copy = cloner.register(this, Object.create(DirectDmaPort.prototype) as DirectDmaPort);
+    return Object.assign(copy, this.clonedFields(cloner));
+  }
+
+  protected clonedFields(cloner: Cloner): object {
     const ram = cloner.clone(this.ram);
-    return Object.assign(copy, {
+    return {
       bytes: ram.bytes,
       view: ram.view,
       ram,
@@ -415,11 +458,15 @@ export class DirectDmaPort extends ByteMem implements MasterPort, Actor, SelfClo
       sim: cloner.clone(this.sim),
       faults: cloner.clone(this.faults),
       busMaster: this.busMaster,
-    });
+      masterAbort: this.masterAbort,
+      translated: this.translated,
+      requester: this.requester,
+    };
   }
 
   hashInto(hasher: Hasher): void {
     hasher.add(this.busMaster);
+    hasher.add(this.masterAbort);
     hasher.add(this.faults);
   }
 }

@@ -6,15 +6,20 @@ import { Bus, type MasterPort } from './bus.ts';
 import type { Costs } from './costs.ts';
 import { CpuSet } from './cpu.ts';
 import { DirectDmaPort, DmaContext } from './dma.ts';
+import { Iommu } from './iommu.ts';
+import { IommuDmaPort } from './iommu_port.ts';
 import { IoApic, IOAPIC_BASE, IOAPIC_SIZE } from './ioapic.ts';
 import { DmaDebug } from './dma_debug.ts';
 import { PageAllocator, Ram, Slab } from './ram.ts';
+import { VTD_BASE, VTD_SIZE } from './vtd.ts';
 
 export interface PlatformSpec {
   readonly machine: string;
   readonly ramBytes: number;
   readonly cpus: number;
   readonly costs: Costs;
+  /** The board has an IOMMU. */
+  readonly iommu?: boolean;
 }
 
 export class Platform {
@@ -31,6 +36,8 @@ export class Platform {
   /** I/O port space, 64 KiB. */
   readonly ports = new Bus();
   readonly scope: TraceScope;
+  /** The DMA-remapping unit of a board that has one; ACPI's DMAR table says where its registers are. */
+  readonly iommu: Iommu | undefined;
   /** What is known of all devices' mappings; the kernel switches it on. */
   readonly dmaDebug: DmaDebug;
 
@@ -48,10 +55,13 @@ export class Platform {
     this.apic = new Apic(this.cpus);
     this.ioapic = this.apic.ioapic = new IoApic(this.apic);
     this.bus.map({ base: IOAPIC_BASE, size: IOAPIC_SIZE, target: this.ioapic, name: 'ioapic' });
+    this.iommu = spec.iommu === true ? new Iommu(this.ram, this.apic, this.scope) : undefined;
+    if (this.iommu !== undefined) this.bus.map({ base: VTD_BASE, size: VTD_SIZE, target: this.iommu, name: 'intel-iommu' });
   }
 
   /** A new device's way to memory and to the interrupt controller. */
   dmaPort(): MasterPort {
+    if (this.iommu !== undefined) return new IommuDmaPort(this.ram, this.apic, this.dmaDebug, this.sim, this.iommu);
     return new DirectDmaPort(this.ram, this.apic, this.dmaDebug, this.sim);
   }
 
