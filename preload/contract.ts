@@ -146,34 +146,26 @@ export interface RingId {
 }
 export interface RingInfo extends RingId {
   readonly name: string; // 'input.0' | 'output.0' | 'control'
-  readonly format: 'split';
+  readonly format: 'split' | 'packed';
   readonly size: number;
   readonly enabled: boolean;
 }
 /** Who owns a descriptor. `completed`: used by the device, not yet reaped by the driver. */
 export type Owner = 'free' | 'driver' | 'device' | 'used';
-export interface SplitRingView extends RingInfo {
+/** What a virtqueue of any format shows. */
+export interface VirtqueueView extends RingInfo {
   readonly time: Nanos;
   /** The event after which it was read. */
   readonly event: number;
   readonly descAddr: number;
-  readonly availAddr: number;
-  readonly usedAddr: number;
   /** One character per descriptor: f free, a filled by driver but not yet exposed or fetched, d held by device, u used and not reaped. */
   readonly owners: string;
-  /** Per descriptor id: head of its chain, or -1. */
+  /** Per descriptor: head of its chain, or -1. */
   readonly heads: readonly number[];
-  readonly availIdx: number;
-  readonly availFlags: number;
-  readonly usedEvent: number; // written by the driver, meaningful with EVENT_IDX
-  readonly usedIdx: number;
-  readonly usedFlags: number;
-  readonly availEvent: number; // written by the device
-  readonly deviceLastAvail: number; // device's shadow: next avail entry it will fetch
-  readonly driverLastUsed: number; // driver's shadow: next used entry it will reap
   readonly numFree: number;
   readonly eventIdx: boolean;
   readonly indirect: boolean;
+  readonly inOrder: boolean;
   readonly lastDoorbell: Nanos | undefined;
   readonly lastInterrupt: Nanos | undefined;
   readonly doorbells: number;
@@ -184,14 +176,52 @@ export interface SplitRingView extends RingInfo {
   readonly stopped: boolean; // netdev queue stopped (tx)
   readonly vector: number | undefined;
   readonly faults: readonly string[];
-  /** The three parts as they are in RAM, flat; absent where the host leaves them out (many queues open).
-   *  Descriptor table: addr, len, flags, next per descriptor. */
+  /** The descriptors as they are in RAM, four numbers each; absent where the host leaves them out (many queues open).
+   *  Split: addr, len, flags, next. Packed: addr, len, id, flags. */
   readonly table?: readonly number[];
+}
+/** virtio-v1.2 §2.7 */
+export interface SplitRingView extends VirtqueueView {
+  readonly format: 'split';
+  readonly availAddr: number;
+  readonly usedAddr: number;
+  readonly availIdx: number;
+  readonly availFlags: number;
+  readonly usedEvent: number; // written by the driver, meaningful with EVENT_IDX
+  readonly usedIdx: number;
+  readonly usedFlags: number;
+  readonly availEvent: number; // written by the device
+  readonly deviceLastAvail: number; // device's shadow: next avail entry it will fetch
+  readonly driverLastUsed: number; // driver's shadow: next used entry it will reap
   /** avail->ring[]: the head in each slot. */
   readonly availRing?: readonly number[];
   /** used->ring[]: id, len per slot. */
   readonly usedRing?: readonly number[];
 }
+/** A descriptor and the wrap counter with which it is meant. */
+export interface RingPosition {
+  readonly at: number;
+  readonly wrap: number; // 0 or 1
+}
+/** virtio-v1.2 §2.8.14: flags 0 always notify, 1 never, 2 at this position. */
+export interface RingEvent extends RingPosition {
+  readonly flags: number;
+}
+/** virtio-v1.2 §2.8 */
+export interface PackedRingView extends VirtqueueView {
+  readonly format: 'packed';
+  readonly driverEventAddr: number;
+  readonly deviceEventAddr: number;
+  /** Where the driver makes the next descriptor available, and where the device takes the next one. */
+  readonly driverAvail: RingPosition;
+  readonly deviceAvail: RingPosition;
+  /** Where the device writes the next used descriptor, and where the driver takes the next one back. */
+  readonly deviceUsed: RingPosition;
+  readonly driverUsed: RingPosition;
+  readonly driverEvent: RingEvent; // written by the driver: when to interrupt
+  readonly deviceEvent: RingEvent; // written by the device: when to ring the doorbell
+}
+export type RingView = SplitRingView | PackedRingView;
 export interface FieldView {
   readonly name: string;
   readonly value: string;
@@ -357,7 +387,7 @@ export interface Pushes {
   run: [undefined, RunState];
   topology: [undefined, TopologyView];
   motion: [undefined, MotionView];
-  ring: [RingId, SplitRingView];
+  ring: [RingId, RingView];
   /** Chains the device has taken from each virtqueue of a NIC so far, by virtqueue index: which queues the traffic uses. */
   queues: [{ readonly machine: string; readonly port: string }, { readonly taken: readonly number[] }];
   packets: [undefined, { readonly total: number }];

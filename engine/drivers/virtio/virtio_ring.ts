@@ -42,6 +42,14 @@ export interface RingPlace {
   readonly used: Gpa;
 }
 
+/** How far the driver is, for views: where it adds next, and what it takes back next; a split ring's counters have no wrap counter. */
+export interface DriverPositions {
+  readonly nextAvail: number;
+  readonly availWrap: number;
+  readonly lastUsed: number;
+  readonly usedWrap: number;
+}
+
 /** Longest scatter-gather list a driver hands in: a packet's fragments, linear part, header. */
 const MAX_SG = 64;
 const DESC_SIZE = 16;
@@ -130,6 +138,14 @@ export abstract class Virtqueue implements IrqTarget {
   protected abstract resize(num: number): number;
   /** virtio-v1.2 §2.9: what a doorbell carries with VIRTIO_F_NOTIFICATION_DATA. */
   abstract notificationData(): number;
+  abstract readonly positions: DriverPositions;
+  /** Ring descriptors of a buffer that is with the device, 0 when there is no such buffer; for views. */
+  abstract slotsOf(id: number): number;
+
+  /** What was handed in with a buffer that is with the device; for views. */
+  tokenOf(id: number): object | undefined {
+    return id < this.num ? this.data[id] : undefined;
+  }
 
   protected virtqueue_init(num: number): void {
     this.num = num;

@@ -15,7 +15,7 @@ import {
   VirtqPackedDesc,
   WRAP_BIT,
 } from '../../virtio/ring_packed.ts';
-import { Virtqueue, type RingPlace } from './virtio_ring.ts';
+import { type DriverPositions, type RingPlace, Virtqueue } from './virtio_ring.ts';
 import { InOrderUse } from './virtq_in_order.ts';
 
 const DESC_SIZE = VirtqPackedDesc.$size;
@@ -43,8 +43,8 @@ export class PackedVirtqueue extends Virtqueue {
   ]);
   readonly packed = true;
   place!: RingPlace;
-  nextAvail = 0;
-  availWrap = 1;
+  private nextAvail = 0;
+  private availWrap = 1;
   private eventFlags: number = RING_EVENT_FLAGS.ENABLE;
   /** Linux: desc_state: descriptors of a buffer, and the ID that its last one took from the free list. */
   private stateNum!: Uint16Array;
@@ -366,9 +366,13 @@ export class PackedVirtqueue extends Virtqueue {
     this.virtqueue_vring_init_packed(this.num);
   }
 
-  /** Ring descriptors of a buffer that the device has, for views; 0 when it has no such buffer. */
+  get positions(): DriverPositions {
+    const { nextAvail, availWrap, lastUsedIdx } = this;
+    return { nextAvail, availWrap, lastUsed: lastUsedIdx & ~WRAP_BIT, usedWrap: (lastUsedIdx & WRAP_BIT) !== 0 ? 1 : 0 };
+  }
+
   slotsOf(id: number): number {
-    return id < this.num && this.data[id] !== undefined ? this.stateNum[id] : 0;
+    return this.tokenOf(id) === undefined ? 0 : this.stateNum[id];
   }
 
   notificationData(): number {

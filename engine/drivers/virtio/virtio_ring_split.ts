@@ -3,7 +3,7 @@ import { Errno } from '../../base/errno.ts';
 import type { DmaAddr, Gpa } from '../../base/units.ts';
 import { VIRTQ_AVAIL_F_NO_INTERRUPT, VIRTQ_DESC_F, VIRTQ_USED_F_NO_NOTIFY, vringNeedEvent } from '../../virtio/ring.ts';
 import { notificationData } from '../../virtio/ring_packed.ts';
-import { Virtqueue } from './virtio_ring.ts';
+import { type DriverPositions, Virtqueue } from './virtio_ring.ts';
 import { InOrderUse } from './virtq_in_order.ts';
 import { type VringPlace, placeVring } from './vring_place.ts';
 
@@ -271,6 +271,17 @@ export class SplitVirtqueue extends Virtqueue {
 
   notificationData(): number {
     return notificationData(this.index, this.availIdx);
+  }
+
+  get positions(): DriverPositions {
+    return { nextAvail: this.availIdx, availWrap: 0, lastUsed: this.lastUsedIdx, usedWrap: 0 };
+  }
+
+  slotsOf(id: number): number {
+    if (this.tokenOf(id) === undefined) return 0;
+    let slots = 1;
+    for (let i = id; (this.descFlags[i] & NEXT) !== 0; i = this.descNext[i]) slots++;
+    return slots;
   }
 
   /** avail.idx as the driver has it, for tests. */

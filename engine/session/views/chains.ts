@@ -1,17 +1,20 @@
 // One descriptor chain opened: fields, buffers, DMA mapping, the packet in it.
 import { ByteMem, type Mem } from '../../base/memory.ts';
 import type { FieldInfo } from '../../base/layout.ts';
-import { dmaOf } from '../../machine/queries.ts';
+import { dmaOf, skbInRing } from '../../machine/queries.ts';
 import type { Machine } from '../../machine/machine.ts';
 import type { World } from '../../machine/world.ts';
 import { ctrlQueue, VirtioNetHdr } from '../../virtio/net.ts';
 import { descAt, VIRTQ_DESC_F, VirtqDesc } from '../../virtio/ring.ts';
 import { decodeFrame } from '../../wire/decode.ts';
 import type { DecodeNode as DecodeTree } from '../../wire/decode_tree.ts';
+import { packedDescAt, VIRTQ_DESC_F_AVAIL, VIRTQ_DESC_F_USED, VirtqPackedDesc } from '../../virtio/ring_packed.ts';
 import { type RingRef, ringView } from './rings.ts';
 
 /** Bytes of a chain's buffers that are shown. */
 const SHOWN = 2048;
+/** Entries of an indirect table that are shown. */
+const TABLE_SHOWN = 1024;
 
 export interface FieldText {
   readonly name: string;
@@ -22,8 +25,9 @@ export interface FieldText {
 }
 
 const hex = (n: number): string => `0x${n.toString(16)}`;
-const flagNames = (flags: number): string =>
-  Object.entries(VIRTQ_DESC_F)
+const FLAGS = { ...VIRTQ_DESC_F, AVAIL: VIRTQ_DESC_F_AVAIL, USED: VIRTQ_DESC_F_USED };
+const flagNames = (flags: number, names: Readonly<Record<string, number>> = VIRTQ_DESC_F): string =>
+  Object.entries(names)
     .filter(([, bit]) => (flags & bit) !== 0)
     .map(([n]) => n)
     .join(' | ') || '0';
@@ -58,6 +62,11 @@ function fieldsAt(
 const descriptorText = (name: string, v: number): string =>
   name === 'addr' ? hex(v) : name === 'flags' ? `${hex(v)} (${flagNames(v)})` : String(v);
 
+const packedText = (name: string, v: number): string =>
+  name === 'addr' ? hex(v) : name === 'flags' ? `${hex(v)} (${flagNames(v, FLAGS)})` : String(v);
+
+type Ram = Mem & { readonly size: number };
+
 interface Buffer {
   readonly addr: number;
   readonly len: number;
@@ -73,24 +82,8 @@ export function chainView(world: World, ref: RingRef, descriptor: number) {
   const { ram } = machine.platform;
   const head = ring.heads[descriptor] < 0 ? descriptor : ring.heads[descriptor];
   const owner = ({ f: 'free', a: 'driver', d: 'device', u: 'used' } as const)[ring.owners[descriptor] as 'f' | 'a' | 'd' | 'u'];
-  const descriptors: { id: number; address: number; fields: FieldText[]; indirect: boolean }[] = [];
-  const buffers: Buffer[] = [];
-  const walk = (table: number, first: number, size: number, indirect: boolean): void => {
-    let i = first;
-    for (let n = 0; n < size && i < size; n++) {
-      const at = descAt(table, i);
-      if (at + VirtqDesc.$size > ram.size) return;
-      descriptors.push({ id: i, address: at, fields: fieldsAt(VirtqDesc, ram, at, descriptorText), indirect });
-      const flags = VirtqDesc.flags.get(ram, at);
-      const addr = VirtqDesc.addr.get(ram, at);
-      const len = VirtqDesc.len.get(ram, at);
-      if ((flags & VIRTQ_DESC_F.INDIRECT) !== 0 && !indirect) walk(addr, 0, Math.min(len / VirtqDesc.$size, 1024), true);
-      else buffers.push({ addr, len, write: (flags & VIRTQ_DESC_F.WRITE) !== 0 });
-      if ((flags & VIRTQ_DESC_F.NEXT) === 0 || owner === 'free') return;
-      i = VirtqDesc.next.get(ram, at);
-    }
-  };
-  walk(ring.descAddr, head, ring.size, false);
+  const walked = ring.format === 'packed' ? packedChain(ram, ring, head) : splitChain(ram, ring, head, owner === 'free');
+  const { descriptors, buffers } = walked;
   const totalBytes = buffers.reduce((n, b) => n + b.len, 0);
   const bytes = gather(machine, owner === 'free' ? [] : buffers);
   const first = buffers[0];
@@ -114,17 +107,79 @@ export function chainView(world: World, ref: RingRef, descriptor: number) {
             by: m.by,
             since: m.since as number,
           },
-    skb: undefined,
+    skb: owner === 'free' ? undefined : skbInRing(machine, ref.port, ref.queue, walked.id),
     bytes: toHex(bytes),
     totalBytes,
     decode: control ? [] : decodeBuffer(bytes.subarray(0, Math.max(0, valid))),
   };
 }
 
-function usedLength(
-  ring: { readonly usedRing: readonly number[]; readonly driverLastUsed: number; readonly usedIdx: number; readonly size: number },
-  head: number,
-): number | undefined {
+type Ring = NonNullable<ReturnType<typeof ringView>>;
+type SplitRing = Extract<Ring, { readonly format: 'split' }>;
+type PackedRing = Extract<Ring, { readonly format: 'packed' }>;
+
+interface Walked {
+  readonly descriptors: { id: number; address: number; fields: FieldText[]; indirect: boolean }[];
+  readonly buffers: Buffer[];
+  /** What the driver knows the chain by: its head, or its buffer ID. */
+  readonly id: number;
+}
+
+/** Along NEXT, and into an indirect table (virtio-v1.2 §2.7.5). */
+function splitChain(ram: Ram, ring: SplitRing, head: number, alone: boolean): Walked {
+  const descriptors: Walked['descriptors'] = [];
+  const buffers: Buffer[] = [];
+  const walk = (table: number, first: number, size: number, indirect: boolean): void => {
+    let i = first;
+    for (let n = 0; n < size && i < size; n++) {
+      const at = descAt(table, i);
+      if (at + VirtqDesc.$size > ram.size) return;
+      descriptors.push({ id: i, address: at, fields: fieldsAt(VirtqDesc, ram, at, descriptorText), indirect });
+      const flags = VirtqDesc.flags.get(ram, at);
+      const addr = VirtqDesc.addr.get(ram, at);
+      const len = VirtqDesc.len.get(ram, at);
+      if ((flags & VIRTQ_DESC_F.INDIRECT) !== 0 && !indirect) walk(addr, 0, Math.min(len / VirtqDesc.$size, TABLE_SHOWN), true);
+      else buffers.push({ addr, len, write: (flags & VIRTQ_DESC_F.WRITE) !== 0 });
+      if ((flags & VIRTQ_DESC_F.NEXT) === 0 || alone) return;
+      i = VirtqDesc.next.get(ram, at);
+    }
+  };
+  walk(ring.descAddr, head, ring.size, false);
+  return { descriptors, buffers, id: head };
+}
+
+/** Descriptors that follow each other, as far as the list goes; a used one has lost its own list, but not its address (virtio-v1.2 §2.8.6, §2.8.7). */
+function packedChain(ram: Ram, ring: PackedRing, head: number): Walked {
+  const descriptors: Walked['descriptors'] = [];
+  const buffers: Buffer[] = [];
+  let id = 0;
+  const members = ring.heads[head] < 0 ? 1 : Math.max(1, ring.heads.filter((h) => h === head).length);
+  for (let n = 0; n < members; n++) {
+    const i = (head + n) % ring.size;
+    const at = packedDescAt(ring.descAddr, i);
+    descriptors.push({ id: i, address: at, fields: fieldsAt(VirtqPackedDesc, ram, at, packedText), indirect: false });
+    const flags = VirtqPackedDesc.flags.get(ram, at);
+    const addr = VirtqPackedDesc.addr.get(ram, at);
+    const len = VirtqPackedDesc.len.get(ram, at);
+    id = VirtqPackedDesc.id.get(ram, at);
+    if ((flags & VIRTQ_DESC_F.INDIRECT) === 0) {
+      buffers.push({ addr, len, write: (flags & VIRTQ_DESC_F.WRITE) !== 0 });
+      continue;
+    }
+    for (let k = 0; k < Math.min(len / VirtqPackedDesc.$size, TABLE_SHOWN); k++) {
+      const entry = packedDescAt(addr, k);
+      if (entry + VirtqPackedDesc.$size > ram.size) break;
+      descriptors.push({ id: k, address: entry, fields: fieldsAt(VirtqPackedDesc, ram, entry, packedText), indirect: true });
+      const write = (VirtqPackedDesc.flags.get(ram, entry) & VIRTQ_DESC_F.WRITE) !== 0;
+      buffers.push({ addr: VirtqPackedDesc.addr.get(ram, entry), len: VirtqPackedDesc.len.get(ram, entry), write });
+    }
+  }
+  return { descriptors, buffers, id };
+}
+
+/** Bytes that the device says it wrote to a used chain. */
+function usedLength(ring: Ring, head: number): number | undefined {
+  if (ring.format === 'packed') return ring.table[4 * head + 1];
   for (let i = ring.driverLastUsed; i !== ring.usedIdx; i = (i + 1) & 0xffff) {
     const slot = i & (ring.size - 1);
     if (ring.usedRing[2 * slot] === head) return ring.usedRing[2 * slot + 1];

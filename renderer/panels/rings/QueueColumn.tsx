@@ -1,12 +1,11 @@
 // One queue of a NIC: picture, positions, notification, descriptor table. Values are written in place at display rate.
 import { useEffect, useRef, useState, type ReactNode } from 'react';
-import type { RingInfo, SplitRingView } from '../../../preload/contract.ts';
-import { hex } from '../../widgets/units.ts';
+import type { RingInfo, RingView } from '../../../preload/contract.ts';
 import { RingCanvas } from './RingCanvas.tsx';
 import { useRingFeed, type RingFeed } from './ring_feed.ts';
 import type { RingShape } from './ring_layout.ts';
 import { RingTable } from './RingTable.tsx';
-import { fact, FACT_NAMES, FACT_NOTES, health, HEALTH_TEXT, queueTitle, why } from './rings_view.ts';
+import { fact, FACT_NOTES, factNames, health, HEALTH_TEXT, queueTitle, where, why } from './rings_view.ts';
 
 interface QueueColumnProps {
   readonly ring: RingInfo;
@@ -30,7 +29,9 @@ export function QueueColumn({ ring, shape, table, opened, onOpen }: QueueColumnP
       <header className="ring-head">
         <h3>{queueTitle(ring)}</h3>
         <span className="muted mono">{ring.name}</span>
-        <span className="muted ring-entries">{ring.size} entries</span>
+        <span className="muted ring-entries">
+          {ring.size} {ring.format === 'packed' ? 'descriptors, packed' : 'entries'}
+        </span>
         <span className="grow" />
         <HealthButton
           ring={ring}
@@ -54,7 +55,7 @@ interface Part {
 }
 
 /** Calls `write` with every new view; for text written in place. */
-function useWritten(feed: RingFeed, write: (view: SplitRingView) => void): void {
+function useWritten(feed: RingFeed, write: (view: RingView) => void): void {
   const latest = useRef(write);
   useEffect(() => {
     latest.current = write;
@@ -123,27 +124,24 @@ function Why({ ring, feed }: Part): ReactNode {
 }
 
 function Facts({ ring, feed }: Part): ReactNode {
+  const names = factNames(ring);
   const list = useRef<HTMLDListElement>(null);
   const device = useRef<HTMLParagraphElement>(null);
   const driver = useRef<HTMLParagraphElement>(null);
-  const where = useRef<HTMLSpanElement>(null);
+  const place = useRef<HTMLSpanElement>(null);
   useWritten(feed, (view) => {
     for (const cell of list.current?.querySelectorAll<HTMLElement>('dd') ?? []) {
-      const name = FACT_NAMES.find((candidate) => candidate === cell.dataset['fact']);
+      const name = names.find((candidate) => candidate === cell.dataset['fact']);
       if (name !== undefined) setText(cell, fact(view, name));
     }
     setTitledText(device.current, view.notifyDevice);
     setTitledText(driver.current, view.notifyDriver);
-    const feature = [view.eventIdx ? 'EVENT_IDX' : 'no EVENT_IDX', view.indirect ? 'INDIRECT_DESC' : 'no INDIRECT_DESC'].join(' · ');
-    setTitledText(
-      where.current,
-      `desc ${hex(view.descAddr)} · avail ${hex(view.availAddr)} · used ${hex(view.usedAddr)} · ${feature} · flags ${view.availFlags}/${view.usedFlags}`,
-    );
+    setTitledText(place.current, where(view));
   });
   return (
     <>
       <dl ref={list} className="ring-facts">
-        {FACT_NAMES.map((name) => (
+        {names.map((name) => (
           <div key={name} title={FACT_NOTES[name]}>
             <dt>{name}</dt>
             <dd className="mono" data-fact={name} data-testid={`ring-fact-${ring.queue}-${name}`} />
@@ -157,7 +155,7 @@ function Facts({ ring, feed }: Part): ReactNode {
         <p ref={driver} data-testid={`ring-notify-driver-${ring.queue}`} />
       </div>
       <p className="ring-where mono">
-        <span ref={where} />
+        <span ref={place} data-testid={`ring-where-${ring.queue}`} />
       </p>
     </>
   );

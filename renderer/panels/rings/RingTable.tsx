@@ -4,27 +4,48 @@ import type { RingInfo } from '../../../preload/contract.ts';
 import { OWNER_LOOKS } from '../../theme/owners.ts';
 import { useVisibleRows } from '../../widgets/virtual_rows.ts';
 import type { RingFeed } from './ring_feed.ts';
-import { cursorAfter, descriptorRow, queueTitle } from './rings_view.ts';
+import { cursorAfter, type DescriptorRow, descriptorRow, queueTitle } from './rings_view.ts';
 
 const ROW_HEIGHT = 22;
 const PAGE = 8;
-const COLUMNS: readonly {
-  readonly key: 'id' | 'owner' | 'addr' | 'len' | 'flags' | 'next' | 'chain';
+interface Column {
+  readonly key: keyof DescriptorRow;
   readonly title: string;
   readonly note: string;
-}[] = [
+}
+const FIRST: readonly Column[] = [
   { key: 'id', title: '#', note: 'Descriptor, its place in the table' },
   { key: 'owner', title: 'owner', note: 'Who may touch it now' },
-  { key: 'addr', title: 'addr', note: 'Buffer address as the device sees it. virtio-v1.2 §2.7.5' },
-  { key: 'len', title: 'len', note: 'Buffer length in bytes. virtio-v1.2 §2.7.5' },
+  { key: 'addr', title: 'addr', note: 'Buffer address as the device sees it. virtio-v1.2 §2.7.5, §2.8.13' },
   {
-    key: 'flags',
-    title: 'flags',
-    note: 'NEXT continues, WRITE is for the device to write, INDIRECT points to a table. virtio-v1.2 §2.7.5',
+    key: 'len',
+    title: 'len',
+    note: 'Buffer length in bytes; in a used descriptor of a packed ring, bytes written. virtio-v1.2 §2.7.5, §2.8.4',
   },
-  { key: 'next', title: 'next', note: 'The chain’s next descriptor, valid with NEXT. virtio-v1.2 §2.7.5' },
-  { key: 'chain', title: 'chain', note: 'The head of the chain it is part of' },
 ];
+const CHAIN: Column = { key: 'chain', title: 'chain', note: 'The head of the chain it is part of' };
+const COLUMNS: Readonly<Record<RingInfo['format'], readonly Column[]>> = {
+  split: [
+    ...FIRST,
+    {
+      key: 'flags',
+      title: 'flags',
+      note: 'NEXT continues, WRITE is for the device to write, INDIRECT points to a table. virtio-v1.2 §2.7.5',
+    },
+    { key: 'link', title: 'next', note: 'The chain’s next descriptor, valid with NEXT. virtio-v1.2 §2.7.5' },
+    CHAIN,
+  ],
+  packed: [
+    ...FIRST,
+    { key: 'link', title: 'id', note: 'Buffer ID: in the last descriptor of a list, and in a used descriptor. virtio-v1.2 §2.8.13' },
+    {
+      key: 'flags',
+      title: 'flags',
+      note: 'AVAIL and USED differ: available; alike: used – as the wrap counter says. NEXT, WRITE, INDIRECT as in a split ring. virtio-v1.2 §2.8.2',
+    },
+    CHAIN,
+  ],
+};
 
 interface RingTableProps {
   readonly ring: RingInfo;
@@ -36,6 +57,7 @@ interface RingTableProps {
 export function RingTable({ ring, feed, opened, onOpen }: RingTableProps): ReactNode {
   const body = useRef<HTMLDivElement>(null);
   const [active, setActive] = useState<number>();
+  const columns = COLUMNS[ring.format];
   const base = useId();
   const rows = useVisibleRows(ring.size, ROW_HEIGHT, ROW_HEIGHT);
   const { scroller, from, to, reveal } = rows;
@@ -46,10 +68,10 @@ export function RingTable({ ring, feed, opened, onOpen }: RingTableProps): React
         const { latest } = feed;
         if (latest === undefined || body.current === null) return;
         for (const element of body.current.children) {
-          if (element instanceof HTMLElement) paintRow(element, descriptorRow(latest, Number(element.dataset['id'])));
+          if (element instanceof HTMLElement) paintRow(element, columns, descriptorRow(latest, Number(element.dataset['id'])));
         }
       }),
-    [feed, from, to],
+    [feed, from, to, columns],
   );
   useEffect(() => {
     if (opened !== undefined) reveal(opened);
@@ -81,6 +103,7 @@ export function RingTable({ ring, feed, opened, onOpen }: RingTableProps): React
     <div
       ref={scroller}
       className="ring-table"
+      data-format={ring.format}
       role="grid"
       aria-label={`${queueTitle(ring)}: descriptor table`}
       aria-rowcount={ring.size + 1}
@@ -93,7 +116,7 @@ export function RingTable({ ring, feed, opened, onOpen }: RingTableProps): React
       data-testid={`ring-table-${ring.queue}`}
     >
       <div role="row" className="ring-row ring-row-head" aria-rowindex={1}>
-        {COLUMNS.map((column) => (
+        {columns.map((column) => (
           <span key={column.key} role="columnheader" title={column.note} data-column={column.key}>
             {column.title}
           </span>
@@ -113,7 +136,7 @@ export function RingTable({ ring, feed, opened, onOpen }: RingTableProps): React
             style={{ position: 'absolute', top: id * ROW_HEIGHT, left: 0, right: 0 }}
             data-testid={`ring-desc-${ring.queue}-${id}`}
           >
-            {COLUMNS.map((column) => (
+            {columns.map((column) => (
               <span key={column.key} role="gridcell" data-column={column.key}>
                 …
               </span>
@@ -126,10 +149,10 @@ export function RingTable({ ring, feed, opened, onOpen }: RingTableProps): React
 }
 
 /** Writes a row's cells, touching only those that changed. */
-function paintRow(element: HTMLElement, row: ReturnType<typeof descriptorRow>): void {
+function paintRow(element: HTMLElement, columns: readonly Column[], row: DescriptorRow): void {
   const look = OWNER_LOOKS[row.owner];
   if (element.dataset['owner'] !== row.owner) element.dataset['owner'] = row.owner;
-  COLUMNS.forEach((column, i) => {
+  columns.forEach((column, i) => {
     const cell = element.children[i];
     const text = column.key === 'owner' ? `${look.glyph} ${row.owner}` : String(row[column.key]);
     if (cell !== undefined && cell.textContent !== text) cell.textContent = text;

@@ -1,4 +1,4 @@
-// Draws a split ring on a canvas: avail track, descriptor table, used track; owner by colour and shape.
+// Draws a ring on a canvas, in a packed one both tracks over the same descriptors: avail track, descriptor table, used track; owner by colour and shape.
 //
 //   strip                         circle, from outside to inside
 //   ▼ avail.idx  ▽ fetched        avail track with its markers
@@ -6,7 +6,7 @@
 //   ○ ◐ ● ◆ …     descriptors     used track with its markers
 //   ━━━━━━━━━━━━━ used track
 //   ▲ used.idx   △ reaped
-import type { Owner, SplitRingView } from '../../../preload/contract.ts';
+import type { Owner, RingView } from '../../../preload/contract.ts';
 import { OWNER_LOOKS } from '../../theme/owners.ts';
 import { token } from '../../theme/tokens.ts';
 import {
@@ -52,7 +52,7 @@ export function prepareCanvas(canvas: HTMLCanvasElement, width: number, height: 
   return context;
 }
 
-export function drawRing(context: CanvasRenderingContext2D, layout: RingLayout, view: SplitRingView, cursor: RingCursor): void {
+export function drawRing(context: CanvasRenderingContext2D, layout: RingLayout, view: RingView, cursor: RingCursor): void {
   if (layout.shape === 'strip') drawStrip(context, layout, view, cursor);
   else drawCircle(context, layout, view, cursor);
 }
@@ -97,7 +97,7 @@ function paintGlyphs(
   context.fill();
 }
 
-function groupByOwner(layout: RingLayout, view: SplitRingView): ReadonlyMap<Owner, { readonly x: number; readonly y: number }[]> {
+function groupByOwner(layout: RingLayout, view: RingView): ReadonlyMap<Owner, { readonly x: number; readonly y: number }[]> {
   const groups = new Map<Owner, { readonly x: number; readonly y: number }[]>(OWNERS.map((owner) => [owner, []]));
   for (let id = 0; id < view.size; id++) groups.get(ownerOf(view.owners, id))?.push(descriptorCentre(layout, id));
   return groups;
@@ -105,7 +105,7 @@ function groupByOwner(layout: RingLayout, view: SplitRingView): ReadonlyMap<Owne
 
 // ── strip ──────────────────────────────────────────────────────────────────────────────────────
 
-function drawStrip(context: CanvasRenderingContext2D, layout: StripLayout, view: SplitRingView, cursor: RingCursor): void {
+function drawStrip(context: CanvasRenderingContext2D, layout: StripLayout, view: RingView, cursor: RingCursor): void {
   const { cell } = layout;
   drawTrack(context, layout, view, 'avail', unfetched(view));
   drawTrack(context, layout, view, 'used', unreaped(view));
@@ -128,12 +128,7 @@ function drawStrip(context: CanvasRenderingContext2D, layout: StripLayout, view:
 }
 
 /** Outlines: the chain under the pointer or open beside, and the keyboard's descriptor. */
-function drawCursor(
-  context: CanvasRenderingContext2D,
-  view: SplitRingView,
-  cursor: RingCursor,
-  box: (id: number, inset: number) => void,
-): void {
+function drawCursor(context: CanvasRenderingContext2D, view: RingView, cursor: RingCursor, box: (id: number, inset: number) => void): void {
   const chain = cursor.hovered ?? cursor.opened;
   if (chain !== undefined && chain < view.size) {
     context.strokeStyle = token('--text-2');
@@ -155,7 +150,7 @@ function drawCursor(
 function drawTrack(
   context: CanvasRenderingContext2D,
   layout: StripLayout,
-  view: SplitRingView,
+  view: RingView,
   track: Marker['track'],
   window: SlotWindow,
 ): void {
@@ -225,7 +220,7 @@ function paintMarker(context: CanvasRenderingContext2D, kind: Marker['kind'], x:
 
 // ── circle ─────────────────────────────────────────────────────────────────────────────────────
 
-function drawCircle(context: CanvasRenderingContext2D, layout: CircleLayout, view: SplitRingView, cursor: RingCursor): void {
+function drawCircle(context: CanvasRenderingContext2D, layout: CircleLayout, view: RingView, cursor: RingCursor): void {
   drawArcTrack(context, layout, view, 'avail', layout.availR, unfetched(view));
   drawArcTrack(context, layout, view, 'used', layout.usedR, unreaped(view));
   const arc = ((layout.outerR + layout.innerR) * Math.PI) / view.size;
@@ -256,7 +251,7 @@ const BAR_SPAN: Readonly<Record<Owner, readonly [number, number]>> = {
   used: [0.5, 1],
 };
 
-function paintBars(context: CanvasRenderingContext2D, layout: CircleLayout, view: SplitRingView, width: number): void {
+function paintBars(context: CanvasRenderingContext2D, layout: CircleLayout, view: RingView, width: number): void {
   const length = layout.outerR - layout.innerR;
   for (const owner of OWNERS) {
     const [from, to] = BAR_SPAN[owner];
@@ -278,7 +273,7 @@ function paintBars(context: CanvasRenderingContext2D, layout: CircleLayout, view
 function drawArcTrack(
   context: CanvasRenderingContext2D,
   layout: CircleLayout,
-  view: SplitRingView,
+  view: RingView,
   track: Marker['track'],
   radius: number,
   window: SlotWindow,
@@ -310,7 +305,7 @@ function drawArcTrack(
   }
 }
 
-function drawCentre(context: CanvasRenderingContext2D, layout: CircleLayout, view: SplitRingView): void {
+function drawCentre(context: CanvasRenderingContext2D, layout: CircleLayout, view: RingView): void {
   if (layout.usedR < 56) return;
   const counts = countOwners(view.owners);
   context.textBaseline = 'middle';

@@ -1,15 +1,15 @@
 // The last view of one ring and who paints it: pushes arrive at display rate and never touch React state.
 import { useEffect, useState, type RefObject } from 'react';
-import type { RingId, SplitRingView } from '../../../preload/contract.ts';
+import type { RingId, RingView } from '../../../preload/contract.ts';
 import { host } from '../../store/host.ts';
 import { useStore } from '../../store/store.ts';
 
 export class RingFeed {
-  latest: SplitRingView | undefined;
+  latest: RingView | undefined;
   private readonly painters = new Set<() => void>();
   private frame: number | undefined;
 
-  push(view: SplitRingView): void {
+  push(view: RingView): void {
     this.latest = view;
     this.schedule();
   }

@@ -1,6 +1,6 @@
 // The ring inspector tells the truth about indexes that wrap, chains, stalls, and what is under the pointer.
 import { describe, expect, it } from 'vitest';
-import type { RingInfo, SplitRingView } from '../../../preload/contract.ts';
+import type { PackedRingView, RingInfo, SplitRingView } from '../../../preload/contract.ts';
 import { descriptorAt, descriptorCentre, ringLayout, slotAt } from './ring_layout.ts';
 import {
   chainMembers,
@@ -17,6 +17,7 @@ import {
   queueTitle,
   unfetched,
   unreaped,
+  where,
   why,
 } from './rings_view.ts';
 
@@ -47,6 +48,7 @@ function ring(over: Partial<SplitRingView> = {}): SplitRingView {
     numFree: 4,
     eventIdx: true,
     indirect: true,
+    inOrder: false,
     lastDoorbell: 1_000,
     lastInterrupt: undefined,
     doorbells: 1,
@@ -59,6 +61,53 @@ function ring(over: Partial<SplitRingView> = {}): SplitRingView {
     ...over,
   };
 }
+
+/** Eight descriptors, the driver one round ahead: 6, 7 used and not reaped, 0 and 1 the device's, 2 and 3 not fetched. */
+function packed(over: Partial<PackedRingView> = {}): PackedRingView {
+  const { availAddr: _a, usedAddr: _u, availIdx: _ai, availFlags: _af, usedEvent: _ue, usedIdx: _ui, ...rest } = ring();
+  const { usedFlags: _uf, availEvent: _ae, deviceLastAvail: _dl, driverLastUsed: _ul, ...common } = rest;
+  return {
+    ...common,
+    format: 'packed',
+    driverEventAddr: 0x2000,
+    deviceEventAddr: 0x3000,
+    owners: 'ddaaffuu',
+    heads: [0, 0, 2, 3, -1, -1, 6, 7],
+    driverAvail: { at: 4, wrap: 0 },
+    deviceAvail: { at: 2, wrap: 0 },
+    deviceUsed: { at: 0, wrap: 0 },
+    driverUsed: { at: 6, wrap: 1 },
+    driverEvent: { flags: 1, at: 0, wrap: 0 },
+    deviceEvent: { flags: 2, at: 2, wrap: 0 },
+    table: [0x1000, 12, 5, 0x8001, 0x2000, 98, 5, 0x8000, ...Array<number>(24).fill(0)],
+    ...over,
+  };
+}
+
+describe('a packed ring', () => {
+  it('windows between positions reach over the end of the ring, where the wrap counter flips (virtio-v1.2 §2.8.1)', () => {
+    expect([unfetched(packed()), unreaped(packed())]).toEqual([
+      { from: 2, count: 2 },
+      { from: 6, count: 2 },
+    ]);
+    const full = packed({ driverAvail: { at: 2, wrap: 1 } });
+    expect(unfetched(full).count).toBe(8);
+    expect([fact(packed(), 'avail'), fact(packed(), 'used')]).toEqual(['4/0 · fetched 2/0 · 2 waiting', '0/0 · reaped 6/1 · 2 waiting']);
+  });
+  it('a side that waits for a descriptor is marked there, one that always or never wants to know is not', () => {
+    expect(
+      markers(packed())
+        .filter((m) => m.kind === 'event')
+        .map((m) => [m.label, m.slot]),
+    ).toEqual([['doorbell at', 2]]);
+    expect(where(packed())).toContain('driver event 0x2000: never · device event 0x3000: at 2/0');
+  });
+  it('a row shows the buffer ID, and AVAIL and USED among the flags', () => {
+    expect(descriptorRow(packed(), 0)).toMatchObject({ addr: '0x00001000', len: '12', link: '5', flags: 'NEXT USED', chain: 'head' });
+    expect(descriptorRow(packed(), 1)).toMatchObject({ link: '5', flags: 'USED', chain: 'of 0' });
+    expect(describeSlot(packed(), 'used', 7)).toBe('descriptor 7, used, not reaped');
+  });
+});
 
 describe('rings_view', () => {
   it('counts every descriptor exactly once', () => {
@@ -91,8 +140,8 @@ describe('rings_view', () => {
     const table = Array<number>(32).fill(0);
     table.splice(16, 8, 0xabc000, 12, 1, 5, 0xabd000, 98, 0, 77);
     const view = ring({ table });
-    expect(descriptorRow(view, 4)).toMatchObject({ chain: 'head', addr: '0x00abc000', len: '12', flags: 'NEXT', next: '5' });
-    expect(descriptorRow(view, 5)).toMatchObject({ chain: 'of 4', flags: '', next: '' });
+    expect(descriptorRow(view, 4)).toMatchObject({ chain: 'head', addr: '0x00abc000', len: '12', flags: 'NEXT', link: '5' });
+    expect(descriptorRow(view, 5)).toMatchObject({ chain: 'of 4', flags: '', link: '' });
     expect(describeDescriptor(view, 4)).toBe('Descriptor 4: device, head of a chain of 2, 12 bytes at 0x00abc000, NEXT');
   });
   it('a stopped queue is explained by what is free and what is not reaped', () => {

@@ -1,6 +1,7 @@
-// What a person is told about a split ring: who owns what, positions, notification, and why a queue stands still. Pure.
-import type { Owner, RingInfo, SplitRingView } from '../../../preload/contract.ts';
+// What a person is told about a ring of either format: who owns what, positions, notification, and why a queue stands still. Pure.
+import type { Owner, RingInfo, RingView, SplitRingView } from '../../../preload/contract.ts';
 import { formatInstant, hex } from '../../widgets/units.ts';
+import { packedFact, packedFlagNames, packedMarkers, packedWhere, packedWindow } from './packed_view.ts';
 
 const OWNER_OF: Readonly<Record<string, Owner>> = { f: 'free', a: 'driver', d: 'device', u: 'used' };
 
@@ -45,12 +46,14 @@ export interface SlotWindow {
 }
 
 /** Avail entries the driver has published and the device has not fetched. */
-export function unfetched(view: SplitRingView): SlotWindow {
+export function unfetched(view: RingView): SlotWindow {
+  if (view.format === 'packed') return packedWindow(view.deviceAvail, view.driverAvail, view.size);
   return { from: view.deviceLastAvail % view.size, count: Math.min(ahead(view.availIdx, view.deviceLastAvail), view.size) };
 }
 
 /** Used entries the device has written and the driver has not reaped. */
-export function unreaped(view: SplitRingView): SlotWindow {
+export function unreaped(view: RingView): SlotWindow {
+  if (view.format === 'packed') return packedWindow(view.driverUsed, view.deviceUsed, view.size);
   return { from: view.driverLastUsed % view.size, count: Math.min(ahead(view.usedIdx, view.driverLastUsed), view.size) };
 }
 
@@ -67,7 +70,11 @@ export interface Marker {
   readonly note: string;
 }
 
-export function markers(view: SplitRingView): readonly Marker[] {
+export function markers(view: RingView): readonly Marker[] {
+  return view.format === 'packed' ? packedMarkers(view) : splitMarkers(view);
+}
+
+function splitMarkers(view: SplitRingView): readonly Marker[] {
   const at = (index: number): number => index % view.size;
   const list: Marker[] = [
     {
@@ -144,26 +151,29 @@ export interface DescriptorRow {
   readonly addr: string;
   readonly len: string;
   readonly flags: string;
-  readonly next: string;
+  /** Split: the chain's next descriptor. Packed: the buffer ID. */
+  readonly link: string;
 }
 
-export function descriptorRow(view: SplitRingView, id: number): DescriptorRow {
+export function descriptorRow(view: RingView, id: number): DescriptorRow {
   const head = view.heads[id] ?? -1;
   const { table } = view;
-  const flags = table?.[id * 4 + 2] ?? 0;
+  const packed = view.format === 'packed';
+  const flags = table?.[id * 4 + (packed ? 3 : 2)] ?? 0;
+  const linked = packed || (flags & VIRTQ_DESC_F_NEXT) !== 0;
   return {
     id,
     owner: ownerOf(view.owners, id),
     chain: head < 0 ? '' : head === id ? 'head' : `of ${head}`,
     addr: table === undefined ? '' : hex(table[id * 4], 8),
     len: table === undefined ? '' : String(table[id * 4 + 1]),
-    flags: flagNames(flags),
-    next: (flags & VIRTQ_DESC_F_NEXT) !== 0 && table !== undefined ? String(table[id * 4 + 3]) : '',
+    flags: packed ? packedFlagNames(flags) : flagNames(flags),
+    link: linked && table !== undefined ? String(table[id * 4 + (packed ? 2 : 3)]) : '',
   };
 }
 
 /** One line for a screen reader and for the hover text. */
-export function describeDescriptor(view: SplitRingView, id: number): string {
+export function describeDescriptor(view: RingView, id: number): string {
   const row = descriptorRow(view, id);
   const members = chainMembers(view.heads, id).length;
   const chain =
@@ -173,9 +183,20 @@ export function describeDescriptor(view: SplitRingView, id: number): string {
 }
 
 /** What stands in a slot of the avail or used ring, and whose turn it is; the markers that point at it. */
-export function describeSlot(view: SplitRingView, track: Marker['track'], slot: number): string {
+export function describeSlot(view: RingView, track: Marker['track'], slot: number): string {
   const here = markers(view).filter((marker) => marker.track === track && marker.slot === slot);
   const pointed = here.length === 0 ? '' : ` · ${here.map((marker) => marker.label).join(', ')}`;
+  if (view.format === 'packed') {
+    const state =
+      track === 'avail'
+        ? inWindow(unfetched(view), slot, view.size)
+          ? 'available, not fetched'
+          : 'fetched or not available'
+        : inWindow(unreaped(view), slot, view.size)
+          ? 'used, not reaped'
+          : 'reaped or not used';
+    return `descriptor ${slot}, ${state}${pointed}`;
+  }
   if (track === 'avail') {
     const head = view.availRing?.[slot];
     const state = inWindow(unfetched(view), slot, view.size) ? 'published, not fetched' : 'fetched or never used';
@@ -188,7 +209,7 @@ export function describeSlot(view: SplitRingView, track: Marker['track'], slot: 
 
 export type Health = 'ok' | 'stopped' | 'fault' | 'disabled';
 
-export function health(view: SplitRingView): Health {
+export function health(view: RingView): Health {
   if (view.faults.length > 0) return 'fault';
   if (!view.enabled) return 'disabled';
   return view.stopped ? 'stopped' : 'ok';
@@ -197,7 +218,7 @@ export function health(view: SplitRingView): Health {
 export const HEALTH_TEXT: Readonly<Record<Health, string>> = { ok: 'running', stopped: 'stopped', fault: 'fault', disabled: 'not enabled' };
 
 /** The causal chain behind a queue that does not move, most direct cause first; empty when nothing is odd. */
-export function why(view: SplitRingView): readonly string[] {
+export function why(view: RingView): readonly string[] {
   const reasons: string[] = [...view.faults];
   if (!view.enabled) reasons.push('The driver has not enabled this queue (queue_enable is 0): the device ignores it. virtio-v1.2 §4.1.4.3');
   const waiting = unfetched(view).count;
@@ -223,12 +244,20 @@ export function why(view: SplitRingView): readonly string[] {
   return reasons;
 }
 
-/** The lines under a ring; the names are fixed, so that only the values are redrawn. */
-export const FACT_NAMES = ['avail.idx', 'used.idx', 'free', 'doorbell', 'interrupt', 'vector'] as const;
-export type FactName = (typeof FACT_NAMES)[number];
+/** The lines under a ring; the names are fixed for a format, so that only the values are redrawn. */
+export type FactName = 'avail.idx' | 'used.idx' | 'avail' | 'used' | 'free' | 'doorbell' | 'interrupt' | 'vector';
+const COMMON_FACTS = ['free', 'doorbell', 'interrupt', 'vector'] as const;
+const FACTS: Readonly<Record<RingInfo['format'], readonly FactName[]>> = {
+  split: ['avail.idx', 'used.idx', ...COMMON_FACTS],
+  packed: ['avail', 'used', ...COMMON_FACTS],
+};
+export const factNames = (ring: RingInfo): readonly FactName[] => FACTS[ring.format];
 export const FACT_NOTES: Readonly<Record<FactName, string>> = {
   'avail.idx': 'Entries published by the driver · fetched by the device · waiting between them',
   'used.idx': 'Entries returned by the device · reaped by the driver · waiting between them',
+  avail:
+    'Next descriptor the driver makes available / its wrap counter · the same of the device · waiting between them. virtio-v1.2 §2.8.1',
+  used: 'Next descriptor the device uses / its wrap counter · the same of the driver · waiting between them. virtio-v1.2 §2.8.1',
   free: 'num_free: descriptors on the driver’s free list, of all',
   doorbell: 'Last write to the queue’s notify register · how many so far',
   interrupt: 'Last MSI-X message of this queue · how many so far',
@@ -237,12 +266,14 @@ export const FACT_NOTES: Readonly<Record<FactName, string>> = {
 
 const count = (n: number): string => (n === 1 ? '1 time' : `${n.toLocaleString('en')} times`);
 
-export function fact(view: SplitRingView, name: FactName): string {
+export function fact(view: RingView, name: FactName): string {
   switch (name) {
     case 'avail.idx':
-      return `${view.availIdx} · fetched ${view.deviceLastAvail} · ${ahead(view.availIdx, view.deviceLastAvail)} waiting`;
     case 'used.idx':
-      return `${view.usedIdx} · reaped ${view.driverLastUsed} · ${ahead(view.usedIdx, view.driverLastUsed)} waiting`;
+      return view.format === 'split' ? splitFact(view, name) : '';
+    case 'avail':
+    case 'used':
+      return view.format === 'packed' ? packedFact(view, name) : '';
     case 'free':
       return `${view.numFree} of ${view.size}`;
     case 'doorbell':
@@ -252,6 +283,27 @@ export function fact(view: SplitRingView, name: FactName): string {
     case 'vector':
       return view.vector === undefined ? 'none' : `MSI-X ${view.vector}`;
   }
+}
+
+function splitFact(view: SplitRingView, name: 'avail.idx' | 'used.idx'): string {
+  return name === 'avail.idx'
+    ? `${view.availIdx} · fetched ${view.deviceLastAvail} · ${ahead(view.availIdx, view.deviceLastAvail)} waiting`
+    : `${view.usedIdx} · reaped ${view.driverLastUsed} · ${ahead(view.usedIdx, view.driverLastUsed)} waiting`;
+}
+
+/** Where the parts of the ring lie, and what was negotiated about it. */
+export function where(view: RingView): string {
+  const features = [
+    view.format === 'packed' ? 'RING_PACKED' : '',
+    view.eventIdx ? 'EVENT_IDX' : 'no EVENT_IDX',
+    view.indirect ? 'INDIRECT_DESC' : 'no INDIRECT_DESC',
+    view.inOrder ? 'IN_ORDER' : '',
+  ].filter((word) => word !== '');
+  const parts =
+    view.format === 'packed'
+      ? packedWhere(view)
+      : `desc ${hex(view.descAddr)} · avail ${hex(view.availAddr)} · used ${hex(view.usedAddr)} · flags ${view.availFlags}/${view.usedFlags}`;
+  return `${parts} · ${features.join(' · ')}`;
 }
 
 /** A column of the panel: the queues of a NIC side by side, receive left of transmit. */
