@@ -2,7 +2,7 @@
 import type { Field } from '../base/layout.ts';
 import { TOO_LARGE } from '../base/memory.ts';
 import { ops } from '../base/ops.ts';
-import { featureHalf, withFeatureHalf } from '../virtio/features.ts';
+import { F, featureHalf, withFeatureHalf } from '../virtio/features.ts';
 import { VIRTIO_MSI_NO_VECTOR, VirtioPciCommonCfg as C } from '../virtio/pci_cfg.ts';
 import { VIRTIO_CONFIG_S } from '../virtio/status.ts';
 import type { VirtioPci } from './virtio_pci.ts';
@@ -114,7 +114,8 @@ const ROWS: readonly Register[] = [
     () => 0,
     (t, v) => {
       const q = selected(t);
-      if (q !== undefined && v === 1 && q.enabled) t.resetQueue(q);
+      // virtio-v1.2 §4.1.4.3.2: only with VIRTIO_F_RING_RESET
+      if (q?.enabled === true && v === 1 && (t.driverFeatures & F.VIRTIO_F_RING_RESET) !== 0n) t.resetQueue(q);
     },
   ),
 ];

@@ -9,6 +9,7 @@ import { VIRTIO_MSI_NO_VECTOR, VIRTIO_PCI_ISR } from '../virtio/pci_cfg.ts';
 import { statusNames, VIRTIO_CONFIG_S as S } from '../virtio/status.ts';
 import { VirtioFault, VirtioInterrupt, VirtioNotify, VirtioStatus } from './trace.ts';
 import type { VirtioDevice, VirtioTransport } from './virtio_device.ts';
+import { type VirtqFault, virtqFault, type VirtqFaultKind } from './virtq_fault.ts';
 import { Virtqueue } from './virtqueue.ts';
 
 /** The interfaces a device shows: QEMU's disable-legacy and disable-modern. */
@@ -41,10 +42,14 @@ export abstract class VirtioCore implements VirtioTransport, Actor {
   generation = 0;
   /** MSI-X vector for configuration changes; a transport without vectors leaves it alone. */
   configVector = VIRTIO_MSI_NO_VECTOR;
+  /** What the driver did wrong first since the last reset. */
+  fault: VirtqFault | undefined;
   configInterrupts = 0;
   lastConfigInterrupt = -1;
   /** Bits of the ISR status (virtio-v1.2 §4.1.4.5, §4.2.2 InterruptStatus). */
   protected isr = 0;
+  /** The driver uses the legacy interface, since the last reset. */
+  private legacyDriver = false;
   private readonly tpNotify: TracePoint;
   private readonly tpInterrupt: TracePoint;
   private readonly tpFault: TracePoint;
@@ -97,9 +102,14 @@ export abstract class VirtioCore implements VirtioTransport, Actor {
   }
 
   faulted(queue: Virtqueue): void {
-    const { fault } = queue;
-    if (fault === undefined || (this.status & S.NEEDS_RESET) !== 0) return;
-    if (this.tpFault.enabled) this.tpFault.emit(this.name, queue.index, fault.kind, fault.text);
+    if (queue.fault !== undefined) this.needsReset(queue.fault);
+  }
+
+  /** virtio-v1.2 §2.1.2 */
+  private needsReset(fault: VirtqFault): void {
+    if ((this.status & S.NEEDS_RESET) !== 0) return;
+    this.fault ??= fault;
+    if (this.tpFault.enabled) this.tpFault.emit(this.name, fault.queue, fault.kind, fault.text);
     this.setStatus(this.status | S.NEEDS_RESET);
     // virtio-v1.2 §2.1.2: the driver hears of it only once it has set DRIVER_OK
     if ((this.status & S.DRIVER_OK) !== 0) this.configInterrupt();
@@ -108,7 +118,10 @@ export abstract class VirtioCore implements VirtioTransport, Actor {
   /** A modern driver wrote the status (virtio-v1.2 §2.1, §3.1.1). */
   writeStatus(value: number): void {
     if (value === 0) return this.reset();
-    let next = (value & DRIVER_STATUS) | (this.status & S.NEEDS_RESET);
+    const cleared = this.status & ~value & DRIVER_STATUS;
+    // virtio-v1.2 §2.1.1: only a reset clears bits; the device goes on with those it knows
+    if (cleared !== 0) this.note('status bit cleared', `0x${cleared.toString(16)}`);
+    let next = (value & DRIVER_STATUS) | this.status;
     if ((next & S.FEATURES_OK) !== 0 && (this.status & S.FEATURES_OK) === 0) {
       if (this.acceptable()) this.model.negotiated(this.driverFeatures);
       else next &= ~S.FEATURES_OK;
@@ -119,6 +132,7 @@ export abstract class VirtioCore implements VirtioTransport, Actor {
   /** A legacy driver wrote the status (virtio-v1.2 §3.1.2): it knows no FEATURES_OK. */
   writeLegacyStatus(value: number): void {
     if (value === 0) return this.reset();
+    this.legacyDriver = true;
     this.moveTo((value & DRIVER_STATUS & ~S.FEATURES_OK) | (this.status & S.NEEDS_RESET));
   }
 
@@ -135,6 +149,8 @@ export abstract class VirtioCore implements VirtioTransport, Actor {
     this.driverFeatures = 0n;
     this.configVector = VIRTIO_MSI_NO_VECTOR;
     this.queueSelect = 0;
+    this.legacyDriver = false;
+    this.fault = undefined;
     this.clearIsr();
     for (const q of this.queues) this.resetQueue(q);
     this.model.reset();
@@ -150,8 +166,9 @@ export abstract class VirtioCore implements VirtioTransport, Actor {
 
   enableQueue(q: Virtqueue): void {
     q.configure(this.driverFeatures);
-    if (!q.enable() && this.masters()) this.faulted(q);
-    else q.fault = undefined;
+    if (!q.enable() && !this.masters()) q.fault = undefined;
+    if (!this.agreed()) q.fail('enabled too early', -1, '');
+    this.faulted(q);
     if (this.running) this.model.queueReset(q.index);
   }
 
@@ -200,6 +217,17 @@ export abstract class VirtioCore implements VirtioTransport, Actor {
     if (this.isr === 0) this.isrCleared();
   }
 
+  /** The driver broke a rule, and the device can go on. */
+  private note(kind: VirtqFaultKind, detail: string): void {
+    const fault = this.deviceFault(kind, detail);
+    this.fault ??= fault;
+    if (this.tpFault.enabled) this.tpFault.emit(this.name, -1, fault.kind, fault.text);
+  }
+
+  private deviceFault(kind: VirtqFaultKind, detail: string): VirtqFault {
+    return virtqFault({ time: this.platform.sim.now, queue: -1, packed: false }, kind, -1, detail);
+  }
+
   private moveTo(next: number): void {
     const starts = (next & S.DRIVER_OK) !== 0 && (this.status & S.DRIVER_OK) === 0;
     this.setStatus(next);
@@ -215,7 +243,13 @@ export abstract class VirtioCore implements VirtioTransport, Actor {
     );
   }
 
+  /** Features are settled: a legacy driver has no step for it (virtio-v1.2 §3.1.2). */
+  private agreed(): boolean {
+    return this.legacyDriver || (this.status & S.FEATURES_OK) !== 0;
+  }
+
   private start(): void {
+    if (!this.agreed()) return this.needsReset(this.deviceFault('started too early', ''));
     for (const q of this.queues) if (q.enabled && !q.checkRing()) this.faulted(q);
     if (this.running) this.model.driverOk();
   }

@@ -23,6 +23,9 @@ const VIRTQ_FAULTS = {
   'too many in flight': ['§2.7.6.1', '§2.8.17', 'more descriptors are available than the queue has'],
   'ring outside memory': ['§2.7', '§2.8', 'a part of the ring is not in memory the device may access'],
   'ring not aligned': ['§2.7', '§2.8.11', 'a part of the ring is not aligned as required'],
+  'enabled too early': ['§3.1.1', '§3.1.1', 'a queue is enabled before FEATURES_OK'],
+  'started too early': ['§3.1.1', '§3.1.1', 'DRIVER_OK is set before FEATURES_OK'],
+  'status bit cleared': ['§2.1.1', '§2.1.1', 'the driver cleared a bit of the device status without a reset'],
   'no header': ['§5.1.6.2', '§5.1.6.2', 'a transmitted packet is shorter than its virtio_net_hdr'],
   'no writable buffer': ['§5.1.6.3.1', '§5.1.6.3.1', 'a receive chain has no room for the header'],
   'no ack byte': ['§5.1.6.5', '§5.1.6.5', 'a control command has no byte for the ack, or no class and command'],
@@ -33,6 +36,7 @@ export const VIRTQ_FAULT_KINDS = Object.freeze(Object.keys(VIRTQ_FAULTS) as Virt
 
 export interface VirtqFault {
   readonly time: number;
+  /** -1: no queue in particular. */
   readonly queue: number;
   readonly kind: VirtqFaultKind;
   /** 'virtio-v1.2 §2.7.5' */
@@ -53,7 +57,7 @@ export interface FaultPlace {
 export function virtqFault({ time, queue, packed }: FaultPlace, kind: VirtqFaultKind, head: number, detail: string): VirtqFault {
   const [splitSection, packedSection, words] = VIRTQ_FAULTS[kind];
   const section = `virtio-v1.2 ${packed ? packedSection : splitSection}`;
-  const where = head >= 0 ? `q${queue} ${packed ? 'chain' : 'head'} ${head}` : `q${queue}`;
+  const where = queue < 0 ? 'device' : head >= 0 ? `q${queue} ${packed ? 'chain' : 'head'} ${head}` : `q${queue}`;
   return { time, queue, kind, section, head, text: `${where}: ${words}${detail === '' ? '' : ` (${detail})`}, ${section}` };
 }
 

@@ -2,6 +2,7 @@
 import type { ModuleDef } from '../../kernel/module.ts';
 import { FAILOVER_MODULE, NET_FAILOVER_MODULE, VIRTIO_NET_MODULE } from '../virtio_net/virtio_net.ts';
 import { VIRTIO_MODULE } from './virtio.ts';
+import { VIRTIO_MMIO_MODULE } from './virtio_mmio.ts';
 import { VIRTIO_PCI_LEGACY_DEV_MODULE, VIRTIO_PCI_MODERN_DEV_MODULE, VIRTIO_PCI_MODULE, VIRTIO_RING_MODULE } from './virtio_pci.ts';
 
 export const VIRTIO_MODULES: readonly ModuleDef[] = Object.freeze([
@@ -10,6 +11,7 @@ export const VIRTIO_MODULES: readonly ModuleDef[] = Object.freeze([
   VIRTIO_PCI_MODERN_DEV_MODULE,
   VIRTIO_PCI_LEGACY_DEV_MODULE,
   VIRTIO_PCI_MODULE,
+  VIRTIO_MMIO_MODULE,
   FAILOVER_MODULE,
   NET_FAILOVER_MODULE,
   VIRTIO_NET_MODULE,
