@@ -296,8 +296,8 @@ export class DmaContext {
   }
 
   /** `dma` differs from `gpa` exactly when a translator gave it: no domain maps a page to itself but one that passes all through. */
-  private release(dma: DmaAddr, gpa: Gpa, length: number): void {
-    if (this.translator !== undefined && !this.bypass && dma !== (gpa as number)) this.translator.unmap(dma, length);
+  private release(dma: DmaAddr, gpa: number, length: number): void {
+    if (this.translator !== undefined && !this.bypass && dma !== gpa) this.translator.unmap(dma, length);
   }
 
   private mismatch(m: DmaMapping, length: number, direction: DmaDirection, type: DmaType, by: string): void {
