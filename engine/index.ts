@@ -12,7 +12,7 @@ export {
   type FaultSpec,
   type FaultTarget,
 } from './machine/fault_kinds.ts';
-export { type FaultView, faultViews, type ViolationView, violationViews } from './session/views/faults.ts';
+export { type FaultView, faultViews, type ViolationView, violationCount, violationViews } from './session/views/faults.ts';
 export type { CableSpec, LabSpec, MachineSpec, NicSpec } from './machine/lab.ts';
 export {
   cableId,

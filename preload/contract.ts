@@ -323,6 +323,39 @@ export interface Problem {
   readonly where: string; // 'two.lab.yaml:7:5' or 'h1: dmesg'
   readonly event: number | undefined;
 }
+/** A kind of fault that can be injected. */
+export interface FaultKindInfo {
+  readonly kind: string; // 'lost-doorbell'
+  readonly target: 'nic' | 'cable' | 'machine';
+  readonly title: string;
+  /** What `value` is; absent when the kind has none. */
+  readonly value?: { readonly unit: 'ns' | 'bytes' | 'number'; readonly default: number; readonly what: string };
+  /** Needs the name of a function. */
+  readonly fn: boolean;
+  readonly symptom: string;
+  readonly recovery: string;
+}
+/** What to inject. `at` is 'h1:nic0', a cable's id, or a machine. */
+export interface FaultRequest {
+  readonly kind: string;
+  readonly at: string;
+  readonly queue?: number;
+  /** How often it strikes; -1 is no limit; the kind's own number when absent. */
+  readonly times?: number;
+  readonly skip?: number;
+  readonly probability?: number;
+  readonly value?: number;
+  readonly fn?: string;
+}
+export interface FaultInfo {
+  readonly id: number;
+  readonly kind: string;
+  readonly at: string;
+  readonly text: string; // 'lost-doorbell@h1:nic0,queue=1'
+  readonly phase: 'waiting' | 'armed' | 'over';
+  readonly strikes: number;
+  readonly occasions: number;
+}
 export interface Toast {
   readonly kind: 'info' | 'error';
   readonly text: string;
@@ -380,6 +413,10 @@ export interface Requests {
   'record.start': [{ readonly path?: string }, { readonly path: string }];
   'record.stop': [Record<string, never>, { readonly path: string; readonly bytes: number }];
   'log.list': [Record<string, never>, readonly ActionLogEntry[]];
+  'fault.kinds': [Record<string, never>, readonly FaultKindInfo[]];
+  'fault.list': [Record<string, never>, readonly FaultInfo[]];
+  'fault.inject': [FaultRequest, readonly FaultInfo[]];
+  'fault.clear': [{ readonly id: number }, readonly FaultInfo[]];
   'problems.list': [Record<string, never>, readonly Problem[]];
 }
 /** push topic → [subscription parameters, payload]. Pushed at display rate, coalesced; never one message per packet. */

@@ -71,6 +71,8 @@ export const CONTRACT_RULES: readonly ContractRule[] = Object.freeze(Object.keys
 /** One finding. The same rule broken at the same place again only counts. */
 export interface Violation {
   readonly time: number;
+  /** The world's event during which it was found. */
+  readonly event: number;
   readonly rule: ContractRule;
   /** What the rule says was done wrong. */
   readonly what: string;
@@ -115,7 +117,17 @@ export class Contract {
       return;
     }
     const [what, source] = RULES[rule];
-    const v: Violation = { time: this.owner.now(), rule, what, by, detail, source, previous, count: 1 };
+    const v: Violation = {
+      time: this.owner.now(),
+      event: this.owner.platform.sim.executed,
+      rule,
+      what,
+      by,
+      detail,
+      source,
+      previous,
+      count: 1,
+    };
     this.byKey.set(key, v);
     this.violations.push(v);
     if (this.tp.enabled) this.tp.emit(rule, by, detail === '' ? what : `${what}: ${detail}`, source, previous);

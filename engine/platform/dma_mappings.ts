@@ -61,8 +61,8 @@ export class DmaMappings {
   typeAt(slot: number): DmaType {
     return this.type[slot];
   }
-  gpaAt(slot: number): number {
-    return this.gpa[slot];
+  gpaAt(slot: number): Gpa {
+    return this.gpa[slot] as Gpa;
   }
   /** A copy of the mapping in `slot`. */
   mappingAt(slot: number): DmaMapping {

@@ -3,7 +3,8 @@ import { mkdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { ActionLogEntry, Problem, RingId, RunState, Toast, TopologyView } from '../../preload/contract.ts';
-import { instant, type LabSpec, portCounters, queuesTaken, ringView, Session, topologyView } from '../../engine/index.ts';
+import { instant, type LabSpec, portCounters, queuesTaken, ringView, Session, topologyView, violationCount } from '../../engine/index.ts';
+import { contractProblems, faultHandlers } from './fault_requests.ts';
 import { inspect } from './inspect.ts';
 import { LabErrors, labErrorText } from './labs.ts';
 import { EditHistory } from './edits.ts';
@@ -178,6 +179,11 @@ export class Host {
     this.problemVersion++;
   }
 
+  /** What was reported, and what the drivers of this world did that they must not do. */
+  private allProblems(): readonly Problem[] {
+    return [...this.problems, ...contractProblems(this.open.session.world)];
+  }
+
   private toast(t: Toast): void {
     for (const c of this.clients) c.emit('toast', () => true, t);
   }
@@ -325,7 +331,8 @@ export class Host {
         return recording.stop(this.open.session);
       },
       'log.list': () => this.open.edits.log,
-      'problems.list': () => this.problems,
+      ...faultHandlers(() => this.open.runtime),
+      'problems.list': () => this.allProblems(),
     };
   }
 
@@ -368,7 +375,10 @@ export class Host {
         value: () => ({ total: this.open.stores.trace.upTo(this.open.session.lastEvent) }),
       },
       log: { version: () => this.open.edits.log.length, value: (): readonly ActionLogEntry[] => [...this.open.edits.log] },
-      problems: { version: () => this.problemVersion, value: () => [...this.problems] },
+      problems: {
+        version: () => `${this.problemVersion}/${violationCount(this.open.session.world)}`,
+        value: () => this.allProblems(),
+      },
     };
   }
 

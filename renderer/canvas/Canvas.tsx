@@ -23,6 +23,7 @@ import { CanvasTools } from './CanvasTools.tsx';
 import { onCanvasKey, onCanvasFocus, selectionOf } from './canvas_keys.ts';
 import { addMachine, addNic, connect, connectToMachine } from './commands.ts';
 import { ConnectDialog } from './ConnectDialog.tsx';
+import { FaultDialog } from './FaultDialog.tsx';
 import { cannotConnect } from './edits.ts';
 import { FindBar } from './FindBar.tsx';
 import { portOfHandle, type CableEdge, type MachineNode } from './flow_model.ts';
@@ -48,6 +49,7 @@ export function Canvas(): ReactNode {
     <ReactFlowProvider>
       <CanvasFlow />
       <ConnectDialog />
+      <FaultDialog />
     </ReactFlowProvider>
   );
 }

@@ -23,6 +23,8 @@ export interface CanvasState {
   readonly renaming: { readonly machine: string; readonly place: Place } | undefined;
   /** The port a cable is being drawn from by keyboard; a dialog asks for the other end. */
   readonly connecting: PortRef | undefined;
+  /** Where a fault is to be injected, while its dialog is open. */
+  readonly faulting: { readonly at: string; readonly target: 'nic' | 'cable' | 'machine' } | undefined;
   readonly finding: boolean;
   readonly minimap: boolean;
   readonly snap: boolean;
@@ -35,6 +37,7 @@ export const useCanvas = create<CanvasState>()(() => ({
   opened: new Set<string>(),
   renaming: undefined,
   connecting: undefined,
+  faulting: undefined,
   finding: false,
   minimap: false,
   snap: true,

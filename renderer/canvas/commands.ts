@@ -200,6 +200,7 @@ function singleEntries(item: Selection, place: Place): readonly Entry[] {
         { id: 'add-nic', title: 'Add a NIC', hint: 'N', group: true, run: () => addNic(item.machine) },
         { id: 'add-nic-4', title: 'Add a NIC with 4 queue pairs', run: () => addNic(item.machine, 4) },
         { id: 'rename', title: 'Rename…', hint: 'F2', run: () => canvas.setState({ renaming: { machine: item.machine, place } }) },
+        faultEntry(item.machine, 'machine'),
       ];
     case 'nic': {
       const nic = nicOf(item);
@@ -213,6 +214,7 @@ function singleEntries(item: Selection, place: Place): readonly Entry[] {
               run: () => canvas.setState({ connecting: { machine: item.machine, port: item.port } }),
             }
           : { id: 'disconnect', title: 'Remove its cable', hint: 'C', run: () => edit({ op: 'cable.remove', cable: nic.cable ?? '' }) },
+        faultEntry(`${item.machine}:${item.port}`, 'nic'),
       ];
     }
     case 'interface':
@@ -235,9 +237,14 @@ function singleEntries(item: Selection, place: Place): readonly Entry[] {
       return [
         { id: 'parameters', title: 'Rate, delay, loss…', hint: 'Enter', run: () => open(item) },
         { id: 'cut', title: up ? 'Cut the cable' : 'Mend the cable', hint: 'X', run: () => toggleCable(item.cable) },
+        faultEntry(item.cable, 'cable'),
       ];
     }
   }
+}
+
+function faultEntry(at: string, target: 'nic' | 'cable' | 'machine'): Entry {
+  return { id: 'fault', title: 'Inject a fault…', group: true, run: () => canvas.setState({ faulting: { at, target } }) };
 }
 
 function paneEntries(at?: Point): readonly Entry[] {

@@ -28,6 +28,7 @@ export interface ViolationView {
   readonly machine: string;
   readonly rule: string;
   readonly time: number;
+  readonly event: number;
   readonly text: string;
   readonly count: number;
 }
@@ -36,6 +37,14 @@ export interface ViolationView {
 export function violationViews(world: World): ViolationView[] {
   const out: ViolationView[] = [];
   for (const [machine, m] of world.machines)
-    for (const v of m.kernel.contract.violations) out.push({ machine, rule: v.rule, time: v.time, text: violationText(v), count: v.count });
+    for (const v of m.kernel.contract.violations)
+      out.push({ machine, rule: v.rule, time: v.time, event: v.event, text: violationText(v), count: v.count });
   return out.sort((a, b) => a.time - b.time);
+}
+
+/** How many findings there are; cheap, for asking often. */
+export function violationCount(world: World): number {
+  let n = 0;
+  for (const m of world.machines.values()) n += m.kernel.contract.violations.length;
+  return n;
 }
