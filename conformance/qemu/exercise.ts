@@ -1,11 +1,16 @@
 // One life of a NIC under our kernel: modules in, interface up, traffic both ways, and everything given back at the end.
 import { PciCore } from '../../engine/drivers/pci/pci.ts';
-import { IP, MAC, PEER_IP, type Rig } from './rig.ts';
+import { IP, MAC, PEER_IP, type QemuMachine } from './machine.ts';
+import type { Rig } from './rig.ts';
 
 /** Payload sizes about the places where something changes: shortest frame, copy threshold, buffer ends, MTU. */
 const SIZES = [0, 1, 17, 18, 19, 56, 85, 86, 87, 127, 128, 129, 512, 1000, 1471, 1472] as const;
 const CARRIER_MS = 8000;
 const AT_ONCE = 10;
+const PATIENCE_MS = 8000;
+/** Linux: LOGLEVEL_WARNING; and what is said at that level of a device that is as it should be. */
+const WARNING = 4;
+const HARMLESS = /SOL\/IDER/;
 
 export interface Frames {
   /** Seen on the wire from the NIC, and sent to it. */
@@ -19,18 +24,23 @@ export interface Held {
   readonly objects: number;
 }
 
-export const held = (rig: Rig): Held => ({ freePages: rig.board.pages.freePages, objects: rig.board.slab.inUse });
+export const held = (rig: QemuMachine): Held => ({ freePages: rig.board.pages.freePages, objects: rig.board.slab.inUse });
 
-export async function load(rig: Rig, modules: readonly string[]): Promise<void> {
+export async function load(rig: QemuMachine, modules: readonly string[]): Promise<void> {
   for (const m of modules) await rig.must(`modprobe ${m}`);
 }
 
-/** Both ends up with addresses, carrier on. */
-export async function bringUp(rig: Rig): Promise<void> {
+/** Our end up with its address, carrier on. */
+export async function bringUpAlone(rig: QemuMachine): Promise<void> {
   await rig.must('ip link set eth0 up');
   await rig.must(`ip addr add ${IP}/24 dev eth0`);
   const { dev } = rig;
   if (!(await rig.pump.until(() => !dev.nocarrier, CARRIER_MS))) throw new Error(`no carrier\n${rig.dmesg(8)}`);
+}
+
+/** Both ends up with addresses. */
+export async function bringUp(rig: Rig): Promise<void> {
+  await bringUpAlone(rig);
   await rig.runOnPeer(`ip addr replace ${PEER_IP}/24 dev eth0`);
   await rig.runOnPeer('ip link set eth0 up');
 }
@@ -70,7 +80,7 @@ export function counted(rig: Rig, since: Frames): string {
 }
 
 /** Modules out in the opposite order; what the driver forgot to give back. */
-export async function unload(rig: Rig, modules: readonly string[]): Promise<string[]> {
+export async function unload(rig: QemuMachine, modules: readonly string[]): Promise<string[]> {
   const wrong: string[] = [];
   for (const m of modules.toReversed()) await rig.must(`rmmod ${m}`);
   const core = rig.kernel.modules.state('pci') as PciCore;
@@ -82,9 +92,62 @@ export async function unload(rig: Rig, modules: readonly string[]): Promise<stri
   return wrong;
 }
 
-/** Lines of the kernel's log that no healthy run has. */
-export function complaints(rig: Rig): string[] {
-  return rig.kernel.printk.records.filter((r) => r.level <= 4 && !/SOL\/IDER/.test(r.text)).map((r) => r.text);
+/** What no healthy run has: warnings in the kernel's log, and rules that a driver broke. */
+export function complaints(rig: QemuMachine): string[] {
+  const warnings = rig.kernel.printk.records.filter((r) => r.level <= WARNING && !HARMLESS.test(r.text)).map((r) => r.text);
+  return [...warnings, ...rig.kernel.contract.violations.map((v) => `${v.by} broke a rule: ${v.what} (${v.detail})`)];
 }
 
-export const ownMac = (rig: Rig): boolean => [...rig.dev.dev_addr].map((b) => b.toString(16).padStart(2, '0')).join(':') === MAC;
+export const ownMac = (rig: QemuMachine): boolean => [...rig.dev.dev_addr].map((b) => b.toString(16).padStart(2, '0')).join(':') === MAC;
+
+export interface Check {
+  readonly name: string;
+  run(rig: Rig): Promise<string>;
+}
+
+export function expect(holds: boolean, why: string): void {
+  if (!holds) throw new Error(why);
+}
+
+/** Waits a little while until something holds. */
+export async function eventually(rig: QemuMachine, holds: () => boolean | Promise<boolean>, why: () => string): Promise<void> {
+  for (const end = Date.now() + PATIENCE_MS; Date.now() < end; await rig.pump.pass(20)) if (await holds()) return;
+  throw new Error(`${why()}\n${rig.dmesg(5)}`);
+}
+
+/** Modules out and in three times; each time everything is given back, and everything works again. */
+export async function reloads(rig: Rig, modules: readonly string[]): Promise<string> {
+  let first: Held | undefined;
+  for (let i = 0; i < 3; i++) {
+    const wrong = await unload(rig, modules);
+    expect(wrong.length === 0, wrong.join('\n'));
+    const now = held(rig);
+    first ??= now;
+    expect(now.freePages === first.freePages && now.objects === first.objects, `held ${JSON.stringify(first)}, now ${JSON.stringify(now)}`);
+    await load(rig, modules);
+    await bringUp(rig);
+    await pings(rig, 'out', 10);
+    await pings(rig, 'in', 10);
+  }
+  return `${first?.freePages} pages free, ${first?.objects} objects in use, each time`;
+}
+
+/** QEMU takes the NIC's link away and gives it back: the carrier follows, and then traffic. */
+export async function flap(rig: Rig): Promise<string> {
+  const { dev } = rig;
+  const downs = dev.carrier_down_count;
+  await rig.qemu.qmp.run('set_link', { name: 'dev0', up: false });
+  await eventually(
+    rig,
+    () => dev.nocarrier,
+    () => 'the carrier stays',
+  );
+  await rig.qemu.qmp.run('set_link', { name: 'dev0', up: true });
+  await eventually(
+    rig,
+    () => !dev.nocarrier,
+    () => 'the carrier does not come back',
+  );
+  await pings(rig, 'out', 10);
+  return `${dev.carrier_down_count - downs} time down, 10 echoes after it`;
+}

@@ -1,5 +1,5 @@
 // What QEMU says about its virtio device, by QMP: features, status, where each ring stands; and whether that is what lies in RAM.
-import type { Rig } from './rig.ts';
+import type { QemuMachine } from './machine.ts';
 
 interface VirtioStatus {
   readonly status: { readonly statuses: readonly string[] };
@@ -33,7 +33,7 @@ export interface RxFilter {
   readonly 'multicast-table': readonly string[];
 }
 
-async function virtioPath(rig: Rig): Promise<string> {
+async function virtioPath(rig: QemuMachine): Promise<string> {
   const [first] = await rig.qemu.qmp.run<readonly { readonly path: string }[]>('x-query-virtio');
   if (first === undefined) throw new Error('QEMU shows no virtio device');
   return first.path;
@@ -42,7 +42,7 @@ async function virtioPath(rig: Rig): Promise<string> {
 const nameOf = (text: string): string => text.replace(/:.*$/, '');
 
 /** Names of the negotiated features, without their prefixes: 'RING_PACKED', 'MRG_RXBUF'. */
-export async function deviceFeatures(rig: Rig): Promise<string[]> {
+export async function deviceFeatures(rig: QemuMachine): Promise<string[]> {
   const s = await rig.qemu.qmp.run<VirtioStatus>('x-query-virtio-status', { path: await virtioPath(rig) });
   const f = s['guest-features'];
   // QEMU 7.2 has no name for bit 40, RING_RESET (virtio-v1.2 §6)
@@ -51,12 +51,12 @@ export async function deviceFeatures(rig: Rig): Promise<string[]> {
 }
 
 /** The device's status bits by name: 'ACKNOWLEDGE', 'DRIVER_OK'. */
-export async function deviceStatus(rig: Rig): Promise<string[]> {
+export async function deviceStatus(rig: QemuMachine): Promise<string[]> {
   const s = await rig.qemu.qmp.run<VirtioStatus>('x-query-virtio-status', { path: await virtioPath(rig) });
   return s.status.statuses.map((t) => nameOf(t).replace('VIRTIO_CONFIG_S_', ''));
 }
 
-export async function rxFilter(rig: Rig): Promise<RxFilter> {
+export async function rxFilter(rig: QemuMachine): Promise<RxFilter> {
   const [filter] = await rig.qemu.qmp.run<readonly RxFilter[]>('query-rx-filter', { name: 'dev0' });
   return filter;
 }
@@ -65,7 +65,7 @@ export async function rxFilter(rig: Rig): Promise<RxFilter> {
 const IDX = 2;
 
 /** Split rings as QEMU has them against the bytes in RAM and against each other; what does not fit, and what was seen. */
-export async function compareRings(rig: Rig, queues: number): Promise<{ readonly wrong: string[]; readonly seen: string }> {
+export async function compareRings(rig: QemuMachine, queues: number): Promise<{ readonly wrong: string[]; readonly seen: string }> {
   const path = await virtioPath(rig);
   const wrong: string[] = [];
   const seen: string[] = [];

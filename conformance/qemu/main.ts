@@ -4,9 +4,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Report } from '../linux/report.ts';
+import { E1000E_DETAILS } from './e1000e.ts';
+import type { QemuMachine } from './machine.ts';
+import { TAP_CHECKS } from './multiqueue.ts';
 import { Rig, type RigSpec } from './rig.ts';
-import { type Check, DETAILS, lifeOf } from './virtio.ts';
+import { TapRig } from './tap_rig.ts';
 import { VARIANTS } from './variants.ts';
+import { DETAILS, lifeOf } from './virtio.ts';
 
 const ECHOES = 20;
 const report = new Report();
@@ -15,20 +19,21 @@ const wanted = process.argv.slice(2).map((p) => new RegExp(p));
 const chosen = (name: string): boolean => wanted.length === 0 || wanted.some((re) => re.test(name));
 /** Frames of all runs, for tshark. */
 const captures: string[] = [];
-let running: Rig | undefined;
+let running: QemuMachine | undefined;
 let runs = 0;
 
 /** Starts a rig, runs `work` on it, and ends it whatever comes; a failure becomes a row. */
 async function withRig(name: string, spec: Omit<RigSpec, 'dir'>, work: (rig: Rig) => Promise<string | undefined>): Promise<void> {
   const began = Date.now();
   try {
-    running = await Rig.start({ ...spec, dir: join(temp, `run${runs++}`) });
-    const said = await work(running);
+    const rig = await Rig.start({ ...spec, dir: join(temp, `run${runs++}`) });
+    running = rig;
+    const said = await work(rig);
     if (said !== undefined) report.check(name, true, `${((Date.now() - began) / 1000).toFixed(1)} s, ${said}`);
   } catch (e) {
     report.check(name, false, e instanceof Error ? e.message : String(e));
   }
-  if (running === undefined) return;
+  if (!(running instanceof Rig)) return;
   const file = join(temp, `run${runs}.pcap`);
   writeFileSync(file, running.port.pcap());
   captures.push(file);
@@ -36,19 +41,34 @@ async function withRig(name: string, spec: Omit<RigSpec, 'dir'>, work: (rig: Rig
   running = undefined;
 }
 
-async function checksOn(name: string, spec: Omit<RigSpec, 'dir'>, checks: readonly Check[]): Promise<void> {
-  await withRig(name, spec, async (rig) => {
-    for (const c of checks) {
-      const began = Date.now();
-      try {
-        const said = await c.run(rig);
-        report.check(`${name}: ${c.name}`, true, `${((Date.now() - began) / 1000).toFixed(1)} s, ${said}`);
-      } catch (e) {
-        report.check(`${name}: ${c.name}`, false, e instanceof Error ? e.message : String(e));
-      }
+/** Checks of one kind of rig, one after the other on the same device. */
+async function inTurn<R>(
+  name: string,
+  rig: R,
+  checks: readonly { readonly name: string; run(rig: R): Promise<string> }[],
+): Promise<undefined> {
+  for (const c of checks) {
+    const began = Date.now();
+    try {
+      const said = await c.run(rig);
+      report.check(`${name}: ${c.name}`, true, `${((Date.now() - began) / 1000).toFixed(1)} s, ${said}`);
+    } catch (e) {
+      report.check(`${name}: ${c.name}`, false, e instanceof Error ? e.message : String(e));
     }
-    return undefined;
-  });
+  }
+  return undefined;
+}
+
+async function overTap(): Promise<void> {
+  if (!TapRig.possible()) return report.note('no tap is to be had here: several queue pairs and offloads are not tried');
+  try {
+    running = await TapRig.start(join(temp, 'tap'), 4);
+    await inTurn('four queue pairs', running as TapRig, TAP_CHECKS);
+  } catch (e) {
+    report.check('four queue pairs', false, e instanceof Error ? e.message : String(e));
+  }
+  await running?.stop();
+  running = undefined;
 }
 
 /** Every checksum of every frame, by somebody else's code. */
@@ -82,7 +102,13 @@ async function main(): Promise<void> {
     for (const v of VARIANTS)
       if (chosen(v.name))
         await withRig(v.name, { device: `virtio-net-pci,${v.options}`, cpus: v.cpus ?? 1 }, (rig) => lifeOf(rig, v, ECHOES));
-    if (chosen('details')) await checksOn('details', { device: 'virtio-net-pci,disable-legacy=on', cpus: 2 }, DETAILS);
+    const details = 'virtio-net-pci';
+    if (chosen(details))
+      await withRig(details, { device: 'virtio-net-pci,disable-legacy=on', cpus: 2 }, (rig) => inTurn(details, rig, DETAILS));
+    if (chosen('packed, in full'))
+      await withRig('packed', { device: 'virtio-net-pci,disable-legacy=on,packed=on', cpus: 2 }, (rig) => inTurn('packed', rig, DETAILS));
+    if (chosen('e1000e')) await withRig('e1000e', { device: 'e1000e', cpus: 2 }, (rig) => inTurn('e1000e', rig, E1000E_DETAILS));
+    if (chosen('tap')) await overTap();
     verifyFrames();
   } finally {
     await end();

@@ -82,6 +82,11 @@ export class Qemu {
     return qemu;
   }
 
+  /** Starts a program of this machine in QEMU's network namespace. */
+  inNamespace(argv: readonly string[]): ChildProcess {
+    return spawn('nsenter', ['-t', String(this.child.pid), '-n', ...argv], { stdio: ['ignore', 'pipe', 'pipe'] });
+  }
+
   async stop(): Promise<void> {
     if (!this.over) this.child.kill('SIGKILL');
     await this.ended;

@@ -1,5 +1,5 @@
 // virtio-net on QEMU's virtio-net-pci: each variant through one life, then what only QEMU itself can tell.
-import { bringUp, complaints, counted, held, load, ownMac, pings, sizes, unload } from './exercise.ts';
+import { bringUp, type Check, complaints, counted, expect, flap, load, ownMac, pings, reloads, sizes, unload } from './exercise.ts';
 import { compareRings, deviceFeatures, deviceStatus, rxFilter } from './introspect.ts';
 import type { Rig } from './rig.ts';
 import type { Variant } from './variants.ts';
@@ -42,23 +42,6 @@ export async function lifeOf(rig: Rig, v: Variant, echoes: number): Promise<stri
 /** What is under way arrives. */
 const settle = (rig: Rig): Promise<void> => rig.pump.pass(60);
 
-export interface Check {
-  readonly name: string;
-  run(rig: Rig): Promise<string>;
-}
-
-function expect(holds: boolean, why: string): void {
-  if (!holds) throw new Error(why);
-}
-
-async function eventually(rig: Rig, holds: () => boolean | Promise<boolean>, why: () => string): Promise<void> {
-  for (let i = 0; i < 60; i++) {
-    if (await holds()) return;
-    await rig.pump.pass(20);
-  }
-  throw new Error(`${why()}\n${rig.dmesg(5)}`);
-}
-
 /** One device with everything on, questioned by QMP. Each check leaves the interface up and reachable. */
 export const DETAILS: readonly Check[] = [
   {
@@ -71,26 +54,17 @@ export const DETAILS: readonly Check[] = [
     },
   },
   {
-    name: 'set_link off and on: config-change interrupt, carrier, and back',
+    name: '500 echoes each way, and one of every size to the MTU',
     async run(rig) {
-      const { dev } = rig;
-      const changes = dev.carrier_down_count;
-      await rig.qemu.qmp.run('set_link', { name: 'dev0', up: false });
-      await eventually(
-        rig,
-        () => dev.nocarrier,
-        () => 'the carrier stays',
-      );
-      await rig.qemu.qmp.run('set_link', { name: 'dev0', up: true });
-      await eventually(
-        rig,
-        () => !dev.nocarrier,
-        () => 'the carrier does not come back',
-      );
-      await pings(rig, 'out', 10);
-      return `${dev.carrier_down_count - changes} time down, 10 echoes after it`;
+      await pings(rig, 'out', 500);
+      await pings(rig, 'in', 500);
+      for (let size = 0; size <= 1472; size++) await pings(rig, size % 2 === 0 ? 'out' : 'in', 1, size);
+      const r = await compareRings(rig, 3);
+      expect(r.wrong.length === 0, r.wrong.join('\n'));
+      return `2473 echoes, rings ${r.seen}`;
     },
   },
+  { name: 'set_link off and on: config-change interrupt, carrier, and back', run: flap },
   {
     name: 'promiscuous and all-multicast mode, seen by query-rx-filter',
     async run(rig) {
@@ -155,27 +129,7 @@ export const DETAILS: readonly Check[] = [
       return `rx/tx ${seen.join(', ')}, 240 echoes`;
     },
   },
-  {
-    name: 'rmmod and modprobe three times: as before, and no memory is lost',
-    async run(rig) {
-      let first: { readonly freePages: number; readonly objects: number } | undefined;
-      for (let i = 0; i < 3; i++) {
-        const wrong = await unload(rig, VIRTIO_MODULES);
-        expect(wrong.length === 0, wrong.join('\n'));
-        const now = held(rig);
-        first ??= now;
-        expect(
-          now.freePages === first.freePages && now.objects === first.objects,
-          `held ${JSON.stringify(first)}, now ${JSON.stringify(now)}`,
-        );
-        await load(rig, VIRTIO_MODULES);
-        await bringUp(rig);
-        await pings(rig, 'out', 10);
-        await pings(rig, 'in', 10);
-      }
-      return `${first?.freePages} pages free, ${first?.objects} objects in use, each time`;
-    },
-  },
+  { name: 'rmmod and modprobe three times: as before, and no memory is lost', run: (rig) => reloads(rig, VIRTIO_MODULES) },
   {
     name: 'unbind and bind by sysfs',
     async run(rig) {

@@ -1,0 +1,108 @@
+// Four queue pairs over a tap: this machine's Linux on the other side, with checksum and segmentation offloads negotiated.
+import { bringUpAlone, complaints, expect, load, unload } from './exercise.ts';
+import { deviceFeatures } from './introspect.ts';
+import { IP, PEER_IP } from './machine.ts';
+import type { TapRig } from './tap_rig.ts';
+import { VIRTIO_MODULES } from './virtio.ts';
+
+const PAIRS = 4;
+const FLOWS = 64;
+/** Sends one datagram from each of so many ports to a port where nobody listens. */
+const SENDER = `const d=require('dgram');for(let i=0;i<${FLOWS};i++){const s=d.createSocket('udp4');s.on('error',()=>{});s.send(Buffer.alloc(100+i),4000,'${IP}',()=>setTimeout(()=>s.close(),300));}`;
+
+export interface TapCheck {
+  readonly name: string;
+  run(rig: TapRig): Promise<string>;
+}
+
+async function perQueue(rig: TapRig, direction: 'rx' | 'tx'): Promise<number[]> {
+  const { out } = await rig.run('ethtool -S eth0');
+  return Array.from({ length: PAIRS }, (_, i) => Number(new RegExp(`${direction}_queue_${i}_packets: (\\d+)`).exec(out)?.[1] ?? 0));
+}
+
+async function echoes(rig: TapRig, count: number, size: number): Promise<void> {
+  const command = `ping -q -n -c 1 -W 5 -s ${size} ${PEER_IP}`;
+  for (let left = count; left > 0; left -= 8) {
+    for (const r of await Promise.all(Array.from({ length: Math.min(8, left) }, () => rig.run(command))))
+      expect(r.out.includes('1 received'), `${command}\n${r.out}`);
+  }
+}
+
+export const TAP_CHECKS: readonly TapCheck[] = [
+  {
+    name: 'offloads and queue pairs are negotiated',
+    async run(rig) {
+      await load(rig, VIRTIO_MODULES);
+      await bringUpAlone(rig);
+      const features = await deviceFeatures(rig);
+      for (const f of ['CSUM', 'GUEST_CSUM', 'HOST_TSO4', 'HOST_TSO6', 'MQ', 'MRG_RXBUF'])
+        expect(features.includes(f), `${f}: ${features.join(' ')}`);
+      const { out } = await rig.run('ethtool -l eth0');
+      expect(new RegExp(`Combined:\\s+${PAIRS}\\n[^]*Combined:\\s+${PAIRS}`).test(out), out);
+      return `${PAIRS} of ${PAIRS} pairs in use`;
+    },
+  },
+  {
+    name: '400 echoes from four processors go out on every pair',
+    async run(rig) {
+      await echoes(rig, 400, 56);
+      const tx = await perQueue(rig, 'tx');
+      expect(
+        tx.every((n) => n >= 50),
+        `packets per queue: ${tx.join(' ')}`,
+      );
+      return `packets per queue: ${tx.join(' ')}`;
+    },
+  },
+  {
+    name: `${FLOWS} flows from Linux come in on every pair, sums left to the receiver`,
+    async run(rig) {
+      const before = await perQueue(rig, 'rx');
+      const r = await rig.onHost([process.execPath, '-e', SENDER]);
+      const rx = (await perQueue(rig, 'rx')).map((n, i) => n - before[i]);
+      const { out } = await rig.run('nstat -az');
+      const [ports, sums] = ['UdpNoPorts', 'UdpInCsumErrors'].map((n) => Number(new RegExp(`${n} +(\\d+)`).exec(out)?.[1]));
+      expect(
+        rx.every((n) => n > 0) && ports === FLOWS && sums === 0,
+        `per queue ${rx.join(' ')}, UdpNoPorts ${ports}, UdpInCsumErrors ${sums}\n${r.out}`,
+      );
+      return `packets per queue: ${rx.join(' ')}; UdpNoPorts ${ports}, UdpInCsumErrors ${sums}`;
+    },
+  },
+  {
+    name: 'datagrams whose sums the device completes are taken by Linux',
+    async run(rig) {
+      const r = await rig.run('tracepath -n -m 2 10.9.0.2', 10_000);
+      expect(/10\.9\.0\.2 .*reached/.test(r.out), r.out);
+      const { out } = await rig.onHost(['cat', '/proc/net/snmp']);
+      const [names, values] = out
+        .split('\n')
+        .filter((l) => l.startsWith('Udp:'))
+        .map((l) => l.split(' '));
+      const counter = (name: string): number => Number(values[names.indexOf(name)]);
+      expect(counter('NoPorts') > 0 && counter('InCsumErrors') === 0, out);
+      return `Linux: NoPorts ${counter('NoPorts')}, InCsumErrors ${counter('InCsumErrors')}`;
+    },
+  },
+  {
+    name: 'ethtool -L: fewer pairs and all again, under traffic',
+    async run(rig) {
+      for (const n of [1, 3, PAIRS]) {
+        await rig.must(`ethtool -L eth0 combined ${n}`);
+        const before = await perQueue(rig, 'tx');
+        await echoes(rig, 64, 1000);
+        const used = (await perQueue(rig, 'tx')).filter((v, i) => v > before[i]).length;
+        expect(used === n, `with ${n} pairs ${used} were used`);
+      }
+      return '1, 3, 4 pairs, 192 echoes';
+    },
+  },
+  {
+    name: 'modules out: nothing is left',
+    async run(rig) {
+      const wrong = [...(await unload(rig, VIRTIO_MODULES)), ...complaints(rig)];
+      expect(wrong.length === 0, wrong.join('\n'));
+      return 'no mapping, no warning';
+    },
+  },
+];
