@@ -28,6 +28,14 @@ export class Device {
   ) {}
 }
 
+/** Devices that an IOMMU can only tell apart together (Linux: struct iommu_group). */
+export interface IommuGroupInfo {
+  readonly id: number;
+  readonly devices: readonly Device[];
+  /** Translated, with old translations going at once or in batches; or passed through. */
+  readonly type: 'DMA' | 'DMA-FQ' | 'identity';
+}
+
 /** Op table of a bus; a constant. */
 export interface BusType {
   readonly name: string; // 'pci', 'virtio'

@@ -1,7 +1,7 @@
 // Driver core (Linux: drivers/base): buses, devices and drivers find each other here; probe and remove run from here.
 import { Errno } from '../base/errno.ts';
 import { invariant, ops } from '../base/ops.ts';
-import { type BusType, Device, type DeviceDriver } from './device.ts';
+import { type BusType, Device, type DeviceDriver, type IommuGroupInfo } from './device.ts';
 import { FailFunction } from './fail_function.ts';
 import type { Kernel } from './kernel.ts';
 import { rootResource } from './resource.ts';
@@ -34,6 +34,7 @@ export class DriverCore {
   readonly buses: BusEntry[] = [];
   /** Tops of /sys/devices: 'pci0000:00'. */
   readonly roots: Device[] = [];
+  readonly iommuGroups: IommuGroupInfo[] = [];
   hotplug: HotplugListener | undefined;
   /** Fault injection for the steps of drivers' probes. */
   readonly failFunction: FailFunction;

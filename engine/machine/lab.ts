@@ -55,6 +55,8 @@ export interface MachineSpec {
   readonly costs: Partial<Record<CostName, number>>;
   /** Words added to the boot command line: 'pci=nomsi'. */
   readonly cmdline?: string;
+  /** The board has an IOMMU, and the kernel makes it translate, or let everything pass; none when absent. */
+  readonly iommu?: 'on' | 'passthrough';
   /** Drivers are watched for what they must not do; on when absent. */
   readonly contract?: boolean;
 }

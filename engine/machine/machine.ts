@@ -29,7 +29,13 @@ export class Machine implements Actor {
   constructor(spec: MachineSpec, sim: Sim, trace: Trace) {
     this.spec = spec;
     this.platform = new Platform(
-      { machine: spec.name, ramBytes: spec.ramBytes, cpus: spec.cpus, costs: { ...defaultCosts(), ...spec.costs } },
+      {
+        machine: spec.name,
+        ramBytes: spec.ramBytes,
+        cpus: spec.cpus,
+        costs: { ...defaultCosts(), ...spec.costs },
+        iommu: spec.iommu !== undefined,
+      },
       sim,
       trace,
     );
@@ -110,7 +116,9 @@ export class Machine implements Actor {
   /** What the boot loader tells the kernel: the lab's words, and where the devices are that no bus can find. */
   private commandLine(): string {
     const devices = [...this.nics.values()].filter((n) => n.mmio !== undefined).map((_, i) => mmioParameter(i));
-    return [...(this.spec.cmdline === undefined || this.spec.cmdline === '' ? [] : [this.spec.cmdline]), ...devices].join(' ');
+    const { cmdline = '', iommu } = this.spec;
+    const own = [...(iommu === undefined ? [] : ['intel_iommu=on']), ...(iommu === 'passthrough' ? ['iommu=pt'] : []), cmdline];
+    return [...own.filter((w) => w !== ''), ...devices].join(' ');
   }
 
   private insert(spec: NicSpec): Nic {

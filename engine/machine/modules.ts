@@ -2,6 +2,7 @@
 import { ops } from '../base/ops.ts';
 import { DUMMY_MODULE } from '../drivers/dummy.ts';
 import { E1000E_MODULE } from '../drivers/e1000e/e1000e.ts';
+import { IOMMU_MODULE } from '../drivers/iommu/iommu_module.ts';
 import { LOOPBACK_MODULE } from '../drivers/loopback.ts';
 import { PCI_MODULE } from '../drivers/pci/pci_module.ts';
 import { PLATFORM_MODULE } from '../drivers/platform/platform.ts';
@@ -10,7 +11,7 @@ import { VIRTIO_MODULES } from '../drivers/virtio/modules.ts';
 import type { ModuleTable } from '../kernel/module.ts';
 
 export const MODULES: ModuleTable = ops<ModuleTable>({
-  builtin: [LOOPBACK_MODULE, PLATFORM_MODULE, PCI_MODULE],
+  builtin: [LOOPBACK_MODULE, PLATFORM_MODULE, PCI_MODULE, IOMMU_MODULE],
   loadable: [...VIRTIO_MODULES, VETH_MODULE, DUMMY_MODULE, E1000E_MODULE],
   foreign: [
     { name: 'ahci', aliases: ['pci:v00008086d00002922sv*sd*bc*sc*i*'] },

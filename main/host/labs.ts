@@ -97,6 +97,7 @@ const machineSchema = z.strictObject({
     .string()
     .regex(/^[ -~]*$/, 'cmdline: words of printable characters on one line')
     .default(''),
+  iommu: z.union([z.boolean(), z.literal('passthrough')], 'iommu: true, false or passthrough').default(false),
   setup: z.string().default(''),
   contract: z.boolean().default(true),
   costs: z
@@ -238,6 +239,7 @@ function toSpec(f: LabFile): LabSpec {
     costs: m.costs,
     ...(m.contract ? {} : { contract: false }),
     ...(m.cmdline === '' ? {} : { cmdline: m.cmdline }),
+    ...(m.iommu === false ? {} : { iommu: m.iommu === true ? ('on' as const) : m.iommu }),
   }));
   const cables = f.cables.map((c): CableSpec => {
     const [a, b] = c.between.map((e) => {
@@ -354,6 +356,7 @@ export function formatLab(lab: LabSpec): string {
         ),
         ...(m.autoload.join() === DEFAULT_AUTOLOAD.join() ? {} : { autoload: m.autoload }),
         ...(m.cmdline === undefined ? {} : { cmdline: m.cmdline }),
+        ...(m.iommu === undefined ? {} : { iommu: m.iommu === 'on' ? true : m.iommu }),
         ...(m.setup === '' ? {} : { setup: m.setup }),
         ...(Object.keys(m.costs).length === 0 ? {} : { costs: m.costs }),
         ...(m.contract === false ? { contract: false } : {}),

@@ -17,6 +17,12 @@ const FIRST_LINK_GSI = 16;
 const FIRST_CHIPSET_SLOT = 25;
 const PCI_LATENCY_TIMER = PciHeader.latency_timer.offset;
 
+/** What an IOMMU driver does when functions come and go. */
+export interface PciIommu {
+  iommu_probe_device(dev: PciDev): void;
+  iommu_release_device(dev: PciDev): void;
+}
+
 export class PciCore {
   /** Inline in Linux. */
   static readonly inlined: readonly string[] = Object.freeze(['pci_set_drvdata', 'pci_get_drvdata']);
@@ -28,6 +34,8 @@ export class PciCore {
   /** 'pci0000:00' */
   hostBridge: Device | undefined;
   readonly devices: PciDev[] = [];
+  /** Set while an IOMMU's driver is in charge. */
+  iommu: PciIommu | undefined;
   /** Interrupt links that were switched to the I/O APIC already. */
   private readonly links: boolean[] = new Array<boolean>(8).fill(false);
 

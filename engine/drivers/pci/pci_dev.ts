@@ -44,6 +44,8 @@ export class PciDev extends Device {
   pm_cap = 0;
   cfg_size = PCI_CFG_SPACE_SIZE;
   enable_cnt = 0;
+  /** Number of its IOMMU group, -1 without one. */
+  iommu_group = -1;
   is_busmaster = false;
   msix_enabled = false;
   msi_cap = 0;

@@ -166,12 +166,14 @@ export class PciProbe implements HotplugListener {
   }
 
   pci_bus_add_device(dev: PciDev): void {
+    this.core.iommu?.iommu_probe_device(dev);
     this.kernel.drivers.device_register(dev);
   }
 
   /** echo 1 > …/remove, or the function left the bus: its driver, then the device. */
   pci_stop_and_remove_bus_device(dev: PciDev): void {
     this.kernel.drivers.device_unregister(dev);
+    this.core.iommu?.iommu_release_device(dev);
     this.core.setup.releaseResources(dev);
     const i = this.core.devices.indexOf(dev);
     if (i >= 0) this.core.devices.splice(i, 1);

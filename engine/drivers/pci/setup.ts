@@ -50,6 +50,11 @@ export class PciSetup {
     ];
   }
 
+  /** First and last address of what the bridge forwards to memory of devices. */
+  memoryWindows(): (readonly [number, number])[] {
+    return this.mem.map((w) => [w.start, w.end] as const);
+  }
+
   /** Takes over what firmware assigned; a register that clashes or lies outside is assigned anew. */
   claimResources(dev: PciDev): void {
     for (const r of dev.resource) {

@@ -4,6 +4,7 @@ import { makeDmaApi } from './debugfs_dma_api.ts';
 import { makeFailFunction } from './debugfs_fail_function.ts';
 import { S_IFDIR, StaticDir, type DirNode } from './node.ts';
 import { BusesDir, DevicesDir } from './sysfs_device.ts';
+import { IommuGroupsDir } from './sysfs_iommu.ts';
 import { ModulesDir } from './sysfs_module.ts';
 import { ClassNetDir } from './sysfs_net.ts';
 
@@ -11,7 +12,10 @@ const DIR = S_IFDIR | 0o755;
 
 /** The root of sysfs. tracefs is mounted over its places by Vfs. */
 export function makeSysfs(kernel: Kernel): DirNode {
-  const kernelDir = new StaticDir(DIR).add('debug', new StaticDir(DIR)).add('tracing', new StaticDir(DIR));
+  const kernelDir = new StaticDir(DIR)
+    .add('debug', new StaticDir(DIR))
+    .add('iommu_groups', new IommuGroupsDir(kernel))
+    .add('tracing', new StaticDir(DIR));
   return new StaticDir()
     .add('bus', new BusesDir(kernel))
     .add('class', new StaticDir(DIR).add('net', new ClassNetDir(kernel)))

@@ -1,7 +1,7 @@
 // The device tree in sysfs, buses and drivers (Linux: drivers/base/core.c, bus.c, dd.c).
 import { Errno } from '../../base/errno.ts';
 import { ops } from '../../base/ops.ts';
-import type { BusAttribute, Device, DeviceAttribute, DeviceDriver, DriverAttribute } from '../device.ts';
+import type { BusAttribute, Device, DeviceAttribute, DeviceDriver, DriverAttribute, IommuGroupInfo } from '../device.ts';
 import type { BusEntry } from '../driver_core.ts';
 import type { Kernel } from '../kernel.ts';
 import { DirNode, GeneratedFile, S_IFDIR, S_IFREG, StaticDir, StaticLink, type FileOps, type VfsContext, type VNode } from './node.ts';
@@ -57,6 +57,9 @@ export class DeviceDir extends DirNode {
   private get hasBus(): boolean {
     return this.dev.bus.name !== '';
   }
+  private get group(): IommuGroupInfo | undefined {
+    return this.kernel.drivers.iommuGroups.find((g) => g.devices.includes(this.dev));
+  }
   private hasNet(ctx: VfsContext): boolean {
     return ctx.net.devices.some((d) => d.parent === this.dev);
   }
@@ -65,6 +68,7 @@ export class DeviceDir extends DirNode {
     for (const a of attributesOf(this.dev)) names.add(a.name.split('/')[0]);
     if (this.hasBus) names.add('subsystem');
     if (this.dev.driver !== undefined) names.add('driver');
+    if (this.group !== undefined) names.add('iommu_group');
     if (this.hasNet(ctx)) names.add('net');
     for (const c of this.dev.children) names.add(c.name);
     return [...names];
@@ -83,6 +87,8 @@ export class DeviceDir extends DirNode {
         return dev.driver === undefined
           ? undefined
           : new StaticLink(relativeLink(here, `bus/${dev.bus.name}/drivers/${dev.driver.name}`), 0);
+      case 'iommu_group':
+        return this.group === undefined ? undefined : new StaticLink(relativeLink(here, `kernel/iommu_groups/${this.group.id}`), 0);
       case 'net':
         return this.hasNet(ctx) ? new NetDevicesDir(kernel, dev) : undefined;
       default:
