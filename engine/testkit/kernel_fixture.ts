@@ -17,6 +17,7 @@ export interface KernelFixtureOptions {
   readonly programs?: ProgramTable;
   readonly autoload?: readonly string[];
   readonly cmdline?: string;
+  readonly iommu?: boolean;
   /** Watch drivers with the contract checker. */
   readonly contract?: boolean;
   /** Share these to have several machines in one world. */
@@ -48,7 +49,13 @@ export function makePlatform(options: KernelFixtureOptions = {}): {
   const sim = options.sim ?? new Sim(options.seed ?? 1);
   const trace = options.trace ?? new Trace(sim);
   const platform = new Platform(
-    { machine: options.machine ?? 'h1', ramBytes: options.ramBytes ?? 16 << 20, cpus: options.cpus ?? 2, costs: defaultCosts() },
+    {
+      machine: options.machine ?? 'h1',
+      ramBytes: options.ramBytes ?? 16 << 20,
+      cpus: options.cpus ?? 2,
+      costs: defaultCosts(),
+      iommu: options.iommu ?? false,
+    },
     sim,
     trace,
   );
