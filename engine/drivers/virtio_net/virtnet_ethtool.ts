@@ -125,9 +125,9 @@ export class VirtnetEthtool {
   /** Only speed and duplex, which the device does not act on, may be set (Linux: ethtool_virtdev_set_link_ksettings()). */
   virtnet_set_link_ksettings(dev: NetDevice, settings: LinkKsettings): number {
     const vi = virtnetInfo(dev);
-    const { speed, duplex, port, autoneg, advertising } = settings;
+    const { speed, duplex, port, autoneg, phy_address, mdix_ctrl } = settings;
     const valid = (speed === -1 || (speed >= 0 && speed <= 0x7fffffff)) && (duplex === 0 || duplex === 1 || duplex === DUPLEX_UNKNOWN);
-    if (!valid || port !== PORT_OTHER || autoneg !== 0 || advertising.length > 0) return -Errno.EINVAL;
+    if (!valid || port !== PORT_OTHER || autoneg !== 0 || phy_address !== 0 || (mdix_ctrl ?? 0) !== 0) return -Errno.EINVAL;
     vi.speed = speed;
     vi.duplex = duplex;
     return 0;

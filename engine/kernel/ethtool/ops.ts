@@ -61,6 +61,16 @@ export interface Rxfh {
   readonly key?: Uint8Array;
 }
 
+export interface SelfTestResult {
+  readonly failed: boolean;
+  /** In the driver's order; 0 is good. */
+  readonly results: readonly (readonly [name: string, value: number])[];
+}
+/** Who asked for a self test. */
+export interface SelfTestWaiter {
+  selfTestDone(result: SelfTestResult): void;
+}
+
 export interface EthtoolOps {
   readonly supported_coalesce_params?: readonly string[];
   get_drvinfo?(dev: NetDevice, info: DrvInfo): void;
@@ -81,6 +91,8 @@ export interface EthtoolOps {
   get_regs?(dev: NetDevice): { readonly version: number; readonly regs: readonly number[] };
   get_eeprom_len?(dev: NetDevice): number;
   get_eeprom?(dev: NetDevice, offset: number, length: number): Uint8Array | number;
+  /** 0 or -errno; `magic` guards against the wrong device. */
+  set_eeprom?(dev: NetDevice, magic: number, offset: number, bytes: Uint8Array): number;
   /** Restarts autonegotiation. */
   nway_reset?(dev: NetDevice): number;
   /** Blinks a light; 0 when there is one. */
@@ -88,14 +100,14 @@ export interface EthtoolOps {
   get_priv_flags?(dev: NetDevice): readonly (readonly [name: string, on: boolean])[];
   /** Time stamping in hardware: number of the clock, and the modes. */
   get_ts_hardware?(dev: NetDevice): { readonly phc: number; readonly tx: readonly string[]; readonly rx: readonly string[] };
-  self_test?(
-    dev: NetDevice,
-    offline: boolean,
-  ): { readonly failed: boolean; readonly results: readonly (readonly [name: string, value: number])[] };
+  /** Starts the test; the waiter hears of the end, unless the device goes before. Absent: no test. */
+  self_test?(dev: NetDevice, offline: boolean, waiter: SelfTestWaiter): void;
   get_pauseparam?(dev: NetDevice): { autoneg: boolean; rx_pause: boolean; tx_pause: boolean };
   get_ts_info?(dev: NetDevice): readonly string[];
   get_msglevel?(dev: NetDevice): number;
+  set_msglevel?(dev: NetDevice, level: number): void;
   get_wol?(dev: NetDevice): { supported: number; wolopts: number };
+  set_wol?(dev: NetDevice, wolopts: number): number;
   /** get_rxnfc's ETHTOOL_GRXRINGS. */
   get_rxrings?(dev: NetDevice): number;
   /** get_rxnfc's ETHTOOL_GRXFH: fields hashed for a flow type ('tcp4'), as ethtool words them. */

@@ -1,33 +1,44 @@
 // ethtool(8): options before the command, the table of commands.
 import { JsonWriter } from '../iproute/json_writer.ts';
 import { runTool, type Tool, type ToolContext, ToolExit } from '../tool.ts';
+import { parseUnsigned } from '../iproute/args.ts';
 import { badArguments, type EthtoolCommand, EthtoolContext } from './ethtool_context.ts';
 import { FEATURE_COMMANDS } from './features.ts';
 import { HARDWARE_COMMANDS } from './hardware.ts';
 import { INFORMATION_COMMANDS } from './information.ts';
 import { QUEUE_COMMANDS } from './queues.ts';
-import { SETTING_COMMANDS, showSettings } from './settings.ts';
+import { REFUSAL_COMMANDS } from './refusals.ts';
+import { RXCLASS_COMMANDS } from './rxclass.ts';
+import { RXFH_COMMANDS } from './rxfh.ts';
+import { CHANGE_COMMANDS } from './change.ts';
+import { showSettings } from './settings.ts';
 
 const COMMANDS: readonly EthtoolCommand[] = [
-  ...SETTING_COMMANDS,
+  ...CHANGE_COMMANDS,
   ...INFORMATION_COMMANDS,
   ...HARDWARE_COMMANDS,
   ...FEATURE_COMMANDS,
   ...QUEUE_COMMANDS,
+  ...RXFH_COMMANDS,
+  ...RXCLASS_COMMANDS,
+  ...REFUSAL_COMMANDS,
 ];
 /** Commands of ethtool 6.1 that take a device and are not built. */
-const NOT_MODELLED: readonly string[] = [
-  '-E',
-  '--change-eeprom',
-  '-f',
-  '--flash',
-  '--set-phy-tunable',
-  '--set-module',
-  '--cable-test',
-  '--cable-test-tdr',
-  '--monitor',
-  '--set-fec',
+const NOT_MODELLED: readonly string[] = ['--monitor'];
+/** Commands that go by ioctl, which knows no wildcard and no long names. */
+const BY_IOCTL: readonly string[] = [
+  '-i',
+  '--driver',
+  '-d',
+  '--register-dump',
+  '-e',
+  '--eeprom-dump',
+  '-x',
+  '--show-rxfh',
+  '-n',
+  '--show-nfc',
 ];
+const IFNAMSIZ = 16;
 
 const usage = (): never => {
   throw new ToolExit(
@@ -51,8 +62,10 @@ function run(tool: ToolContext): number {
   while (args.length > 0) {
     if (args[0] === '--json') json = true;
     else if (args[0] === '-I' || args[0] === '--include-statistics') json ||= false;
-    else if (args[0] === '--debug') args = args.slice(1);
-    else break;
+    else if (args[0] === '--debug') {
+      args = args.slice(1);
+      if (parseUnsigned(args[0] ?? '') === undefined) return badArguments();
+    } else break;
     args = args.slice(1);
   }
   if (args.length === 0) return badArguments();
@@ -68,8 +81,12 @@ function run(tool: ToolContext): number {
   if (rest.length === 0) return badArguments();
   if (named === undefined && word.startsWith('-')) throw new ToolExit(1, `ethtool: ${word} is not modelled\n`);
   const command = named ?? showSettings;
-  if (json && command.json !== true) return badArguments();
-  if (named === undefined && rest.length > 1) return badArguments();
+  const jsonKnown = typeof command.json === 'function' ? command.json(rest.slice(1)) : command.json === true;
+  if (json && !jsonKnown) return badArguments();
+  if (BY_IOCTL.includes(word) && (rest[0] === '*' || rest[0].length >= IFNAMSIZ)) {
+    const why = rest[0] === '*' ? 'wildcard dump not supported' : 'device name longer than 15 not supported';
+    throw new ToolExit(1, `ethtool netlink support for subcommand missing, ${why}\n`);
+  }
   return runCommand(command, new EthtoolContext(tool, rest[0], rest.slice(1), json ? new JsonWriter(true) : undefined));
 }
 

@@ -26,6 +26,15 @@ export class EthtoolContext {
     this.tool.print(text);
   }
 
+  /** A netlink request that shows things takes no more words. */
+  noMoreArguments(): void {
+    if (this.args.length > 0) throw new ToolExit(1, `ethtool: unexpected parameter '${this.args[0]}'\n`);
+  }
+  /** The same for an ioctl. */
+  noArguments(): void {
+    if (this.args.length > 0) badArguments();
+  }
+
   /** The device for a netlink request; its absence is told with the attribute's offset. */
   netlinkDevice(status = 1): NetDevice {
     const dev = this.core.find(this.tool.net, this.devname);
@@ -75,6 +84,7 @@ export class EthtoolContext {
 export interface EthtoolCommand {
   /** Short and long spelling. */
   readonly opts: readonly string[];
-  readonly json?: boolean;
+  /** Knows --json, always or with some arguments. */
+  readonly json?: boolean | ((args: readonly string[]) => boolean);
   run(e: EthtoolContext): number;
 }

@@ -67,6 +67,7 @@ export function featureRows(all: readonly FeatureState[]): Row[] {
 }
 
 function show(e: EthtoolContext): number {
+  e.noMoreArguments();
   const dev = e.netlinkDevice();
   const rows = featureRows(e.core.features(dev));
   if (e.json !== undefined) {
@@ -87,17 +88,25 @@ function show(e: EthtoolContext): number {
   return 0;
 }
 
-/** Kernel names asked for, with the values wanted. */
+/** Where the first bit's name lies in the request: behind the header with its flags, and the bitset's nests. */
+const BIT_NAME_OFFSET = 20;
+const aligned = (n: number): number => Math.ceil(n / 4) * 4;
+
+/** Kernel names asked for, with the values wanted. A name that the kernel does not know is its error, at the name's place. */
 function parse(e: EthtoolContext, all: readonly FeatureState[]): Map<string, boolean> {
   const wanted = new Map<string, boolean>();
+  let offset = e.attributeOffset(0) + BIT_NAME_OFFSET;
   for (let i = 0; i < e.args.length; i += 2) {
     const [name, value] = [e.args[i], e.args[i + 1] as string | undefined];
     if (value !== 'on' && value !== 'off')
-      throw new ToolExit(1, `ethtool (-K): flag '${value ?? '(null)'}' for parameter '${name}' is not followed by 'on' or 'off'\n`);
+      throw new ToolExit(1, `ethtool (-K): flag '${value ?? '(null)'}' for parameter '(null)' is not followed by 'on' or 'off'\n`);
     const group = GROUPS.find((g) => g.short === name || g.long === name);
     const own = group === undefined ? all.filter((f) => f.name === name) : members(group, all);
-    if (own.length === 0) e.netlinkError(Errno.EOPNOTSUPP, 92, 'bit name not found', e.attributeOffset(0) + 12);
-    for (const f of own) wanted.set(f.name, value === 'on');
+    if (own.length === 0 && group === undefined) e.netlinkError(Errno.EOPNOTSUPP, 92, 'bit name not found', offset);
+    for (const f of own) {
+      wanted.set(f.name, value === 'on');
+      offset += 4 + aligned(4 + f.name.length + 1) + (value === 'on' ? 4 : 0);
+    }
   }
   return wanted;
 }
@@ -119,7 +128,8 @@ function change(e: EthtoolContext): number {
       else if (now !== undefined) e.print(`${name}: ${onOff(now)}${wanted.has(name) ? '' : ' [not requested]'}\n`);
     }
   }
-  if (unmet.size === 0 || changed.size > 0) return 0;
+  // what was asked for and not refused counts as done, also when it was so before
+  if (wanted.size > unmet.size || changed.size > 0) return 0;
   e.tool.error('Could not change any device features\n');
   return 1;
 }

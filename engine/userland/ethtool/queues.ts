@@ -1,4 +1,5 @@
 // Rings, channels, coalescing: `ethtool -g -G -l -L -c -C`.
+import { Errno } from '../../base/errno.ts';
 import type { EthtoolAnswer } from '../../kernel/ethtool/ioctl.ts';
 import type { Channels, RingParam } from '../../kernel/ethtool/ops.ts';
 import type { EthtoolCommand, EthtoolContext } from './ethtool_context.ts';
@@ -22,6 +23,7 @@ function exceeding(given: readonly GivenParameter[], limits: readonly (readonly 
 }
 
 function showRings(e: EthtoolContext): number {
+  e.noMoreArguments();
   const dev = e.netlinkDevice();
   const r = e.value<RingParam>(e.core.rings(dev));
   const block = (rx: number, mini: number, jumbo: number, tx: number): string =>
@@ -36,10 +38,30 @@ function showRings(e: EthtoolContext): number {
   return 0;
 }
 
+/** Ring settings that no driver here supports, as the kernel words them. */
+const UNSETTABLE_RING: ReadonlyMap<string, string> = new Map([
+  ['rx-buf-len', 'rx buf len'],
+  ['cqe-size', 'cqe size'],
+  ['tx-push', 'tx push'],
+]);
+
 function setRings(e: EthtoolContext): number {
-  const given = parseParameters('-G', e.args, { rx: 'u32', 'rx-mini': 'u32', 'rx-jumbo': 'u32', tx: 'u32' });
+  const given = parseParameters('-G', e.args, {
+    rx: 'u32',
+    'rx-mini': 'u32',
+    'rx-jumbo': 'u32',
+    tx: 'u32',
+    'rx-buf-len': 'u32',
+    'cqe-size': 'u32',
+    'tx-push': 'bool',
+  });
   const dev = e.settableDevice(81);
   const r = e.core.rings(dev);
+  if (typeof r !== 'number') {
+    const at = given.findIndex((g) => UNSETTABLE_RING.has(g.name));
+    if (at >= 0)
+      e.netlinkError(Errno.EOPNOTSUPP, 81, `setting ${UNSETTABLE_RING.get(given[at].name)} not supported`, e.attributeOffset(at));
+  }
   const of = (name: string): { [k: string]: number } => {
     const g = given.find((x) => x.name === name);
     return g === undefined ? {} : { [`${name.replace('-', '_')}_pending`]: Number(g.value) };
@@ -58,6 +80,7 @@ function setRings(e: EthtoolContext): number {
 }
 
 function showChannels(e: EthtoolContext): number {
+  e.noMoreArguments();
   const dev = e.netlinkDevice();
   const c = e.value<Channels>(e.core.channels(dev));
   const block = (rx: number, tx: number, other: number, combined: number): string =>
@@ -120,6 +143,7 @@ const COALESCE_SWITCHES: readonly (readonly [string, string])[] = [
 ];
 
 function showCoalesce(e: EthtoolContext): number {
+  e.noMoreArguments();
   const dev = e.netlinkDevice();
   const answered = e.core.coalesce(dev);
   const c = e.value(answered);

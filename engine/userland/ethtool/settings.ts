@@ -1,8 +1,6 @@
-// `ethtool DEV` and `ethtool -s`: link settings, wake-on-LAN, message level, link.
-import { Errno, strerror } from '../../base/errno.ts';
+// `ethtool DEV`: link settings, wake-on-LAN, message level, link.
 import type { LinkKsettings } from '../../kernel/ethtool/ops.ts';
 import type { NetDevice } from '../../kernel/net_device.ts';
-import { parseParameters, type ParameterKind } from './parameters.ts';
 import type { EthtoolCommand, EthtoolContext } from './ethtool_context.ts';
 
 const PORTS = new Map<number, string>([
@@ -18,7 +16,7 @@ const PORTS = new Map<number, string>([
 /** Names among supported and advertised modes that are not speeds. */
 const PORT_MODES: readonly string[] = ['TP', 'AUI', 'MII', 'FIBRE', 'BNC', 'Backplane'];
 const OTHER_MODES: readonly string[] = ['Autoneg', 'Pause', 'Asym_Pause', 'FEC_NONE', 'FEC_RS', 'FEC_BASER', 'FEC_LLRS'];
-const MESSAGE_BITS: readonly string[] = [
+export const MESSAGE_BITS: readonly string[] = [
   'drv',
   'probe',
   'link',
@@ -35,7 +33,7 @@ const MESSAGE_BITS: readonly string[] = [
   'hw',
   'wol',
 ];
-const WAKE_LETTERS = 'pumbagsf';
+export const WAKE_LETTERS = 'pumbagsf';
 
 /** Speeds with the same base on one line. */
 function linkModes(label: string, modes: readonly string[]): string {
@@ -130,51 +128,4 @@ function show(e: EthtoolContext): number {
   return 75;
 }
 
-const SET_PARAMETERS: Readonly<Record<string, ParameterKind>> = Object.freeze({
-  speed: 'u32',
-  duplex: 'word',
-  autoneg: 'bool',
-  port: 'word',
-  mdix: 'word',
-  phyad: 'u32',
-  xcvr: 'word',
-  lanes: 'u32',
-  advertise: 'word',
-  wol: 'word',
-  sopass: 'word',
-  msglvl: 'u32',
-});
-const PORT_WORDS: Readonly<Record<string, number>> = Object.freeze({ tp: 0, aui: 1, mii: 2, fibre: 3, bnc: 4, da: 5 });
-
-function set(e: EthtoolContext): number {
-  const given = parseParameters('-s', e.args, SET_PARAMETERS);
-  const dev = e.settableDevice(75);
-  const value = (name: string): string | number | boolean | undefined => given.find((g) => g.name === name)?.value;
-  const wake = value('wol');
-  const wol = e.core.wol(dev);
-  if (typeof wake === 'string' && typeof wol !== 'number') {
-    const bits = [...wake].reduce((all, letter) => all | (WAKE_LETTERS.includes(letter) ? 1 << WAKE_LETTERS.indexOf(letter) : 0), 0);
-    if ((bits & ~wol.supported) !== 0) e.netlinkError(Errno.EINVAL, 75, 'cannot enable unsupported WoL mode', e.attributeOffset(0));
-    if (bits === wol.wolopts) return 0;
-  }
-  if (['wol', 'sopass', 'msglvl'].some((n) => value(n) !== undefined)) e.netlinkError(Errno.EOPNOTSUPP, 75);
-  if (given.length === 0) return 0;
-  const now = e.core.linkKsettings(dev);
-  if (typeof now === 'number') return e.netlinkError(now, 75);
-  const wanted: LinkKsettings = { ...now };
-  if (value('speed') !== undefined) wanted.speed = Number(value('speed'));
-  const d = value('duplex');
-  if (d !== undefined) wanted.duplex = d === 'half' ? 0 : 1;
-  if (value('autoneg') !== undefined) wanted.autoneg = value('autoneg') === true ? 1 : 0;
-  const port = value('port');
-  if (typeof port === 'string') wanted.port = PORT_WORDS[port] ?? 0xff;
-  if (value('phyad') !== undefined) wanted.phy_address = Number(value('phyad'));
-  const result = e.core.setLinkKsettings(dev, wanted);
-  if (result.errno === 0) return 0;
-  e.tool.error(result.extack === undefined ? '' : `netlink error: ${result.extack}\n`);
-  e.tool.error(`netlink error: ${strerror(result.errno)}\n`);
-  return 75;
-}
-
 export const showSettings: EthtoolCommand = { opts: [], run: show };
-export const SETTING_COMMANDS: readonly EthtoolCommand[] = [{ opts: ['-s', '--change'], run: set }];
