@@ -258,6 +258,12 @@ export class IrqCore {
     return mask === 0 ? 0 : this.irq_set_affinity(irq, mask);
   }
 
+  /** Linux: irq_get_irqchip_state() of IRQCHIP_STATE_PENDING. */
+  irq_get_irqchip_state(irq: number): boolean {
+    const desc = this.descs[irq];
+    return desc !== undefined && desc.cpu >= 0 && this.kernel.platform.cpus.list[desc.cpu].interruptPending(desc.vector);
+  }
+
   /** Interrupts of all CPUs. */
   total(irq: number): number {
     return this.descs[irq]?.counts.reduce((a, b) => a + b, 0) ?? 0;

@@ -106,8 +106,8 @@ export class Modules {
     return (this.find_module(name) ?? this.builtin.find((m) => m.def.name === name))?.state;
   }
 
-  /** insmod: 0, -EEXIST, -ENOENT (a needed module is missing) or what init returned. */
-  init_module(def: ModuleDef): number {
+  /** insmod: 0, -EEXIST, -ENOENT (a needed module is missing), -EINVAL for a parameter or what init returned. `options` are NAME=VALUE. */
+  init_module(def: ModuleDef, options: readonly string[] = []): number {
     if (this.find_module(def.name) !== undefined) return -Errno.EEXIST;
     const needs: Module[] = [];
     for (const d of def.depends) {
@@ -121,9 +121,30 @@ export class Modules {
       m.users.unshift(module);
       m.refcnt++;
     }
-    const ret = this.do_init_module(module);
+    const ret = this.parse_args(module, options) || this.do_init_module(module);
     if (ret < 0) this.free_module(module);
     return ret;
+  }
+
+  /** Sets what the command line gives; a boolean is kept as Y or N. 0 or -EINVAL. */
+  parse_args(module: Module, options: readonly string[]): number {
+    const { name } = module.def;
+    for (const option of options) {
+      const at = option.indexOf('=');
+      const key = (at < 0 ? option : option.slice(0, at)).replaceAll('-', '_');
+      const param = module.def.params?.find((p) => p.name === key);
+      if (param === undefined) {
+        this.kernel.printk.pr_warn(`${name}: unknown parameter '${key}' ignored`);
+        continue;
+      }
+      const value = paramValue(param.type, at < 0 ? undefined : option.slice(at + 1));
+      if (value === undefined) {
+        this.kernel.printk.pr_err(`${name}: \`${at < 0 ? '' : option.slice(at + 1)}' invalid for parameter \`${key}'`);
+        return -Errno.EINVAL;
+      }
+      module.params.set(key, value);
+    }
+    return 0;
   }
 
   do_init_module(module: Module): number {
@@ -163,12 +184,12 @@ export class Modules {
   }
 
   /** Loads a module and what it needs; nothing to do when it is loaded or built in. -ENOENT when there is none of that name. */
-  modprobe(name: string): ModprobeResult {
+  modprobe(name: string, options: readonly string[] = []): ModprobeResult {
     const def = this.findOnDisk(name);
     if (def === undefined) return { errno: this.isBuiltin(name) ? 0 : -Errno.ENOENT, done: [] };
     const done: ModuleDef[] = [];
     for (const d of this.insertOrder(def)) {
-      const ret = this.init_module(d);
+      const ret = this.init_module(d, d === def ? options : []);
       if (ret < 0) return { errno: ret, done, failed: d.name };
       done.push(d);
     }
@@ -194,3 +215,12 @@ export class Modules {
 
 /** Module names are written with '-' or '_'. */
 const canonical = (name: string): string => name.replaceAll('-', '_');
+
+/** As the parameter's type keeps it, undefined when it is none of that type (Linux: kernel/params.c). */
+function paramValue(type: string, text: string | undefined): string | undefined {
+  if (type === 'bool') return text === undefined || /^(y|Y|1|on|ON|On)/.test(text) ? 'Y' : /^(n|N|0|of|OF|Of)/.test(text) ? 'N' : undefined;
+  if (text === undefined) return undefined;
+  const words = type.startsWith('array of') ? text.split(',') : [text];
+  if (/(int|uint|long|ushort|short|byte)$/.test(type)) return words.every((w) => /^-?(0x[0-9a-f]+|\d+)$/i.test(w)) ? text : undefined;
+  return text;
+}

@@ -16,6 +16,7 @@ export const PHY = {
   ESTATUS: 15,
   SPEC_CTRL: 16,
   SPEC_STATUS: 17,
+  RECEIVE_ERRORS: 21,
   PAGE_SELECT: 22,
   /** Power management and others, on page 0. */
   POWER_MGMT: 25,

@@ -256,6 +256,7 @@ export const CTRL = {
 export const STATUS = {
   FD: 0x1,
   LU: 0x2,
+  TXOFF: 0x10,
   SPEED_100: 0x40,
   SPEED_1000: 0x80,
   ASDV_100: 0x100,
@@ -335,6 +336,7 @@ export const RCTL = {
   BSIZE_SHIFT: 16,
   VFE: 0x40000,
   LBM_MAC: 0x40,
+  LBM_MASK: 0xc0,
   DTYP_PS: 0x400,
   DPF: 0x400000,
   PMCF: 0x800000,

@@ -67,6 +67,11 @@ export class Cpu implements Actor {
     this.kick();
   }
 
+  /** The interrupt was raised and not served yet (Intel SDM vol. 3 §11.8.4: the request register). */
+  interruptPending(vector: number): boolean {
+    return this.irqs.includes(vector);
+  }
+
   /** Runs `target.onEvent(op, arg)` in task context as soon as this CPU is free. */
   queueTask(target: Actor, op: number, arg: unknown, label: string): void {
     this.tasks.push({ target, op, arg, label });

@@ -1,5 +1,5 @@
 // A machine with one 82574L: with a kernel that can load e1000e, or bare for a script.
-import { E1000e } from '../devices/e1000e/e1000e.ts';
+import { E1000e, type E1000eChip } from '../devices/e1000e/e1000e.ts';
 import { PciHost } from '../devices/pci_host.ts';
 import { E1000E_MODULE } from '../drivers/e1000e/e1000e.ts';
 import { LOOPBACK_MODULE } from '../drivers/loopback.ts';
@@ -24,10 +24,15 @@ export interface E1000eFixture {
   settle(nanoseconds?: number): void;
 }
 
-export function e1000eFixture(options: { readonly ramBytes?: number } = {}): E1000eFixture {
+export function e1000eFixture(options: { readonly ramBytes?: number; readonly chip?: E1000eChip } = {}): E1000eFixture {
   const { sim, trace, platform } = makePlatform({ cpus: 2, ramBytes: options.ramBytes ?? 32 << 20 });
   const host = new PciHost(platform);
-  const nic = new E1000e(platform, { portName: 'h1:nic0', slot: '00:02.0', mac: Uint8Array.from(E1000E_MAC) });
+  const nic = new E1000e(platform, {
+    portName: 'h1:nic0',
+    slot: '00:02.0',
+    mac: Uint8Array.from(E1000E_MAC),
+    chip: options.chip ?? 'qemu',
+  });
   host.addFunction(PCI_DEVFN(2, 0), nic.fn);
   host.firmware();
   const wire = new TestWire(sim);

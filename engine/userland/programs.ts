@@ -12,6 +12,7 @@ import { ARP, IFCONFIG, ROUTE } from './core/nettools.ts';
 import { NSTAT } from './core/nstat.ts';
 import { DMESG, HOSTNAME, ID, NPROC, SleepProcess, SYSCTL, UNAME, WHOAMI } from './core/system.ts';
 import { ETHTOOL } from './ethtool/ethtool.ts';
+import { EthtoolProcess } from './ethtool/self_test.ts';
 import { runIp } from './ip/ip.ts';
 import { IpProcess } from './ip/ip_process.ts';
 import type { ToolFinder } from './ip/netns.ts';
@@ -56,6 +57,7 @@ type Maker = (kernel: Kernel, net: Net, argv: readonly string[]) => Process;
 const MAKERS: Readonly<Record<string, Maker>> = Object.freeze({
   arping: (kernel, net, argv) => new ArpingProcess(kernel, net, argv),
   cat: (kernel, net, argv) => new CatProcess(kernel, net, argv),
+  ethtool: (kernel, net, argv) => new EthtoolProcess(kernel, net, argv),
   ip: (kernel, net, argv) => new IpProcess(kernel, net, argv, FINDER),
   ping: (kernel, net, argv) => new PingProcess(kernel, net, argv),
   ping6: (kernel, net, argv) => new PingProcess(kernel, net, argv),
@@ -74,7 +76,7 @@ function setpriv(kernel: Kernel, net: Net, argv: readonly string[]): Process | u
 }
 
 export const PROGRAMS: ProgramTable = ops({
-  names: Object.freeze([...Object.keys(TOOLS), ...Object.keys(MAKERS), 'setpriv'].sort()),
+  names: Object.freeze([...new Set([...Object.keys(TOOLS), ...Object.keys(MAKERS), 'setpriv'])].sort()),
   create(kernel: Kernel, net: Net, argv: readonly string[]): Process | undefined {
     if (argv[0] === 'setpriv') return setpriv(kernel, net, argv);
     const name = (argv[0] ?? '').replace(/^(\/usr)?\/s?bin\//, '');

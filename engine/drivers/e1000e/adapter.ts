@@ -11,8 +11,10 @@ import type { PciDev } from '../pci/pci_dev.ts';
 import { E1000Ethtool } from './ethtool.ts';
 import { E1000Hw } from './hw.ts';
 import { E1000Intr } from './intr.ts';
-import { E1000Netdev, OP_RESET_TASK, OP_WATCHDOG, OP_WATCHDOG_TASK } from './netdev.ts';
+import { E1000Netdev, OP_PRINT_HANG, OP_RESET_TASK, OP_WATCHDOG, OP_WATCHDOG_TASK } from './netdev.ts';
+import { INT_MODE, type IntMode } from './param.ts';
 import { E1000Rx } from './rx.ts';
+import { E1000SelfTest } from './self_test.ts';
 import { E1000Stats } from './stats.ts';
 import { E1000Tx } from './tx.ts';
 
@@ -36,6 +38,8 @@ export class E1000Ring {
   readonly skb: (SkBuff | undefined)[];
   /** Of a packet's first entry: its last, -1 when the entry starts none. */
   readonly next_to_watch: Int32Array;
+  /** Of a packet's first entry: when it was given to the device. */
+  readonly time_stamp: Float64Array;
   /** A moderation interval waits to be written at the next interrupt. */
   set_itr = false;
 
@@ -51,6 +55,7 @@ export class E1000Ring {
     this.buffer_length = new Uint32Array(count);
     this.skb = new Array<SkBuff | undefined>(count).fill(undefined);
     this.next_to_watch = new Int32Array(count).fill(-1);
+    this.time_stamp = new Float64Array(count);
   }
 
   get size(): number {
@@ -93,6 +98,20 @@ export class E1000Adapter {
   link_speed = 0;
   link_duplex = 0;
   msg_enable = 7;
+  /** How interrupts come, and what else the module's parameters say (Linux: INT_MODE …; delays in units of 1.024 µs). */
+  int_mode: IntMode = INT_MODE.MSIX;
+  tx_int_delay = 0;
+  tx_abs_int_delay = 0;
+  rx_int_delay = 0;
+  rx_abs_int_delay = 0;
+  smart_power_down = false;
+  copybreak = 256;
+  /** The watchdog wants a look at whether the device still sends (Linux: detect_tx_hung, tx_hang_recheck). */
+  detect_tx_hung = false;
+  tx_hang_recheck = false;
+  /** Seconds a packet may take, by the link's speed. */
+  tx_timeout_factor = 1;
+  phy_hang_count = 0;
   fc_autoneg = true;
   crcStripping = true;
   /** Time stamps for the interface are registered. */
@@ -104,12 +123,14 @@ export class E1000Adapter {
   readonly watchdog_timer: TimerList;
   readonly watchdog_task: WorkStruct;
   readonly reset_task: WorkStruct;
+  readonly print_hang_task: WorkStruct;
   readonly stats: E1000Stats;
   readonly netdev: E1000Netdev;
   readonly tx: E1000Tx;
   readonly rx: E1000Rx;
   readonly intr: E1000Intr;
   readonly ethtool: E1000Ethtool;
+  readonly self_test: E1000SelfTest;
 
   constructor(
     readonly pdev: PciDev,
@@ -124,9 +145,11 @@ export class E1000Adapter {
     this.rx = new E1000Rx(this.kernel, this);
     this.intr = new E1000Intr(this.kernel, this);
     this.ethtool = new E1000Ethtool(this.kernel, this);
+    this.self_test = new E1000SelfTest(this.kernel, this);
     this.watchdog_timer = new TimerList(this.netdev, OP_WATCHDOG);
     this.watchdog_task = new WorkStruct(this.netdev, OP_WATCHDOG_TASK);
     this.reset_task = new WorkStruct(this.netdev, OP_RESET_TASK);
+    this.print_hang_task = new WorkStruct(this.netdev, OP_PRINT_HANG);
   }
 }
 

@@ -193,6 +193,8 @@ test('a full ring stops the queue, and completions wake it: nothing is lost', ()
   const f = e1000eFixture();
   const dev = up(f);
   f.wire.frameTime = 50_000;
+  // byte queue limits would stop it long before
+  dev.queues[0].dql.min_limit = dev.queues[0].dql.adj_limit = 1e9;
   for (let i = 0; i < 400; i++) send(f, dev, frame(1000, i, PEER));
   expect(dev.queues[0].stops).toBeGreaterThan(0);
   f.settle(1e9);
@@ -272,30 +274,28 @@ test('whatever was in flight, removal leaves no page, no skb, no DMA mapping and
   expect(f.platform.pages.freePages).toBe(pages);
 });
 
-test.each(['alloc_etherdev_mqs', 'pci_alloc_irq_vectors_affinity', 'register_netdevice', 'request_threaded_irq'])(
-  'a failure of %s is undone completely',
-  (step) => {
-    const f = e1000eFixture();
-    const { failFunction } = f.kernel.drivers;
-    life(f);
-    const pages = f.platform.pages.freePages;
-    f.wire.sent.length = 0;
-    expect(failFunction.inject(step, -12)).toBe(0);
-    failFunction.attr.probability = 100;
-    failFunction.attr.times = 1;
-    f.kernel.modules.modprobe('e1000e');
-    const dev = f.kernel.init_net.__dev_get_by_name('eth0');
-    if (step === 'request_threaded_irq') expect(f.kernel.net.dev_change_flags(dev!, dev!.flags | IFF.UP)).toBe(-12);
-    else expect(dev).toBeUndefined();
-    expect(pciDev(f).dma.leaks()).toEqual([]);
-    f.kernel.modules.delete_module('e1000e');
-    expect(f.platform.pages.freePages).toBe(pages);
-    const again = up(f);
-    send(f, again, frame(64, 1, PEER));
-    f.settle();
-    expect(f.wire.sent).toHaveLength(1);
-  },
-);
+test.each(['alloc_etherdev_mqs', 'register_netdevice', 'request_threaded_irq'])('a failure of %s is undone completely', (step) => {
+  const f = e1000eFixture();
+  const { failFunction } = f.kernel.drivers;
+  life(f);
+  const pages = f.platform.pages.freePages;
+  f.wire.sent.length = 0;
+  expect(failFunction.inject(step, -12)).toBe(0);
+  failFunction.attr.probability = 100;
+  // three vectors, then a message, then the line: an interrupt is asked for three times
+  failFunction.attr.times = step === 'request_threaded_irq' ? 3 : 1;
+  f.kernel.modules.modprobe('e1000e');
+  const dev = f.kernel.init_net.__dev_get_by_name('eth0');
+  if (step === 'request_threaded_irq') expect(f.kernel.net.dev_change_flags(dev!, dev!.flags | IFF.UP)).toBe(-12);
+  else expect(dev).toBeUndefined();
+  expect(pciDev(f).dma.leaks()).toEqual([]);
+  f.kernel.modules.delete_module('e1000e');
+  expect(f.platform.pages.freePages).toBe(pages);
+  const again = up(f);
+  send(f, again, frame(64, 1, PEER));
+  f.settle();
+  expect(f.wire.sent).toHaveLength(1);
+});
 
 test('a mapping that fails drops the packet and frees what was mapped', () => {
   const f = e1000eFixture();
@@ -308,6 +308,57 @@ test('a mapping that fails drops the packet and frees what was mapped', () => {
   expect(f.wire.sent).toHaveLength(0);
   expect(f.kernel.skb.live).toBe(live);
   send(f, dev, frame(500, 2, PEER));
+  f.settle();
+  expect(f.wire.sent).toHaveLength(1);
+});
+
+/** What the kernel said since the driver was loaded. */
+const said = (f: E1000eFixture): string[] => f.kernel.printk.records.map((r) => r.text);
+
+test.each([
+  ['IntMode=1', ['Interrupt Mode set to 1'], 'MSI interrupt test failed, using legacy interrupt.'],
+  ['IntMode=0', ['Interrupt Mode set to 0'], undefined],
+  ['InterruptThrottleRate=8000', ['Interrupt Throttling Rate (ints/sec) set to 8000'], undefined],
+  ['InterruptThrottleRate=50', ['Invalid Interrupt Throttling Rate (ints/sec) value specified (50) using default of 3'], undefined],
+  ['CrcStripping=0', ['CRC Stripping Disabled'], undefined],
+])('modprobe e1000e %s: the kernel says so, and packets flow both ways', (option, lines, later) => {
+  const f = e1000eFixture();
+  expect(f.kernel.modules.modprobe('e1000e', [option]).errno).toBe(0);
+  for (const line of lines) expect(said(f)).toContain(`e1000e 0000:00:02.0: ${line}`);
+  const dev = up(f);
+  if (later !== undefined) expect(said(f)).toContain(`e1000e 0000:00:02.0 eth0: ${later}`);
+  const got = new Receiver(f);
+  for (let i = 0; i < 3; i++) send(f, dev, frame(100, i, PEER));
+  f.settle();
+  expect(f.wire.sent).toHaveLength(3);
+  for (let i = 0; i < 3; i++) receive(f, frame(100, i));
+  f.settle();
+  expect(got.packets).toHaveLength(3);
+  expect(f.kernel.net.dev_change_flags(dev, dev.flags & ~IFF.UP)).toBe(0);
+  expect(f.kernel.modules.delete_module('e1000e')).toBe(0);
+  expect(pciDev(f).dma.leaks()).toEqual([]);
+});
+
+test.each([
+  ['qemu', [0x178, 0, 4, 13, 0]],
+  ['intel', [0, 0, 0, 0, 0]],
+] as const)('the self test on %s: registers, memory, interrupts, loopback, link; afterwards the interface works again', (chip, results) => {
+  const f = e1000eFixture({ chip });
+  const dev = up(f);
+  const seen: unknown[] = [];
+  const free: number[] = [];
+  // twice: what the first leaves in slabs, the second finds
+  for (let i = 0; i < 2; i++) {
+    dev.ethtool_ops!.self_test!(dev, true, { selfTestDone: (r) => seen.push(r.results.map(([, v]) => v)) });
+    f.settle(30e9);
+    free.push(f.platform.pages.freePages);
+  }
+  expect(seen).toEqual([results, results]);
+  expect(dev.nocarrier).toBe(false);
+  expect(free[1]).toBe(free[0]);
+  expect(pciDev(f).dma.findings).toEqual([]);
+  f.wire.sent.length = 0;
+  send(f, dev, frame(64, 1, PEER));
   f.settle();
   expect(f.wire.sent).toHaveLength(1);
 });

@@ -2,7 +2,7 @@
 import { Errno } from '../../base/errno.ts';
 import { ops } from '../../base/ops.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
-import type { ModuleDef } from '../../kernel/module.ts';
+import type { Module, ModuleDef } from '../../kernel/module.ts';
 import { NAPI_POLL_WEIGHT } from '../../kernel/napi.ts';
 import type { NetDevice } from '../../kernel/net_device.ts';
 import { NETIF_F } from '../../kernel/netdev_features.ts';
@@ -14,11 +14,14 @@ import type { PciCore } from '../pci/pci.ts';
 import { IORESOURCE, PCI_DEVICE, type PciDev, type PciDeviceId, type PciDriver } from '../pci/pci_dev.ts';
 import { E1000Adapter, MAX_HW_FRAME_SIZE } from './adapter.ts';
 import { E1000Ethtool, e1000_ethtool_ops } from './ethtool.ts';
+import { E1000Hang } from './hang.ts';
 import { E1000Hw } from './hw.ts';
 import { E1000Intr } from './intr.ts';
 import { E1000Netdev, e1000e_netdev_ops } from './netdev.ts';
+import { E1000E_PARAMS, E1000Params } from './param.ts';
 import { E1000Phy } from './phy.ts';
 import { E1000Rx } from './rx.ts';
+import { E1000SelfTest } from './self_test.ts';
 import { E1000Stats } from './stats.ts';
 import { E1000Tx } from './tx.ts';
 
@@ -36,7 +39,12 @@ const REGISTER_BAR = 0;
 export class E1000Driver implements PciDriver {
   readonly name = 'e1000e';
   readonly idTable = ID_TABLE;
-  constructor(readonly kernel: Kernel) {}
+  /** Boards found so far: the module's parameters have a value for each. */
+  private cards_found = 0;
+  constructor(
+    readonly kernel: Kernel,
+    private readonly module: Module,
+  ) {}
 
   onProbe(dev: PciDev): number {
     return this.e1000_probe(dev);
@@ -67,8 +75,9 @@ export class E1000Driver implements PciDriver {
     if (err < 0) return this.unwind(pdev, bars, undefined, err);
     const dev = kernel.net.alloc_etherdev_mq(e1000e_netdev_ops, 1);
     const adapter = this.setUpDevice(pdev, dev);
-    err = adapter === undefined ? -Errno.EIO : this.e1000_sw_init(adapter);
-    if (adapter === undefined || err < 0) return this.unwind(pdev, bars, dev, err);
+    if (adapter === undefined) return this.unwind(pdev, bars, dev, -Errno.EIO);
+    new E1000Params(this.module, adapter, this.cards_found++).e1000e_check_options();
+    this.e1000_sw_init(adapter);
     err = this.setUpHardware(adapter) || this.should_fail('register_netdevice') || this.register(adapter);
     if (err < 0) {
       kernel.net.napi.netif_napi_del(adapter.napi);
@@ -110,16 +119,11 @@ export class E1000Driver implements PciDriver {
     return adapter;
   }
 
-  /** Software's state, and the vectors; 0 or -errno. */
-  e1000_sw_init(adapter: E1000Adapter): number {
+  /** Software's state, and how interrupts come. */
+  e1000_sw_init(adapter: E1000Adapter): void {
     adapter.netdev.e1000_alloc_queues();
-    const err = adapter.intr.e1000e_set_interrupt_capability();
-    if (err < 0) {
-      this.kernel.net.napi.netif_napi_del(adapter.napi);
-      return err;
-    }
+    adapter.intr.e1000e_set_interrupt_capability();
     adapter.intr.e1000_irq_disable();
-    return 0;
   }
 
   /** Identifies and resets the device, reads its memory; 0 or -errno. */
@@ -131,7 +135,6 @@ export class E1000Driver implements PciDriver {
     let err = hw.phy.e1000_get_phy_id_82571();
     if (err < 0) return err;
     pdev.core.access.pci_read_config_word(pdev, pdev.pcie_cap + EXP_LNKSTA);
-    kernel.printk.dev_info(pdev, 'Interrupt Throttling Rate (ints/sec) set to dynamic conservative mode');
     if (hw.e1000e_check_reset_block_generic()) kernel.printk.dev_info(pdev, 'PHY reset is blocked due to SOL/IDER session.');
     this.setUpFeatures(adapter);
     hw.er32(E1000.MANC);
@@ -201,6 +204,8 @@ export class E1000Driver implements PciDriver {
     kernel.timers.del_timer(adapter.watchdog_timer);
     kernel.workqueues.cancel_work_sync(adapter.reset_task);
     kernel.workqueues.cancel_work_sync(adapter.watchdog_task);
+    kernel.workqueues.cancel_work_sync(adapter.print_hang_task);
+    adapter.self_test.cancel();
     kernel.net.unregister_netdev(dev);
     adapter.netdev.e1000e_release_hw_control();
     adapter.intr.e1000e_reset_interrupt_capability();
@@ -222,11 +227,25 @@ export const E1000E_MODULE: ModuleDef = ops<ModuleDef>({
   author: 'Intel Corporation, <linux.nics@intel.com>',
   license: 'GPL v2',
   aliases: ['pci:v00008086d000010D3sv*sd*bc*sc*i*'],
-  functions: [E1000Driver, E1000Hw, E1000Phy, E1000Netdev, E1000Intr, E1000Rx, E1000Tx, E1000Stats, E1000Ethtool],
+  functions: [
+    E1000Driver,
+    E1000Hw,
+    E1000Phy,
+    E1000Netdev,
+    E1000Intr,
+    E1000Rx,
+    E1000Tx,
+    E1000Stats,
+    E1000Ethtool,
+    E1000Hang,
+    E1000Params,
+    E1000SelfTest,
+  ],
+  params: E1000E_PARAMS,
   init(kernel, module) {
     kernel.printk.pr_info('e1000e: Intel(R) PRO/1000 Network Driver');
     kernel.printk.pr_info('e1000e: Copyright(c) 1999 - 2015 Intel Corporation.');
-    const driver = new E1000Driver(kernel);
+    const driver = new E1000Driver(kernel, module);
     module.state = driver;
     return (kernel.modules.state('pci') as PciCore).bus.__pci_register_driver(driver, module.name);
   },

@@ -298,6 +298,7 @@ export const e1000_ethtool_ops: EthtoolOps = ops<EthtoolOps>({
   get_ts_info: () => TS_CAPABILITIES,
   get_ts_hardware: () => TS_HARDWARE,
   get_rx_flow_hash: (dev, flow) => tool(dev).e1000_get_rx_flow_hash(flow),
+  self_test: (dev, offline, waiter) => e1000Adapter(dev).self_test.e1000_diag_test(offline, waiter),
   get_msglevel: (dev) => e1000Adapter(dev).msg_enable,
   get_wol: () => ({ supported: 0, wolopts: 0 }),
 });

@@ -5,14 +5,17 @@ import type { Kernel } from '../../kernel/kernel.ts';
 import { IFF, type NetDevice, type NetDeviceOps } from '../../kernel/net_device.ts';
 import { NETIF_F } from '../../kernel/netdev_features.ts';
 import { JIFFY } from '../../kernel/timer.ts';
-import { CTRL, CTRL_EXT, E1000, ICR, TARC_SPEED_MODE, TCTL } from '../../pci/e1000e_regs.ts';
+import { CTRL, CTRL_EXT, E1000, ICR, TCTL } from '../../pci/e1000e_regs.ts';
 import type { Actor } from '../../sim/sim.ts';
+import { E1000Hang } from './hang.ts';
+import { INT_MODE } from './param.ts';
 import { type E1000Adapter, E1000Ring, e1000Adapter, MAX_HW_FRAME_SIZE } from './adapter.ts';
 
 /** What the interface's timer and deferred work do. */
 export const OP_WATCHDOG = 0;
 export const OP_WATCHDOG_TASK = 1;
 export const OP_RESET_TASK = 2;
+export const OP_PRINT_HANG = 3;
 
 const WATCHDOG_PERIOD = 2_000_000_000;
 /** Receive half of the packet buffer, KB. */
@@ -32,14 +35,19 @@ export class E1000Netdev implements Actor {
     'e1000_alloc_queues',
   ]);
 
+  private readonly hang: E1000Hang;
+
   constructor(
     readonly kernel: Kernel,
     private readonly adapter: E1000Adapter,
-  ) {}
+  ) {
+    this.hang = new E1000Hang(kernel, adapter);
+  }
 
   onEvent(op: number): void {
     if (op === OP_WATCHDOG) this.e1000_watchdog();
     else if (op === OP_WATCHDOG_TASK) this.e1000_watchdog_task();
+    else if (op === OP_PRINT_HANG) this.hang.e1000_print_hw_hang();
     else this.e1000_reset_task();
   }
 
@@ -127,7 +135,8 @@ export class E1000Netdev implements Actor {
     this.e1000e_reset();
     adapter.hw.phy.e1000_power_up_phy_copper();
     this.e1000_configure();
-    const err = adapter.intr.e1000_request_irq();
+    let err = adapter.intr.e1000_request_irq();
+    if (err === 0 && adapter.int_mode !== INT_MODE.LEGACY) err = adapter.intr.e1000_test_msi();
     if (err < 0) {
       adapter.rx.e1000e_free_rx_resources(adapter.rx_ring);
       adapter.tx.e1000e_free_tx_resources(adapter.tx_ring);
@@ -136,6 +145,8 @@ export class E1000Netdev implements Actor {
     adapter.down = false;
     kernel.net.napi.napi_enable(adapter.napi);
     adapter.intr.e1000_irq_enable();
+    adapter.tx_hang_recheck = false;
+    adapter.hw.phy.get_link_status = true;
     adapter.intr.e1000e_trigger_lsc();
     return 0;
   }
@@ -165,7 +176,7 @@ export class E1000Netdev implements Actor {
     const { adapter } = this;
     this.e1000_configure();
     adapter.down = false;
-    adapter.intr.e1000_configure_msix();
+    if (adapter.pdev.msix_enabled) adapter.intr.e1000_configure_msix();
     adapter.intr.e1000_irq_enable();
     adapter.intr.e1000e_trigger_lsc();
   }
@@ -183,6 +194,7 @@ export class E1000Netdev implements Actor {
     adapter.intr.e1000_irq_disable();
     kernel.timers.del_timer(adapter.watchdog_timer);
     kernel.workqueues.cancel_work_sync(adapter.watchdog_task);
+    kernel.workqueues.cancel_work_sync(adapter.print_hang_task);
     adapter.stats.e1000e_update_stats();
     adapter.link_speed = 0;
     adapter.link_duplex = 0;
@@ -235,8 +247,12 @@ export class E1000Netdev implements Actor {
       kernel.workqueues.schedule_work(adapter.reset_task);
       return;
     }
+    if (adapter.itr_setting === 4) adapter.intr.e1000e_write_itr(adapter.stats.simpleRate());
     // an interrupt now and then finds what a lost one left on the receive ring
-    hw.ew32(E1000.ICS, adapter.rx_ring.ims_val);
+    hw.ew32(E1000.ICS, adapter.pdev.msix_enabled ? adapter.rx_ring.ims_val : ICR.RXDMT0);
+    this.hang.e1000e_flush_descriptors();
+    adapter.detect_tx_hung = true;
+    this.hang.e1000e_check_82574_phy_workaround();
     if (!adapter.down) kernel.timers.mod_timer(adapter.watchdog_timer, roundJiffies(kernel.now() + WATCHDOG_PERIOD));
   }
 
@@ -247,9 +263,12 @@ export class E1000Netdev implements Actor {
     adapter.link_speed = speed;
     adapter.link_duplex = duplex;
     this.e1000_print_link_info();
-    // below 1000 Mb/s the arbitration between queues must be off
-    const tarc = hw.er32(E1000.TARC0);
-    hw.ew32(E1000.TARC0, speed === 1000 ? tarc | TARC_SPEED_MODE : tarc & ~TARC_SPEED_MODE);
+    if (duplex === 0 && hw.phy.autoneg && !hw.phy.partnerNegotiates())
+      kernel.printk.netdev_info(
+        dev,
+        'Autonegotiated half duplex but link partner cannot autoneg.  Try forcing full duplex if link gets many collisions.',
+      );
+    adapter.tx_timeout_factor = speed === 10 ? 16 : speed === 100 ? 10 : 1;
     hw.ew32(E1000.TCTL, hw.er32(E1000.TCTL) | TCTL.EN);
     kernel.net.xmit.netif_tx_wake_queue(dev.queues[0]);
     kernel.net.link.netif_carrier_on(dev);

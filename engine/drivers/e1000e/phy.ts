@@ -188,6 +188,10 @@ export class E1000Phy {
   e1000e_get_phy_info_m88(): number {
     return this.e1000e_phy_has_link_generic(1) ? 0 : -Errno.EINVAL;
   }
+  /** IEEE 802.3 §28.2.4.1.5: the far end negotiates as well. */
+  partnerNegotiates(): boolean {
+    return (this.e1000e_read_phy_reg_bm2(PHY.EXPANSION) & 0x1) !== 0;
+  }
   /** True when the PHY crossed the pairs. */
   isCrossed(): boolean {
     return (this.e1000e_read_phy_reg_bm2(PHY.SPEC_STATUS) & PSSR.MDIX) !== 0;

@@ -6,18 +6,14 @@ import { NETIF_F } from '../../kernel/netdev_features.ts';
 import { __skb_push, __skb_put } from '../../kernel/skb_inline.ts';
 import { CHECKSUM_UNNECESSARY, type SkBuff } from '../../kernel/skbuff.ts';
 import { RXD_STAT, RXDEXT_ERR, RxDescRead, RxDescWriteback } from '../../pci/e1000e_desc.ts';
-import { E1000, MRQC, RCTL, RFCTL, RXCSUM } from '../../pci/e1000e_regs.ts';
+import { CTRL_EXT, E1000, MRQC, RCTL, RFCTL, RXCSUM } from '../../pci/e1000e_regs.ts';
 import { ETH_HLEN } from '../../wire/headers.ts';
 import { type E1000Adapter, E1000Ring } from './adapter.ts';
 
 /** The tail moves in steps of this many buffers; a power of two. */
 const E1000_RX_BUFFER_WRITE = 16;
-/** Shorter packets are copied, so that their buffers stay where they are. */
-const COPYBREAK = 256;
 const FCS = 4;
 const ERRORS = RXDEXT_ERR.CE | RXDEXT_ERR.SE | RXDEXT_ERR.SEQ | RXDEXT_ERR.RXE;
-/** Delays in units of 1.024 µs (Linux: BURST_RDTR, BURST_RADV). */
-const BURST_DELAY = 0x20;
 const RXDCTL_DMA_BURST_ENABLE = 0x01000000 | (4 << 16) | (4 << 8) | 0x20;
 const RSS_KEY_WORDS = 10;
 const VLAN_TAG = 4;
@@ -57,12 +53,18 @@ export class E1000Rx {
   }
 
   e1000_configure_rx(): void {
-    const { hw, rx_ring: ring, dev } = this.adapter;
+    const { adapter } = this;
+    const { hw, rx_ring: ring, dev } = adapter;
     hw.e1e_flush();
     hw.ew32(E1000.RXDCTL0, RXDCTL_DMA_BURST_ENABLE);
     hw.ew32(E1000.RXDCTL1, RXDCTL_DMA_BURST_ENABLE);
-    hw.ew32(E1000.RDTR, BURST_DELAY);
-    hw.ew32(E1000.RADV, BURST_DELAY);
+    hw.ew32(E1000.RDTR, adapter.rx_int_delay);
+    hw.ew32(E1000.RADV, adapter.rx_abs_int_delay);
+    if (adapter.itr_setting !== 0 && adapter.itr !== 0) adapter.intr.e1000e_write_itr(adapter.itr);
+    // reading ICR masks what it reports; with MSI-X each vector does
+    const control = hw.er32(E1000.CTRL_EXT);
+    hw.ew32(E1000.IAM, 0xffffffff);
+    hw.ew32(E1000.CTRL_EXT, (control | CTRL_EXT.IAME) >>> 0);
     hw.e1e_flush();
     hw.ew32(E1000.RDBAL0, ring.dma % 0x100000000);
     hw.ew32(E1000.RDBAH0, Math.floor(ring.dma / 0x100000000));
@@ -160,7 +162,8 @@ export class E1000Rx {
     const bytes = length - fcs;
     adapter.total_rx_bytes += bytes;
     let packet = skb;
-    if (bytes < COPYBREAK) {
+    // shorter packets are copied, so that their buffers stay where they are
+    if (bytes < adapter.copybreak) {
       const copy = kernel.skb.napi_alloc_skb(adapter.napi, bytes);
       if (copy !== undefined) {
         ram.copy(copy.tail, skb.data, bytes);

@@ -5,7 +5,7 @@ import { NETDEV_TX_BUSY, NETDEV_TX_OK, type NetDevice } from '../../kernel/net_d
 import { skb_checksum_start_offset, skb_headlen, skb_network_offset, skb_transport_offset } from '../../kernel/skb_inline.ts';
 import { CHECKSUM_PARTIAL, MAX_SKB_FRAGS, type SkBuff } from '../../kernel/skbuff.ts';
 import { TXD_CMD, TXD_DTYP_DATA, TXD_POPTS, TXD_STAT_DD, TXD_TUCMD, TxDescContext, TxDescData } from '../../pci/e1000e_desc.ts';
-import { E1000, TCTL, TXDCTL } from '../../pci/e1000e_regs.ts';
+import { E1000, STATUS, TCTL, TXDCTL } from '../../pci/e1000e_regs.ts';
 import { IpHdr, Ipv6Hdr, TcpHdr } from '../../wire/headers.ts';
 import { pseudoHeaderSum, pseudoHeaderSum6 } from '../../wire/checksum.ts';
 import { type E1000Adapter, E1000Ring } from './adapter.ts';
@@ -65,8 +65,8 @@ export class E1000Tx {
     hw.ew32(E1000.TDH0, 0);
     hw.ew32(E1000.TDT0, 0);
     // delays in units of 1.024 µs; with MSI-X every write-back interrupts, and they do not matter
-    hw.ew32(E1000.TIDV, 8);
-    hw.ew32(E1000.TADV, 32);
+    hw.ew32(E1000.TIDV, this.adapter.tx_int_delay);
+    hw.ew32(E1000.TADV, this.adapter.tx_abs_int_delay);
     hw.ew32(E1000.TXDCTL0, (hw.er32(E1000.TXDCTL0) & ~0x3f3f3f) | TXDCTL_DMA_BURST_ENABLE);
     hw.ew32(E1000.TXDCTL1, hw.er32(E1000.TXDCTL0));
     const collisions = (COLLISION_THRESHOLD << TCTL.CT_SHIFT) | (0x3f << TCTL.COLD_SHIFT);
@@ -226,6 +226,7 @@ export class E1000Tx {
     }
     const last = i === 0 ? ring.count - 1 : i - 1;
     ring.skb[last] = skb;
+    ring.time_stamp[first] = this.kernel.now();
     ring.next_to_watch[first] = last;
     return count;
   }
@@ -277,12 +278,22 @@ export class E1000Tx {
       ring.next_to_clean = i;
     }
     kernel.sched.bql.netdev_completed_queue(adapter.dev, packets, bytes);
+    if (adapter.detect_tx_hung) this.detectHang(ring, i);
     const queue = adapter.dev.queues[0];
     if (cleaned > 0 && !adapter.dev.nocarrier && ring.unused() >= TX_WAKE_THRESHOLD && queue.drvXoff && !adapter.down) {
       kernel.net.xmit.netif_tx_wake_queue(queue);
       adapter.stats.own.restart_queue++;
     }
     return cleaned < ring.count;
+  }
+
+  /** The oldest packet waits for more than a second (longer at lower speeds), and pause frames are not why. */
+  private detectHang(ring: E1000Ring, i: number): void {
+    const { adapter, kernel } = this;
+    adapter.detect_tx_hung = false;
+    const waits = ring.next_to_watch[i] >= 0 && kernel.now() > ring.time_stamp[i] + adapter.tx_timeout_factor * 1e9;
+    if (waits && (adapter.hw.er32(E1000.STATUS) & STATUS.TXOFF) === 0) kernel.workqueues.schedule_work(adapter.print_hang_task);
+    else adapter.tx_hang_recheck = false;
   }
 
   e1000_put_txbuf(ring: E1000Ring, i: number, napi: boolean): void {

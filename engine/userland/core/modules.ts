@@ -66,7 +66,7 @@ function modprobe(ctx: ToolContext): number {
   const names = has('a') ? parsed.operands : parsed.operands.slice(0, 1);
   let status = 0;
   for (const name of names) {
-    const r = ctx.kernel.modules.modprobe(name);
+    const r = ctx.kernel.modules.modprobe(name, has('a') ? [] : parsed.operands.slice(1));
     if (has('v')) for (const d of r.done) ctx.print(`insmod ${onDisk(ctx, d)} \n`);
     if (r.errno === 0) continue;
     status = 1;
@@ -103,7 +103,7 @@ function insmod(ctx: ToolContext): number {
   if (path === undefined) throw new ToolExit(1, 'insmod: ERROR: missing filename.\n');
   const def = ctx.kernel.modules.table.loadable.find((d) => onDisk(ctx, d) === path);
   if (def === undefined) throw new ToolExit(1, `insmod: ERROR: could not load module ${path}: ${strerror(Errno.ENOENT)}\n`);
-  const r = ctx.kernel.modules.init_module(def);
+  const r = ctx.kernel.modules.init_module(def, ctx.argv.slice(2));
   if (r === 0) return 0;
   throw new ToolExit(
     1,
