@@ -10,6 +10,8 @@ export interface VirtioDevice {
   readonly deviceId: number;
   /** Features the model implements; the transport adds VERSION_1 and the ring features. */
   readonly features: bigint;
+  /** Features of ring and transport that every device offers, and this one does not. */
+  readonly withheld?: bigint;
   /** Features that only a legacy driver is shown (virtio-v1.2 §6.3). */
   readonly legacyFeatures?: bigint;
   /** Device-specific configuration, as the driver reads it. */

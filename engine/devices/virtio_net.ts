@@ -46,7 +46,7 @@ export interface VirtioNetSpec {
   readonly offer?: bigint;
   /** Properties of the device itself. */
   readonly net?: NetOptions;
-  /** Features not to offer, as QEMU's property=off; those that need them go too. */
+  /** Features not to offer, the ring's too, as QEMU's property=off; those that need them go too. */
   readonly disable?: bigint;
   readonly timing?: Partial<NicTiming>;
 }
@@ -63,6 +63,7 @@ export class VirtioNet implements VirtioDevice, NicPort, NicContext {
   /** Changes when the machine is renamed. */
   portName: string;
   readonly features: bigint;
+  readonly withheld: bigint;
   readonly legacyFeatures = F.VIRTIO_NET_F_GSO;
   readonly configLength: number;
   readonly queueSizes: readonly number[];
@@ -100,7 +101,8 @@ export class VirtioNet implements VirtioDevice, NicPort, NicContext {
     this.maxPairs = queuePairs;
     this.timing = { ...NIC_TIMING, ...spec.timing };
     const net = spec.net ?? {};
-    this.features = withoutOrphans(netFeatures(net, queuePairs) & ~(spec.disable ?? 0n));
+    this.withheld = spec.disable ?? 0n;
+    this.features = withoutOrphans(netFeatures(net, queuePairs) & ~this.withheld);
     this.configLength = configLength(this.features);
     this.queueSizes = [...Array.from({ length: 2 * queuePairs }, () => ring), CTRL_QUEUE_SIZE];
     const { hostMtu: mtu, speed } = net;

@@ -39,6 +39,10 @@ export interface NicSpec {
   readonly packed?: boolean;
   /** The device offers to use buffers in order (VIRTIO_F_IN_ORDER); off when absent. */
   readonly inOrder?: boolean;
+  /** QEMU's indirect_desc, event_idx and queue_reset; on when absent. */
+  readonly indirect?: boolean;
+  readonly eventIdx?: boolean;
+  readonly ringReset?: boolean;
 }
 
 export interface MachineSpec {
