@@ -46,6 +46,8 @@ export interface BusType {
   uevent?(dev: Device): readonly string[];
   /** Files in the device's sysfs directory beyond those every device has. */
   attributes?(dev: Device): readonly DeviceAttribute[];
+  /** The device's line in /proc/bus/NAME/devices, for the buses that are there. */
+  proc_line?(dev: Device): string;
   /** Files in /sys/bus/NAME beyond those every bus has ('rescan'). */
   readonly bus_attributes?: readonly BusAttribute[];
   /** Files in the driver's directory beyond bind, unbind, uevent ('new_id'). */

@@ -31,7 +31,7 @@ test('a driver is unbound and bound by hand, with the errno of each misuse', () 
   f.settle();
   const { drivers } = f.kernel;
   const net = drivers.bus('virtio')!.drivers[0];
-  const pci = drivers.bus('pci')!.drivers[0];
+  const pci = drivers.bus('pci')!.drivers.find((d) => d.name === 'virtio-pci')!;
   expect(drivers.bind_store(net, 'virtio0\n')).toBe(-16);
   expect(drivers.unbind_store(net, 'virtio0\n')).toBe(8);
   expect(drivers.unbind_store(net, 'virtio0\n')).toBe(-19);

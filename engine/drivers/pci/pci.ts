@@ -6,6 +6,7 @@ import { PIO_OFFSET } from '../../kernel/io.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import { Resource } from '../../kernel/resource.ts';
 import { PciAccess } from './access.ts';
+import { PciAcpi } from './acpi.ts';
 import { PciMsi } from './msi.ts';
 import { IORESOURCE, type PciDev, PCI_ROM_RESOURCE } from './pci_dev.ts';
 import { PciBus } from './pci_driver.ts';
@@ -31,6 +32,7 @@ export class PciCore {
   readonly bus: PciBus;
   readonly probe: PciProbe;
   readonly setup: PciSetup;
+  readonly acpi: PciAcpi;
   /** 'pci0000:00' */
   hostBridge: Device | undefined;
   readonly devices: PciDev[] = [];
@@ -45,6 +47,7 @@ export class PciCore {
     this.bus = new PciBus(kernel);
     this.probe = new PciProbe(kernel, this);
     this.setup = new PciSetup(kernel, this);
+    this.acpi = new PciAcpi(kernel, this);
   }
 
   /** 0 or -errno; counts. */

@@ -5,7 +5,7 @@ import { PCI_ANY_ID } from '../../pci/ids.ts';
 import { type BusType, type Device, DeviceDriver } from '../../kernel/device.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import { type PciDev, type PciDeviceId, type PciDriver, pciModalias } from './pci_dev.ts';
-import { PCI_BUS_ATTRIBUTES, PCI_DRIVER_ATTRIBUTES, pciAttributes } from './pci_sysfs.ts';
+import { PCI_BUS_ATTRIBUTES, PCI_DRIVER_ATTRIBUTES, pciAttributes, pciProcLine } from './pci_sysfs.ts';
 
 export const PCI_BUS_TYPE: BusType = ops<BusType>({
   name: 'pci',
@@ -23,6 +23,7 @@ export const PCI_BUS_TYPE: BusType = ops<BusType>({
     ];
   },
   attributes: pciAttributes,
+  proc_line: pciProcLine,
   bus_attributes: PCI_BUS_ATTRIBUTES,
   driver_attributes: PCI_DRIVER_ATTRIBUTES,
 });

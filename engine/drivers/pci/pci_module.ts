@@ -2,6 +2,8 @@
 import { ops } from '../../base/ops.ts';
 import type { ModuleDef } from '../../kernel/module.ts';
 import { PciAccess } from './access.ts';
+import { PciAcpi } from './acpi.ts';
+import { builtinDrivers } from './builtin_drivers.ts';
 import { PciMsi } from './msi.ts';
 import { PciCore } from './pci.ts';
 import { PCI_BUS_TYPE, PciBus } from './pci_driver.ts';
@@ -15,7 +17,7 @@ export const PCI_MODULE: ModuleDef = ops<ModuleDef>({
   depends: [],
   description: 'PCI subsystem',
   license: 'GPL',
-  functions: [PciCore, PciAccess, PciMsi, PciBus, PciProbe, PciSetup],
+  functions: [PciCore, PciAccess, PciMsi, PciBus, PciProbe, PciSetup, PciAcpi],
   init(kernel, module) {
     const core = new PciCore(kernel);
     module.state = core;
@@ -28,6 +30,8 @@ export const PCI_MODULE: ModuleDef = ops<ModuleDef>({
     ]);
     kernel.drivers.bus_register(PCI_BUS_TYPE);
     core.probe.pci_scan_root_bus();
+    for (const driver of builtinDrivers()) core.bus.__pci_register_driver(driver, '');
+    kernel.printk.pr_info('shpchp: Standard Hot Plug PCI Controller Driver version: 0.4');
     return 0;
   },
 });

@@ -20,6 +20,9 @@ const rw = (name: string, show: (d: PciDev) => string, store: (d: PciDev, text: 
     store: (dev: Device, text: string) => store(dev as PciDev, text),
   });
 
+/** Bits of a resource that are its register's too (Linux: PCI_REGION_FLAG_MASK). */
+const PCI_REGION_FLAG_MASK = 0xf;
+
 function cpuMask(kernel: Kernel): number {
   return 2 ** kernel.platform.cpus.list.length - 1;
 }
@@ -186,3 +189,13 @@ export const PCI_DRIVER_ATTRIBUTES: readonly DriverAttribute[] = Object.freeze([
     },
   }),
 ]);
+
+/** Bus and function, ids, interrupt, then start (with the register's low bits) and size of each BAR and the ROM, then the driver. */
+export function pciProcLine(device: Device): string {
+  const d = device as PciDev;
+  const columns = d.resource.map((r) => (r.flags === 0 ? 0 : r.start + (r.flags & PCI_REGION_FLAG_MASK)));
+  const sizes = d.resource.map((r) => (r.flags === 0 ? 0 : r.size));
+  const wide = [...columns, ...sizes].map((n) => `\t${n.toString(16).padStart(16)}`).join('');
+  const head = `${hex(d.busNumber, 2)}${hex(d.devfn, 2)}\t${hex(d.vendor, 4)}${hex(d.device, 4)}\t${d.irq.toString(16)}`;
+  return `${head}${wide}\t${d.driver?.name ?? ''}`;
+}

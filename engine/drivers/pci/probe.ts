@@ -3,7 +3,6 @@ import { PCI_BAR, PCI_CFG_SPACE_SIZE, PCI_COMMAND, PCI_DEVFN, PCI_ROM_ADDRESS_EN
 import { PCI_CAP_ID } from '../../pci/capabilities.ts';
 import type { HotplugListener } from '../../kernel/driver_core.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
-import { ECAM_BASE, ECAM_SIZE } from '../../platform/bus.ts';
 import { describeRange, type PciCore } from './pci.ts';
 import { IORESOURCE, PCI_ROM_RESOURCE, PciDev, type PciResource } from './pci_dev.ts';
 import { PCI_BUS_TYPE } from './pci_driver.ts';
@@ -21,16 +20,16 @@ export class PciProbe implements HotplugListener {
   /** At boot: the root bus, its functions, and their devices. How many were found. */
   pci_scan_root_bus(): number {
     const { printk, drivers } = this.kernel;
-    printk.pr_info(
-      `PCI: MMCONFIG for domain 0000 [bus 00-ff] at [mem 0x${hex(ECAM_BASE, 8)}-0x${hex(ECAM_BASE + ECAM_SIZE - 1, 8)}] (base 0x${hex(ECAM_BASE, 8)})`,
-    );
-    printk.pr_info('PCI: Using configuration type 1 for base access');
+    const { acpi, setup } = this.core;
+    acpi.acpi_pci_root_add();
     printk.pr_info('PCI host bridge to bus 0000:00');
     this.core.hostBridge = drivers.rootDevice('pci0000:00');
-    for (const text of this.core.setup.windows()) printk.pr_info(`pci_bus 0000:00: root bus resource ${text}`);
+    for (const text of setup.windows()) printk.pr_info(`pci_bus 0000:00: root bus resource ${text}`);
     printk.pr_info('pci_bus 0000:00: root bus resource [bus 00-ff]');
     const found = this.pci_scan_child_bus();
-    for (const dev of found) this.core.setup.claimResources(dev);
+    acpi.acpi_pci_link_init();
+    for (const dev of found) setup.claimResources(dev);
+    acpi.pcibios_init();
     this.pci_bus_add_devices(found);
     return found.length;
   }
@@ -73,6 +72,7 @@ export class PciProbe implements HotplugListener {
     if (dev !== undefined) {
       this.core.devices.push(dev);
       found.push(dev);
+      this.core.acpi.pci_fixup_header(devfn);
     }
     return dev;
   }

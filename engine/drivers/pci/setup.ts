@@ -10,6 +10,24 @@ import { IORESOURCE, type PciDev, PCI_ROM_RESOURCE, type PciResource } from './p
 /** I/O ports below belong to the board (Linux: PCIBIOS_MIN_IO). */
 const PCIBIOS_MIN_IO = 0x1000;
 const BRIDGE_NAME = 'PCI Bus 0000:00';
+/** Ports of the board itself, as every PC has them, and QEMU's fw_cfg. */
+const BOARD_PORTS: readonly (readonly [number, number, string])[] = [
+  [0x00, 0x1f, 'dma1'],
+  [0x20, 0x21, 'pic1'],
+  [0x40, 0x43, 'timer0'],
+  [0x50, 0x53, 'timer1'],
+  [0x60, 0x60, 'keyboard'],
+  [0x64, 0x64, 'keyboard'],
+  [0x70, 0x77, 'rtc0'],
+  [0x80, 0x8f, 'dma page reg'],
+  [0xa0, 0xa1, 'pic2'],
+  [0xc0, 0xdf, 'dma2'],
+  [0xf0, 0xff, 'fpu'],
+  [0x2f8, 0x2ff, 'serial'],
+  [0x3d4, 0x3d5, 'cga'],
+  [0x3f8, 0x3ff, 'serial'],
+  [0x510, 0x51b, 'QEMU0002:00'],
+];
 const hex = (n: number, digits: number): string => n.toString(16).padStart(digits, '0');
 
 export class PciSetup {
@@ -32,6 +50,7 @@ export class PciSetup {
     ioports.insert(this.io[0]);
     ioports.insert(new Resource('PCI conf1', 0xcf8, 0xcff));
     ioports.insert(this.io[1]);
+    for (const [first, last, name] of BOARD_PORTS) ioports.insert(new Resource(name, first, last));
     iomem.insert(new Resource('System RAM', 0x1000, 0x9fbff));
     if (ramEnd > 0x100000) iomem.insert(new Resource('System RAM', 0x100000, ramEnd - 1));
     for (const window of this.mem) iomem.insert(window);

@@ -21,6 +21,7 @@ import {
   type VfsContext,
   type VNode,
 } from './node.ts';
+import { ProcBusDir } from './proc_bus.ts';
 import { INTERRUPTS, IrqRootDir, SOFTIRQS } from './proc_irq.ts';
 import { PROC_NET } from './proc_net.ts';
 import { SysDir } from './proc_sys.ts';
@@ -112,6 +113,7 @@ function buildFixed(kernel: Kernel): StaticDir {
   const dir = new StaticDir();
   for (const [name, fileOps] of FILES) dir.add(name, new GeneratedFile(kernel, RO, fileOps, undefined));
   dir
+    .add('bus', new ProcBusDir(kernel))
     .add('irq', new IrqRootDir(kernel))
     .add('net', new BuiltDir(kernel, DIR, NET_DIR))
     .add('self', new SelfLink())
