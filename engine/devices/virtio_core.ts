@@ -70,8 +70,9 @@ export abstract class VirtioCore implements VirtioTransport, Actor {
     this.tpInterrupt = scope.point(VirtioInterrupt);
     this.tpFault = scope.point(VirtioFault);
     this.tpStatus = scope.point(VirtioStatus);
-    this.offered = model.features | RING_FEATURES | MODERN_FEATURES | offer;
-    this.offeredLegacy = (model.features | RING_FEATURES | LEGACY_FEATURES | (model.legacyFeatures ?? 0n)) & LOW_32;
+    const { withheld = 0n } = model;
+    this.offered = (model.features | RING_FEATURES | MODERN_FEATURES | offer) & ~withheld;
+    this.offeredLegacy = (model.features | RING_FEATURES | LEGACY_FEATURES | (model.legacyFeatures ?? 0n)) & LOW_32 & ~withheld;
     invariant(missingPrerequisites(this.offered).length === 0, `${name} offers features without their prerequisites`);
     model.queueSizes.forEach((size, i) => this.queues.push(new Virtqueue(name, i, size, port, sim, scope)));
   }
@@ -234,11 +235,12 @@ export abstract class VirtioCore implements VirtioTransport, Actor {
     if (starts) this.start();
   }
 
-  /** virtio-v1.2 §2.2.2, §6.2: only what was offered, with prerequisites, and a modern driver must take VERSION_1. */
+  /** virtio-v1.2 §2.2.2, §6.2: only what was offered, with prerequisites; VERSION_1, and bus addresses where there is an IOMMU, the device cannot do without. */
   private acceptable(): boolean {
+    const needed = F.VIRTIO_F_VERSION_1 | (this.offered & F.VIRTIO_F_ACCESS_PLATFORM);
     return (
       (this.driverFeatures & ~this.offered) === 0n &&
-      (this.driverFeatures & F.VIRTIO_F_VERSION_1) !== 0n &&
+      (this.driverFeatures & needed) === needed &&
       missingPrerequisites(this.driverFeatures).length === 0
     );
   }

@@ -77,9 +77,9 @@ export class VirtioMmio extends VirtioCore implements MmioTarget {
     this.platform.ioapic.setPin(this.spec.gsi, false);
   }
 
+  /** GUEST_PAGE_SIZE stays: a legacy driver writes it once, before its first reset (QEMU: virtio_mmio_soft_reset()). */
   override reset(): void {
     super.reset();
-    this.pageSize = 0;
     this.align.fill(0);
   }
 

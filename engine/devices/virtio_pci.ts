@@ -3,6 +3,7 @@ import { PCI_CAP_ID, VIRTIO_PCI_CAP, VirtioPciCap, VirtioPciCfgCap, VirtioPciNot
 import { PCI_VENDOR_ID, QEMU_SUBSYSTEM, VIRTIO_PCI_MODERN_BASE } from '../pci/ids.ts';
 import type { MasterPort, MmioTarget } from '../platform/bus.ts';
 import type { Platform } from '../platform/platform.ts';
+import { F } from '../virtio/features.ts';
 import { VirtioPciLegacy, VirtioPciLegacyMsix } from '../virtio/legacy.ts';
 import { VIRTIO_MSI_NO_VECTOR, VIRTIO_PCI_BAR_LAYOUT as LAYOUT } from '../virtio/pci_cfg.ts';
 import { Msix } from './msix.ts';
@@ -50,7 +51,17 @@ export class VirtioPci extends VirtioCore implements MmioTarget, PciFunctionHook
     readonly spec: VirtioPciSpec,
     model: VirtioDevice,
   ) {
-    super(platform, spec.name, model, spec.interfaces, platform.dmaPort(), spec.offer);
+    // QEMU's iommu_platform: not for devices that show a legacy interface, whose drivers know nothing of bus addresses
+    const translated = platform.iommu !== undefined && !spec.interfaces.legacy;
+    super(
+      platform,
+      spec.name,
+      model,
+      spec.interfaces,
+      platform.dmaPort(),
+      (spec.offer ?? 0n) | (translated ? F.VIRTIO_F_ACCESS_PLATFORM : 0n),
+    );
+    this.port.translated = translated;
     this.multiplier = spec.pagePerVq === true ? PAGE_PER_VQ : LAYOUT.NOTIFY_MULTIPLIER;
     this.msix = new Msix(spec.name, spec.msixVectors, this.port, platform.scope);
     this.fn = this.buildFunction();

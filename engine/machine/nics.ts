@@ -70,7 +70,8 @@ export function buildPciNic(platform: Platform, spec: NicSpec, place: Place & { 
     const e1000e = new E1000e(platform, place);
     return { fn: e1000e.fn, mmio: undefined, port: e1000e.fn.port, model: e1000e, virtio: undefined, e1000e };
   }
-  const interfaces = INTERFACES[spec.transport ?? 'transitional'];
+  // behind an IOMMU a device has to take bus addresses, which a transitional one does not
+  const interfaces = INTERFACES[spec.transport ?? (platform.iommu === undefined ? 'transitional' : 'modern')];
   const { pci, net } = virtioNetPci(platform, {
     ...netSpec(spec, place, place.slot),
     ...(interfaces === undefined ? {} : { interfaces }),
@@ -102,5 +103,9 @@ export function buildMmioNic(platform: Platform, spec: NicSpec, place: Place, n:
 function netSpec(spec: NicSpec, { portName, mac }: Place, slot: string): VirtioNetSpec {
   const { queuePairs, ringSize, net } = spec;
   const offer = (spec.packed === true ? F.VIRTIO_F_RING_PACKED : 0n) | (spec.inOrder === true ? F.VIRTIO_F_IN_ORDER : 0n);
-  return { portName, mac, slot, queuePairs, ringSize, offer, ...(net === undefined ? {} : { net }) };
+  const disable =
+    (spec.indirect === false ? F.VIRTIO_F_RING_INDIRECT_DESC : 0n) |
+    (spec.eventIdx === false ? F.VIRTIO_F_RING_EVENT_IDX : 0n) |
+    (spec.ringReset === false ? F.VIRTIO_F_RING_RESET : 0n);
+  return { portName, mac, slot, queuePairs, ringSize, offer, disable, ...(net === undefined ? {} : { net }) };
 }

@@ -46,6 +46,11 @@ export function vring_transport_features(vdev: VirtioDevice): void {
   vdev.features &= ~TRANSPORT_MASK | RING_SUPPORTED | inOrder;
 }
 
+/** Whether the device takes bus addresses; without VIRTIO_F_ACCESS_PLATFORM it reaches memory past any IOMMU, by physical addresses. */
+export function vring_use_dma_api(vdev: VirtioDevice): boolean {
+  return (vdev.features & F.VIRTIO_F_ACCESS_PLATFORM) !== 0n;
+}
+
 export const VIRTIO_BUS_TYPE: BusType = ops<BusType>({
   name: 'virtio',
   match: (dev, drv) => busOf(dev).virtio_dev_match(asVirtio(dev), drv),

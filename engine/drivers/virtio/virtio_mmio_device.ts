@@ -223,11 +223,11 @@ export class VirtioMmioDevice implements VirtioConfig, IrqTarget {
     this.writel(vq.num, R.QUEUE_NUM);
     if (this.legacy) {
       this.writel(VRING_ALIGN, R.QUEUE_ALIGN);
-      this.writel(Math.floor(vq.place.desc / PAGE_SIZE), R.QUEUE_PFN);
+      this.writel(Math.floor(vq.bus.desc / PAGE_SIZE), R.QUEUE_PFN);
     } else {
-      this.writeAddress(vq.place.desc, R.QUEUE_DESC_LOW);
-      this.writeAddress(vq.place.avail, R.QUEUE_DRIVER_LOW);
-      this.writeAddress(vq.place.used, R.QUEUE_DEVICE_LOW);
+      this.writeAddress(vq.bus.desc, R.QUEUE_DESC_LOW);
+      this.writeAddress(vq.bus.avail, R.QUEUE_DRIVER_LOW);
+      this.writeAddress(vq.bus.used, R.QUEUE_DEVICE_LOW);
       this.writel(1, R.QUEUE_READY);
     }
     vq.notifyAddress = this.base + R.QUEUE_NOTIFY;

@@ -67,6 +67,7 @@ export class VirtioPciDriver implements PciDriver {
     const bus = this.kernel.modules.state('virtio') as VirtioBus;
     bus.unregister_virtio_device(vp.vdev);
     vp.remove();
+    pci_dev.dma.bypass = false;
     pci_dev.core.pci_disable_device(pci_dev);
     pci_dev.core.pci_set_drvdata(pci_dev, undefined);
   }

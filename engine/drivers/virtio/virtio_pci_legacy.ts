@@ -4,7 +4,7 @@ import type { Kernel } from '../../kernel/kernel.ts';
 import { legacyConfigAt, VIRTIO_PCI_QUEUE_ADDR_SHIFT, VIRTIO_PCI_VRING_ALIGN, VirtioPciLegacy as L } from '../../virtio/legacy.ts';
 import { VIRTIO_MSI_NO_VECTOR } from '../../virtio/pci_cfg.ts';
 import type { PciDev } from '../pci/pci_dev.ts';
-import { type VirtioBus, vring_transport_features } from './virtio.ts';
+import { type VirtioBus, vring_transport_features, vring_use_dma_api } from './virtio.ts';
 import { VirtioPciDevice } from './virtio_pci_device.ts';
 import { VpLegacyDevice } from './virtio_pci_legacy_dev.ts';
 import type { Virtqueue, VirtqueueSpec } from './virtio_ring.ts';
@@ -58,6 +58,7 @@ export class VirtioPciLegacyDevice extends VirtioPciDevice {
 
   vp_finalize_features(): number {
     vring_transport_features(this.vdev);
+    this.pci_dev.dma.bypass = !vring_use_dma_api(this.vdev);
     this.ldev.vp_legacy_set_features(Number(this.vdev.features & 0xffffffffn));
     return 0;
   }
@@ -98,7 +99,7 @@ export class VirtioPciLegacyDevice extends VirtioPciDevice {
     if (num === 0 || ldev.vp_legacy_get_queue_enable(index)) return -Errno.ENOENT;
     const vq = vring_create_virtqueue({ vdev, index, spec, dma: pci_dev.dma, num, mayReduce: false, align: VIRTIO_PCI_VRING_ALIGN });
     if (vq === undefined) return -Errno.ENOMEM;
-    ldev.vp_legacy_set_queue_address(index, vq.place.desc / 2 ** VIRTIO_PCI_QUEUE_ADDR_SHIFT);
+    ldev.vp_legacy_set_queue_address(index, vq.bus.desc / 2 ** VIRTIO_PCI_QUEUE_ADDR_SHIFT);
     vq.notifyAddress = ldev.ioaddr + L.queue_notify.offset;
     vq.msix_vector = vector;
     if (vector === VIRTIO_MSI_NO_VECTOR || ldev.vp_legacy_queue_vector(index, vector) !== VIRTIO_MSI_NO_VECTOR) return vq;

@@ -4,7 +4,7 @@ import type { Kernel } from '../../kernel/kernel.ts';
 import { F } from '../../virtio/features.ts';
 import { VIRTIO_MSI_NO_VECTOR } from '../../virtio/pci_cfg.ts';
 import type { PciDev } from '../pci/pci_dev.ts';
-import { type VirtioBus, vring_transport_features } from './virtio.ts';
+import { type VirtioBus, vring_transport_features, vring_use_dma_api } from './virtio.ts';
 import { VirtioPciDevice } from './virtio_pci_device.ts';
 import { VpModernDevice } from './virtio_pci_modern_dev.ts';
 import type { Virtqueue, VirtqueueSpec } from './virtio_ring.ts';
@@ -63,6 +63,7 @@ export class VirtioPciModernDevice extends VirtioPciDevice {
     const before = this.vdev.features;
     vring_transport_features(this.vdev);
     this.vp_transport_features(before);
+    this.pci_dev.dma.bypass = !vring_use_dma_api(this.vdev);
     if ((this.vdev.features & F.VIRTIO_F_VERSION_1) === 0n) {
       this.kernel.printk.dev_err(this.vdev, 'virtio: device uses modern interface but does not have VIRTIO_F_VERSION_1');
       return -Errno.EINVAL;
@@ -117,7 +118,7 @@ export class VirtioPciModernDevice extends VirtioPciDevice {
   vp_active_vq(vq: Virtqueue, vector: number): number {
     const { mdev } = this;
     mdev.vp_modern_set_queue_size(vq.index, vq.num);
-    mdev.vp_modern_queue_address(vq.index, vq.place.desc, vq.place.avail, vq.place.used);
+    mdev.vp_modern_queue_address(vq.index, vq.bus.desc, vq.bus.avail, vq.bus.used);
     vq.msix_vector = vector;
     if (vector === VIRTIO_MSI_NO_VECTOR) return 0;
     return mdev.vp_modern_queue_vector(vq.index, vector) === VIRTIO_MSI_NO_VECTOR ? -Errno.EBUSY : 0;

@@ -42,6 +42,13 @@ export interface RingPlace {
   readonly used: Gpa;
 }
 
+/** Bus addresses of a ring's parts; behind an IOMMU they are not those of memory. */
+export interface RingBusPlace {
+  readonly desc: DmaAddr;
+  readonly avail: DmaAddr;
+  readonly used: DmaAddr;
+}
+
 /** How far the driver is, for views: where it adds next, and what it takes back next; a split ring's counters have no wrap counter. */
 export interface DriverPositions {
   readonly nextAvail: number;
@@ -115,6 +122,8 @@ export abstract class Virtqueue implements IrqTarget {
 
   abstract readonly packed: boolean;
   abstract readonly place: RingPlace;
+  /** The same as the device addresses them. */
+  abstract readonly bus: RingBusPlace;
   /** Memory for `num` entries; fewer when memory is short and `mayReduce`. 0 or -ENOMEM. */
   abstract allocate(num: number, mayReduce: boolean): number;
   abstract vring_free(): void;

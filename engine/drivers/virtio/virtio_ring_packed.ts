@@ -15,7 +15,7 @@ import {
   VirtqPackedDesc,
   WRAP_BIT,
 } from '../../virtio/ring_packed.ts';
-import { type DriverPositions, type RingPlace, Virtqueue } from './virtio_ring.ts';
+import { type DriverPositions, type RingBusPlace, type RingPlace, Virtqueue } from './virtio_ring.ts';
 import { InOrderUse } from './virtq_in_order.ts';
 
 const DESC_SIZE = VirtqPackedDesc.$size;
@@ -43,6 +43,7 @@ export class PackedVirtqueue extends Virtqueue {
   ]);
   readonly packed = true;
   place!: RingPlace;
+  bus!: RingBusPlace;
   private nextAvail = 0;
   private availWrap = 1;
   private eventFlags: number = RING_EVENT_FLAGS.ENABLE;
@@ -62,11 +63,12 @@ export class PackedVirtqueue extends Virtqueue {
     const driver = desc === undefined ? undefined : this.dma.dma_alloc_coherent(VirtqEvent.$size, 'vring_alloc_queue');
     const device = driver === undefined ? undefined : this.dma.dma_alloc_coherent(VirtqEvent.$size, 'vring_alloc_queue');
     if (desc === undefined || driver === undefined || device === undefined) {
-      if (driver !== undefined) this.freePart(driver.gpa, VirtqEvent.$size);
-      if (desc !== undefined) this.freePart(desc.gpa, packedRingBytes(num));
+      if (driver !== undefined) this.freePart(driver.gpa, driver.dma, VirtqEvent.$size);
+      if (desc !== undefined) this.freePart(desc.gpa, desc.dma, packedRingBytes(num));
       return -Errno.ENOMEM;
     }
     this.place = { desc: desc.gpa, avail: driver.gpa, used: device.gpa };
+    this.bus = { desc: desc.dma, avail: driver.dma, used: device.dma };
     this.virtqueue_vring_init_packed(num);
     return 0;
   }
@@ -85,17 +87,17 @@ export class PackedVirtqueue extends Virtqueue {
   }
 
   vring_free(): void {
-    this.freePlace(this.place, this.num);
+    this.freePlace(this.place, this.bus, this.num);
   }
 
-  private freePlace(place: RingPlace, num: number): void {
-    this.freePart(place.desc, packedRingBytes(num));
-    this.freePart(place.avail, VirtqEvent.$size);
-    this.freePart(place.used, VirtqEvent.$size);
+  private freePlace(place: RingPlace, bus: RingBusPlace, num: number): void {
+    this.freePart(place.desc, bus.desc, packedRingBytes(num));
+    this.freePart(place.avail, bus.avail, VirtqEvent.$size);
+    this.freePart(place.used, bus.used, VirtqEvent.$size);
   }
 
-  private freePart(at: Gpa, bytes: number): void {
-    this.dma.dma_free_coherent(bytes, at, at as number as DmaAddr, 'vring_free_queue');
+  private freePart(at: Gpa, dma: DmaAddr, bytes: number): void {
+    this.dma.dma_free_coherent(bytes, at, dma, 'vring_free_queue');
   }
 
   protected add(out: number, inn: number, data: object, ctx: number): number {
@@ -323,6 +325,8 @@ export class PackedVirtqueue extends Virtqueue {
   }
 
   virtqueue_enable_cb_delayed(): boolean {
+    // Linux 6.1 does not ask, and a driver that waits for room spins here for ever once its queue is broken
+    if (this.broken) return true;
     this.eventTriggered = false;
     return this.virtqueue_enable_cb_delayed_packed();
   }
@@ -350,11 +354,11 @@ export class PackedVirtqueue extends Virtqueue {
   }
 
   virtqueue_resize_packed(num: number): number {
-    const old = this.place;
+    const { place: old, bus } = this;
     const oldNum = this.num;
     const err = this.vring_alloc_queue_packed(num);
     if (err < 0) this.virtqueue_reinit_packed();
-    else this.freePlace(old, oldNum);
+    else this.freePlace(old, bus, oldNum);
     return err;
   }
 

@@ -3,7 +3,7 @@ import { Errno } from '../../base/errno.ts';
 import type { DmaAddr, Gpa } from '../../base/units.ts';
 import { VIRTQ_AVAIL_F_NO_INTERRUPT, VIRTQ_DESC_F, VIRTQ_USED_F_NO_NOTIFY, vringNeedEvent } from '../../virtio/ring.ts';
 import { notificationData } from '../../virtio/ring_packed.ts';
-import { type DriverPositions, Virtqueue } from './virtio_ring.ts';
+import { type DriverPositions, type RingBusPlace, Virtqueue } from './virtio_ring.ts';
 import { InOrderUse } from './virtq_in_order.ts';
 import { type VringPlace, placeVring } from './vring_place.ts';
 
@@ -28,6 +28,7 @@ export class SplitVirtqueue extends Virtqueue {
   ]);
   readonly packed = false;
   place!: VringPlace;
+  bus!: RingBusPlace;
   private availIdx = 0;
   private availFlags = 0;
   private order: InOrderUse | undefined;
@@ -41,7 +42,10 @@ export class SplitVirtqueue extends Virtqueue {
       const shape = placeVring(0 as Gpa, n, this.align);
       const memory = this.dma.dma_alloc_coherent(shape.bytes, 'vring_alloc_queue');
       if (memory !== undefined) {
-        this.place = placeVring(memory.gpa, n, this.align);
+        const place = placeVring(memory.gpa, n, this.align);
+        const toBus = (at: Gpa): DmaAddr => (memory.dma + (at - memory.gpa)) as DmaAddr;
+        this.place = place;
+        this.bus = { desc: memory.dma, avail: toBus(place.avail), used: toBus(place.used) };
         this.initRing(n);
         return 0;
       }
@@ -61,7 +65,7 @@ export class SplitVirtqueue extends Virtqueue {
   }
 
   vring_free(): void {
-    this.dma.dma_free_coherent(this.place.bytes, this.place.desc, this.place.desc as number as DmaAddr, 'vring_free_queue');
+    this.dma.dma_free_coherent(this.place.bytes, this.place.desc, this.bus.desc, 'vring_free_queue');
   }
 
   protected add(out: number, inn: number, data: object, ctx: number): number {
@@ -234,6 +238,8 @@ export class SplitVirtqueue extends Virtqueue {
   }
 
   virtqueue_enable_cb_delayed(): boolean {
+    // Linux 6.1 does not ask, and a driver that waits for room spins here for ever once its queue is broken
+    if (this.broken) return true;
     this.eventTriggered = false;
     this.wantInterrupt();
     const bufs = Math.floor((((this.availIdx - this.lastUsedIdx) & 0xffff) * 3) / 4);
@@ -252,14 +258,14 @@ export class SplitVirtqueue extends Virtqueue {
   }
 
   virtqueue_resize_split(num: number): number {
-    const old = this.place;
+    const { place: old, bus } = this;
     let err = 0;
     if ((num & (num - 1)) !== 0) {
       this.kernel.printk.dev_warn(this.vdev, `Bad virtqueue length ${num}`);
       err = -Errno.ENOMEM;
     } else err = this.vring_alloc_queue_split(num, false);
     if (err < 0) this.virtqueue_reinit_split();
-    else this.dma.dma_free_coherent(old.bytes, old.desc, old.desc as number as DmaAddr, 'vring_free_queue');
+    else this.dma.dma_free_coherent(old.bytes, old.desc, bus.desc, 'vring_free_queue');
     return err;
   }
 
