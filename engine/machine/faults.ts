@@ -156,7 +156,7 @@ export class FaultBoard implements Actor, FaultLog {
       holder.faults.remove(entry.id);
       if (holder.faults.list.length === 0) holder.faults = undefined;
     }
-    if (place.nic !== undefined) serveAgain(place.nic);
+    if (place.nic !== undefined && spec.kind === 'stuck-queue') serveAgain(place.nic);
     const tp = place.scope.point(FaultCleared);
     if (tp.enabled) tp.emit(entry.id, spec.kind, spec.at, entry.state?.strikes ?? 0);
   }

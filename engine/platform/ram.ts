@@ -141,6 +141,11 @@ export class Slab {
     return object as Gpa;
   }
 
+  /** Pages that hold small objects, in use or not: they are kept. */
+  get pagesKept(): number {
+    return this.classOf.reduce((n, c) => n + (c > 0 && c < PAGE_SHIFT ? 1 : 0), 0);
+  }
+
   ksize(object: Gpa): number {
     const c = this.classOf[object >> PAGE_SHIFT];
     return c >= 128 ? PAGE_SIZE << (c - 128) : 1 << c;

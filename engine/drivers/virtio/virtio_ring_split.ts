@@ -25,12 +25,15 @@ export class SplitVirtqueue extends Virtqueue {
     'vring_unmap_one_split',
     'alloc_indirect_split',
     'virtqueue_reinit_split',
+    'virtio_wmb',
   ]);
   readonly packed = false;
   place!: VringPlace;
   bus!: RingBusPlace;
   private availIdx = 0;
   private availFlags = 0;
+  /** A write barrier stands behind the last descriptor written. */
+  private ordered = true;
   private order: InOrderUse | undefined;
 
   allocate(num: number, mayReduce: boolean): number {
@@ -123,12 +126,38 @@ export class SplitVirtqueue extends Virtqueue {
     this.data[head] = data;
     this.ctx[head] = ctx;
     this.order?.add(head, room);
-    const { avail } = this.place;
-    ram.setU16(avail + 4 + 2 * (this.availIdx & (this.num - 1)), head);
-    this.availIdx = (this.availIdx + 1) & 0xffff;
-    ram.setU16(avail + 2, this.availIdx);
+    ram.setU16(this.place.avail + 4 + 2 * (this.availIdx & (this.num - 1)), head);
+    this.virtio_wmb();
+    this.exposeAvail();
     if (++this.numAdded === 0xffff) this.virtqueue_kick();
     return 0;
+  }
+
+  /** What is written before is seen before what is written after (virtio-v1.2 §2.7.13.3.1). */
+  protected virtio_wmb(): void {
+    this.ordered = true;
+  }
+
+  /** Moves avail.idx over the next slot: from now on the device may take its chain (virtio-v1.2 §2.7.13.3). */
+  protected exposeAvail(): void {
+    if (this.kernel.contract.enabled) this.checkExposed();
+    this.availIdx = (this.availIdx + 1) & 0xffff;
+    this.ram.setU16(this.place.avail + 2, this.availIdx);
+  }
+
+  /** The slot that is about to be exposed names a descriptor that is written, and a barrier lies between. */
+  private checkExposed(): void {
+    const { ram, kernel, place } = this;
+    const head = ram.u16(place.avail + 4 + 2 * (this.availIdx & (this.num - 1)));
+    const at = place.desc + head * DESC_SIZE;
+    const by = `${this.vdev.driver?.name ?? 'virtio'} ${this.name}`;
+    const written =
+      this.data[head] !== undefined &&
+      ram.u64(at) === this.descAddr[head] &&
+      ram.u32(at + 8) === this.descLen[head] &&
+      this.descLen[head] > 0;
+    if (!written) kernel.contract.violation('ring-unwritten', by, `slot ${this.availIdx & (this.num - 1)} names descriptor ${head}`);
+    else if (!this.ordered) kernel.contract.violation('ring-barrier', by, `slot ${this.availIdx & (this.num - 1)}, descriptor ${head}`);
   }
 
   alloc_indirect_split(total: number): number {
@@ -137,6 +166,7 @@ export class SplitVirtqueue extends Virtqueue {
 
   private writeDesc(at: number, addr: number, len: number, flags: number, next: number): void {
     const { view } = this.ram;
+    this.ordered = false;
     view.setUint32(at, addr >>> 0, true);
     view.setUint32(at + 4, Math.floor(addr / 0x100000000), true);
     view.setUint32(at + 8, len, true);
