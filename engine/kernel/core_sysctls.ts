@@ -66,7 +66,7 @@ export class CoreSysctls implements SysctlHandler {
     kernel.vfs.sysctl.register('net.core.', this);
   }
 
-  sysctl_write(_net: Net, name: string, value: string): number {
+  sysctl_write(_net: Net, name: string, value: string): number | string {
     const { net, gro, sched } = this.kernel;
     if (name === 'net.core.default_qdisc') {
       if (!isDefaultQdisc(value)) return -Errno.ENOENT;
@@ -77,7 +77,11 @@ export class CoreSysctls implements SysctlHandler {
     if (name === 'net.core.netdev_budget') net.napi.budget = n;
     else if (name === 'net.core.netdev_budget_usecs') net.napi.budget_usecs = n;
     else if (name === 'net.core.netdev_max_backlog') net.rx.max_backlog = n;
-    else if (name === 'net.core.gro_normal_batch') gro.normal_batch = n;
+    else if (name === 'net.core.rps_sock_flow_entries') {
+      if (!/^\d+$/.test(value)) return -Errno.EINVAL;
+      const size = net.rps.resizeSockFlows(n);
+      return size < 0 ? size : String(size);
+    } else if (name === 'net.core.gro_normal_batch') gro.normal_batch = n;
     return 0;
   }
 }

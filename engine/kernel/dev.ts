@@ -3,6 +3,7 @@ import { Errno } from '../base/errno.ts';
 import { DevAddrLists } from './dev_addr_lists.ts';
 import { NapiCore } from './dev_napi.ts';
 import { DevRegistry, NET_ADDR_RANDOM, NET_ADDR_SET } from './dev_registry.ts';
+import { Rps } from './rps.ts';
 import { DevRx } from './dev_rx.ts';
 import { DevXmit } from './dev_xmit.ts';
 import { Eth } from './eth.ts';
@@ -42,6 +43,7 @@ export class NetCore extends DevRegistry {
   readonly napi: NapiCore;
   readonly xmit: DevXmit;
   readonly rx: DevRx;
+  readonly rps: Rps;
   readonly addrs: DevAddrLists;
   readonly link: LinkWatch;
   readonly features: NetdevFeatures;
@@ -52,6 +54,7 @@ export class NetCore extends DevRegistry {
     this.napi = new NapiCore(kernel);
     this.xmit = new DevXmit(kernel);
     this.rx = new DevRx(kernel);
+    this.rps = new Rps(kernel);
     this.addrs = new DevAddrLists(kernel);
     this.link = new LinkWatch(kernel);
     this.features = new NetdevFeatures(kernel);
@@ -253,7 +256,10 @@ export class NetCore extends DevRegistry {
     const before = dev.real_num_tx_queues;
     if (dev.reg_state === 'registered' || dev.reg_state === 'unregistering') {
       dev.real_num_tx_queues = txq;
-      if (txq < before) this.kernel.sched.qdisc_reset_all_tx_gt(dev, txq);
+      if (txq < before) {
+        this.kernel.sched.qdisc_reset_all_tx_gt(dev, txq);
+        this.xmit.netif_reset_xps_queues_gt(dev, txq);
+      }
     } else dev.real_num_tx_queues = txq;
     return 0;
   }

@@ -180,6 +180,7 @@ export class DevRegistry {
       this.unlist_netdevice(dev);
       dev.reg_state = 'unregistering';
       net.rx.flush_backlog(dev);
+      net.rps.forget(dev);
     }
     for (const dev of going) {
       sched.dev_shutdown(dev);

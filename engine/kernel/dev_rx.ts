@@ -7,6 +7,7 @@ import { Napi, type NapiPoller } from './napi.ts';
 import { NET_RX_DROP, NET_RX_SUCCESS, NetDevice, type NetDeviceOps } from './net_device.ts';
 import type { PacketType } from './packet_type.ts';
 import { type SkBuff, SkBuffHead } from './skbuff.ts';
+import { NET_RX_SOFTIRQ } from './softirq.ts';
 import { ops } from '../base/ops.ts';
 import { NetifReceiveSkb, NetifReceiveSkbEntry, NetifReceiveSkbExit, NetifRx, NetifRxEntry, NetifRxExit } from './tracepoints.ts';
 
@@ -31,6 +32,12 @@ class Softnet {
   readonly process_queue = new SkBuffHead();
   processed = 0;
   dropped = 0;
+  received_rps = 0;
+  /** Packets that were ever put in, and taken out. */
+  tail = 0;
+  head = 0;
+  /** CPUs whose backlog got its first packet from here: they are told when this CPU's round is over. */
+  readonly rps_ipi_list: number[] = [];
   constructor(readonly backlog: Napi) {}
 }
 
@@ -96,7 +103,41 @@ export class DevRx implements NapiPoller {
   }
   netif_rx_internal(skb: SkBuff): number {
     if (this.tpRx.enabled) this.tpRx.emit(skb.dev?.name ?? '', skb.id, skb.len);
-    return this.enqueue_to_backlog(skb, this.kernel.smp_processor_id());
+    const cpu = this.steered(skb);
+    return this.enqueue_to_backlog(skb, cpu >= 0 ? cpu : this.kernel.smp_processor_id());
+  }
+
+  /** CPU that RPS wants for the packet, -1: this one. */
+  private steered(skb: SkBuff): number {
+    const { rps } = this.kernel.net;
+    return rps.needed === 0 || skb.dev === undefined ? -1 : rps.get_rps_cpu(skb.dev, skb);
+  }
+
+  /** A backlog that was idle has work: polled here, or its CPU is sent an interrupt at the end of this CPU's round. */
+  napi_schedule_rps(cpu: number): void {
+    const here = this.kernel.smp_processor_id();
+    if (cpu === here) return this.kernel.net.napi.____napi_schedule(this.softnet[cpu].backlog, cpu);
+    this.softnet[here].rps_ipi_list.push(cpu);
+    this.kernel.softirqs.raise_softirq(NET_RX_SOFTIRQ);
+  }
+
+  net_rps_action_and_irq_enable(here: number): void {
+    const { rps_ipi_list } = this.softnet[here];
+    for (const cpu of rps_ipi_list) this.rps_trigger_softirq(cpu);
+    rps_ipi_list.length = 0;
+  }
+
+  /** The interrupt between processors. */
+  rps_trigger_softirq(cpu: number): void {
+    this.softnet[cpu].received_rps++;
+    this.kernel.net.napi.____napi_schedule(this.softnet[cpu].backlog, cpu);
+  }
+
+  backlogHead(cpu: number): number {
+    return this.softnet[cpu].head;
+  }
+  backlogTail(cpu: number): number {
+    return this.softnet[cpu].tail;
   }
 
   enqueue_to_backlog(skb: SkBuff, cpu: number): number {
@@ -104,9 +145,10 @@ export class DevRx implements NapiPoller {
     const queue = sd.input_pkt_queue;
     if (skb.dev?.started === true && queue.qlen <= this.max_backlog) {
       queue.push(skb);
+      sd.tail++;
       if (!sd.backlog.sched) {
         sd.backlog.sched = true;
-        this.kernel.net.napi.____napi_schedule(sd.backlog, cpu);
+        this.napi_schedule_rps(cpu);
       }
       return NET_RX_SUCCESS;
     }
@@ -127,6 +169,7 @@ export class DevRx implements NapiPoller {
     let work = 0;
     for (;;) {
       for (let skb = sd.process_queue.shift(); skb !== undefined; skb = sd.process_queue.shift()) {
+        sd.head++;
         this.__netif_receive_skb(skb);
         if (++work >= budget) return work;
       }
@@ -147,12 +190,19 @@ export class DevRx implements NapiPoller {
     return ret;
   }
   netif_receive_skb_internal(skb: SkBuff): number {
-    return this.__netif_receive_skb(skb);
+    const cpu = this.steered(skb);
+    return cpu >= 0 ? this.enqueue_to_backlog(skb, cpu) : this.__netif_receive_skb(skb);
   }
   /** A batch of one NAPI poll; empties `list`. */
   netif_receive_skb_list_internal(list: SkBuff[]): void {
-    this.__netif_receive_skb_list_core(list);
+    if (this.kernel.net.rps.needed === 0) this.__netif_receive_skb_list_core(list);
+    else this.__netif_receive_skb_list_core(list.filter((skb) => !this.steerAway(skb)));
     list.length = 0;
+  }
+  private steerAway(skb: SkBuff): boolean {
+    const cpu = this.steered(skb);
+    if (cpu >= 0) this.enqueue_to_backlog(skb, cpu);
+    return cpu >= 0;
   }
   __netif_receive_skb_list_core(list: readonly SkBuff[]): void {
     for (let i = 0; i < list.length; i++) this.__netif_receive_skb_core(list[i]);
@@ -209,8 +259,10 @@ export class DevRx implements NapiPoller {
       for (const queue of [sd.input_pkt_queue, sd.process_queue]) {
         for (let n = queue.qlen; n > 0; n--) {
           const skb = queue.shift() as SkBuff;
-          if (skb.dev === dev) this.kernel.skb.kfree_skb(skb);
-          else queue.push(skb);
+          if (skb.dev === dev) {
+            sd.head++;
+            this.kernel.skb.kfree_skb(skb);
+          } else queue.push(skb);
         }
       }
     }
@@ -223,7 +275,7 @@ export class DevRx implements NapiPoller {
       processed: sd.processed,
       dropped: sd.dropped,
       time_squeeze: this.kernel.net.napi.time_squeeze(cpu),
-      received_rps: 0,
+      received_rps: sd.received_rps,
       flow_limit_count: 0,
       backlog_len: sd.input_pkt_queue.qlen + sd.process_queue.qlen,
     }));

@@ -5,9 +5,10 @@ import type { TracePoint } from '../trace/trace.ts';
 import { ETH_P, IpHdr, IPPROTO, Ipv6Hdr } from '../wire/headers.ts';
 import { checkSkbAlive, checkXmitDone, checkXmitStart } from './contract_net.ts';
 import type { Kernel } from './kernel.ts';
-import { IFF, NET_XMIT_DROP, NET_XMIT_SUCCESS, NETDEV_TX_OK, type NetDevice, type NetdevQueue } from './net_device.ts';
+import { IFF, NET_XMIT_DROP, NET_XMIT_SUCCESS, NETDEV_TX_BUSY, NETDEV_TX_OK, type NetDevice, type NetdevQueue } from './net_device.ts';
 import type { PacketType } from './packet_type.ts';
 import type { Qdisc } from './sched/qdisc.ts';
+import { SKB_GSO } from './skb_segment.ts';
 import { NET_TX_SOFTIRQ } from './softirq.ts';
 import { CHECKSUM_PARTIAL, CHECKSUM_UNNECESSARY, PACKET_LOOPBACK, PACKET_OUTGOING, type SkBuff } from './skbuff.ts';
 import {
@@ -40,6 +41,7 @@ export class DevXmit {
     'xmit_one',
     'xps_cpus',
     'get_xps_queue',
+    'netif_needs_gso',
     'netif_subqueue_stopped',
     'netif_wake_subqueue',
   ]);
@@ -90,6 +92,17 @@ export class DevXmit {
           const rc = this.dev_hard_start_xmit(ready, dev, txq);
           this.recursion--;
           if (dev_xmit_complete(rc)) return rc;
+          const left = this.unsent as SkBuff;
+          for (let rest = left.next; rest !== undefined;) {
+            const next: SkBuff | undefined = rest.next;
+            this.kernel.skb.kfree_skb(rest);
+            rest = next;
+          }
+          left.next = undefined;
+          dev.core_stats.tx_dropped++;
+          this.kernel.skb.kfree_skb_reason(left, reason);
+          this.kernel.printk.pr_warn(`Virtual device ${dev.name} asks to queue packet!`);
+          return -Errno.ENETDOWN;
         }
         this.kernel.printk.pr_warn(`Virtual device ${dev.name} asks to queue packet!`);
       }
@@ -152,13 +165,13 @@ export class DevXmit {
 
   /** The queue of the running CPU (XPS), else one by the flow's hash. */
   netdev_pick_tx(dev: NetDevice, skb: SkBuff): number {
-    const xps = this.get_xps_queue(dev);
+    const xps = this.get_xps_queue(dev, skb);
     return xps >= 0 ? xps : this.skb_tx_hash(dev, skb);
   }
-  get_xps_queue(dev: NetDevice): number {
-    const map = dev.xps_map;
-    if (map === undefined) return -1;
-    const queue = map[this.kernel.smp_processor_id()];
+  get_xps_queue(dev: NetDevice, skb: SkBuff): number {
+    const queues = dev.xps_map?.[this.kernel.smp_processor_id()];
+    if (queues === undefined || queues.length === 0) return -1;
+    const queue = queues.length === 1 ? queues[0] : queues[Math.floor((this.skb_get_hash(skb) * queues.length) / 0x100000000)];
     return queue < dev.real_num_tx_queues ? queue : -1;
   }
   skb_tx_hash(dev: NetDevice, skb: SkBuff): number {
@@ -200,16 +213,55 @@ export class DevXmit {
   validate_xmit_skb_list(skb: SkBuff, dev: NetDevice): SkBuff | undefined {
     return this.validate_xmit_skb(skb, dev);
   }
+  /** The device cannot cut this packet itself (Linux: netif_needs_gso()). */
+  netif_needs_gso(skb: SkBuff, dev: NetDevice): boolean {
+    const { skb: skbs } = this.kernel;
+    if (skbs.gso_size(skb) === 0) return false;
+    const type = skbs.gso_type(skb);
+    const able = (type & SKB_GSO.TCPV4) !== 0 ? dev.hwTso4 : (type & SKB_GSO.TCPV6) !== 0 ? dev.hwTso6 : true;
+    return !able || skb.ip_summed !== CHECKSUM_PARTIAL || skb.frag_list !== undefined;
+  }
+  /** Segments as a chain, each ready for the device; the packet is consumed. */
+  private segment(skb: SkBuff, dev: NetDevice): SkBuff | undefined {
+    const segs = this.kernel.tcp.offload.tcp_gso_segment(skb, dev.hwSg, dev.hwCsum);
+    if (segs === undefined) {
+      dev.core_stats.tx_dropped++;
+      this.kernel.skb.kfree_skb_reason(skb, 'SKB_GSO_SEG');
+      return undefined;
+    }
+    this.kernel.skb.consume_skb(skb);
+    if (!dev.hwCsum) for (let s: SkBuff | undefined = segs; s !== undefined; s = s.next) this.kernel.skb.skb_checksum_help(s);
+    return segs;
+  }
   /** Completes in software what the device cannot do; undefined when that failed (then freed). */
   validate_xmit_skb(skb: SkBuff, dev: NetDevice): SkBuff | undefined {
+    if (this.netif_needs_gso(skb, dev)) return this.segment(skb, dev);
     if (skb.data_len !== 0 && !dev.hwSg && this.kernel.skb.skb_linearize(skb) !== 0) return this.unsendable(skb, dev);
     if (skb.ip_summed === CHECKSUM_PARTIAL && !dev.hwCsum && this.kernel.skb.skb_checksum_help(skb) !== 0) return this.unsendable(skb, dev);
     return skb;
   }
 
-  /** NETDEV_TX_OK, or NETDEV_TX_BUSY: then the caller keeps the skb. */
-  dev_hard_start_xmit(skb: SkBuff, dev: NetDevice, txq: NetdevQueue): number {
-    return this.xmit_one(skb, dev, txq);
+  /** What dev_hard_start_xmit could not hand over, from the refused packet on. */
+  unsent: SkBuff | undefined;
+  /** NETDEV_TX_OK, or NETDEV_TX_BUSY: then the caller keeps what is left of the chain, `unsent`. */
+  dev_hard_start_xmit(first: SkBuff, dev: NetDevice, txq: NetdevQueue): number {
+    let rc: number = NETDEV_TX_OK;
+    for (let skb: SkBuff | undefined = first; skb !== undefined;) {
+      const next: SkBuff | undefined = skb.next;
+      skb.next = undefined;
+      rc = this.xmit_one(skb, dev, txq);
+      if (!dev_xmit_complete(rc)) {
+        skb.next = next;
+        this.unsent = skb;
+        return rc;
+      }
+      if (next !== undefined && txq.drvXoff) {
+        this.unsent = next;
+        return NETDEV_TX_BUSY;
+      }
+      skb = next;
+    }
+    return rc;
   }
   xmit_one(skb: SkBuff, dev: NetDevice, txq: NetdevQueue): number {
     if (this.kernel.net.rx.dev_nit_active(dev)) this.dev_queue_xmit_nit(skb, dev);
@@ -324,17 +376,26 @@ export class DevXmit {
   /** XPS: the CPUs in `mask` send through `queue`. */
   netif_set_xps_queue(dev: NetDevice, mask: number, queue: number): number {
     if (queue >= dev.num_tx_queues) return -Errno.EINVAL;
-    const cpus = this.kernel.platform.cpus.list.length;
-    dev.xps_map ??= new Int32Array(cpus).fill(-1);
-    for (let cpu = 0; cpu < cpus; cpu++) {
-      if ((mask & (1 << cpu)) !== 0) dev.xps_map[cpu] = queue;
-      else if (dev.xps_map[cpu] === queue) dev.xps_map[cpu] = -1;
-    }
+    const map = (dev.xps_map ??= this.kernel.platform.cpus.list.map(() => []));
+    map.forEach((queues, cpu) => {
+      const at = queues.indexOf(queue);
+      const wanted = (mask & (1 << cpu)) !== 0;
+      if (wanted && at < 0) queues.push(queue);
+      else if (!wanted && at >= 0) queues.splice(at, 1);
+    });
     return 0;
+  }
+  /** Queues from `first` on are not used any more. */
+  netif_reset_xps_queues_gt(dev: NetDevice, first: number): void {
+    dev.xps_map?.forEach((queues, cpu, map) => {
+      map[cpu] = queues.filter((q) => q < first);
+    });
   }
   /** CPU mask of a transmit queue; 0 when none is set. */
   xps_cpus(dev: NetDevice, queue: number): number {
-    return dev.xps_map === undefined ? 0 : dev.xps_map.reduce((mask, q, cpu) => (q === queue ? mask | (1 << cpu) : mask), 0);
+    return dev.xps_map === undefined
+      ? 0
+      : dev.xps_map.reduce((mask, queues, cpu) => (queues.includes(queue) ? mask | (1 << cpu) : mask), 0);
   }
 
   private unsendable(skb: SkBuff, dev: NetDevice): undefined {

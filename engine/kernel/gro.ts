@@ -42,7 +42,7 @@ export class Gro {
 
   /** From a driver's poll. Returns GRO_*. */
   napi_gro_receive(napi: Napi, skb: SkBuff): number {
-    if (this.tpEntry.enabled) emitRxVerbose(this.kernel, this.tpEntry, skb, napi.id);
+    if (this.tpEntry.enabled) emitRxVerbose(this.kernel, this.tpEntry, skb, napi.napi_id);
     skb.network_header = skb.data - skb.head;
     const result = this.napi_skb_finish(napi, skb, this.dev_gro_receive(napi, skb));
     if (this.tpExit.enabled) this.tpExit.emit(result);

@@ -1,5 +1,6 @@
 // struct napi_struct.
 import type { NetDevice } from './net_device.ts';
+import type { SimEvent } from '../sim/sim.ts';
 import type { SkBuff } from './skbuff.ts';
 
 /** Driver's poll: returns work done (≤ budget). An object with the method, so that it can be traced. */
@@ -15,6 +16,17 @@ export class Napi {
   missed = false;
   disabled = true;
   onList = false;
+  /** Polled by a thread (Linux: NAPI_STATE_THREADED); the thread lives on when it is switched off. */
+  threaded = false;
+  hasThread = false;
+  queuedToThread = false;
+  /** CPU that scheduled it last. */
+  lastCpu = -1;
+  /** Linux: napi_id, 0 for a transmit context. */
+  napi_id = 0;
+  /** Polls without work to go until interrupts come back, and the timer that polls meanwhile. */
+  defer_hard_irqs_count = 0;
+  watchdog: SimEvent | undefined;
   /** CPU whose poll list it is on, -1 otherwise. */
   cpu = -1;
   rx_count = 0;

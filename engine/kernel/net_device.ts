@@ -2,6 +2,7 @@
 import type { Device } from './device.ts';
 import { Dql } from './dql.ts';
 import type { EthtoolOps } from './ethtool/ops.ts';
+import type { RpsQueue } from './rps.ts';
 import type { Napi } from './napi.ts';
 import type { Net } from './net_namespace.ts';
 import type { Qdisc } from './sched/qdisc.ts';
@@ -211,11 +212,22 @@ export class NetDevice {
   watchdog_timeo = 5_000_000_000;
   watchdog_timer: TimerList | undefined;
   ifalias = '';
-  /** XPS: transmit queue by CPU, -1 none; undefined when nobody set it. */
-  xps_map: Int32Array | undefined;
+  /** XPS: transmit queues by CPU, in the order they were set; undefined when nobody set any. */
+  xps_map: number[][] | undefined;
+  /** RPS: steering of each receive queue that has any. */
+  readonly rps: RpsQueue[] = [];
+  /** NAPI contexts run in threads of their own. */
+  threaded = false;
+  gro_flush_timeout = 0;
+  napi_defer_hard_irqs = 0;
   /** What `features` says about the transmit path, kept by NetdevFeatures: sums and fragments are the device's work. */
   hwCsum = false;
   hwSg = false;
+  hwTso4 = false;
+  hwTso6 = false;
+  /** Packets of several TCP segments may be handed to it: it cuts them, or software does just before. */
+  hwGso4 = false;
+  hwGso6 = false;
   /** NET_NAME_*: 0 unknown, 1 numbered by the kernel, 2 predictable, 3 given by user space, 4 renamed. */
   name_assign_type = 0;
   sysfs_rx_queue_group: RxQueueGroup | undefined;

@@ -45,7 +45,7 @@ export class VirtnetVqs implements VirtqueueCallback, BufferRecycler {
       const rq = new ReceiveQueue(i);
       const sq = new SendQueue(i, vi.driver.napi_tx ? NAPI_POLL_WEIGHT : 0);
       rq.napi = kernel.net.napi.netif_napi_add(vi.dev, vi.rx, vi.driver.napi_weight, i);
-      sq.napi = kernel.net.napi.netif_napi_add(vi.dev, vi.tx, NAPI_POLL_WEIGHT, i);
+      sq.napi = kernel.net.napi.netif_napi_add_tx(vi.dev, vi.tx, NAPI_POLL_WEIGHT, i);
       vi.rq.push(rq);
       vi.sq.push(sq);
     }

@@ -8,7 +8,7 @@ import { UTS_VERSION } from '../uts.ts';
 /** A subsystem that checks or acts on values written. An object, so that it is state that can be cloned. */
 export interface SysctlHandler {
   /** Called before the value is stored. 0 accepts, -errno refuses (EINVAL for text that is no number in range). `net` is the writer's. */
-  sysctl_write(net: Net, name: string, value: string): number;
+  sysctl_write(net: Net, name: string, value: string): number | string;
 }
 
 interface Registration {
@@ -61,14 +61,15 @@ export class Sysctls {
 
   /** 0 or -errno; white space around the value is not part of it. */
   set(net: Net, name: string, text: string): number {
-    const value = text.trim();
+    let value = text.trim();
     const table = this.tableOf(net, name);
     if (table === undefined) return -Errno.ENOENT;
     if (this.readOnly.has(name)) return -Errno.EACCES;
     for (const { prefix, handler } of this.handlers) {
       if (!name.startsWith(prefix)) continue;
-      const err = handler.sysctl_write(net, name, value);
-      if (err < 0) return err;
+      const answer = handler.sysctl_write(net, name, value);
+      if (typeof answer === 'string') value = answer;
+      else if (answer < 0) return answer;
     }
     if (isNumbers(table.get(name)) && !isNumbers(value)) return -Errno.EINVAL;
     table.set(name, value.split(/\s+/).join('\t'));

@@ -108,7 +108,19 @@ const ATTRIBUTES: ReadonlyMap<string, readonly [number, NetOps]> = new Map<strin
       ),
     ],
   ],
-  ['gro_flush_timeout', [RW, attrRw(() => '0', onlyDefault)]],
+  [
+    'gro_flush_timeout',
+    [
+      RW,
+      attrRw(
+        (d) => String(d.gro_flush_timeout),
+        (d, value) => {
+          d.gro_flush_timeout = value;
+          return 0;
+        },
+      ),
+    ],
+  ],
   ['ifalias', [RW, IFALIAS]],
   ['ifindex', [RO, attr((d) => String(d.ifindex))]],
   ['iflink', [RO, attr((d) => String(d.netdev_ops.ndo_get_iflink?.(d) ?? d.ifindex))]],
@@ -124,7 +136,20 @@ const ATTRIBUTES: ReadonlyMap<string, readonly [number, NetOps]> = new Map<strin
     ],
   ],
   ['name_assign_type', [RO, attr((d) => (d.name_assign_type === 0 ? -Errno.EINVAL : String(d.name_assign_type)))]],
-  ['napi_defer_hard_irqs', [RW, attrRw(() => '0', onlyDefault)]],
+  [
+    'napi_defer_hard_irqs',
+    [
+      RW,
+      attrRw(
+        (d) => String(d.napi_defer_hard_irqs),
+        (d, value) => {
+          // a C int
+          d.napi_defer_hard_irqs = value | 0;
+          return 0;
+        },
+      ),
+    ],
+  ],
   ['netdev_group', [RW, attrRw((d) => String(d.group), setGroup)]],
   ['operstate', [RO, attr((d) => OPER_NAMES[running(d) ? d.operstate : IF_OPER.DOWN])]],
   ['phys_port_id', [RO, unsupported]],
@@ -133,7 +158,16 @@ const ATTRIBUTES: ReadonlyMap<string, readonly [number, NetOps]> = new Map<strin
   ['proto_down', [RW, attrRw(() => '0', onlyDefault)]],
   ['speed', [RO, attr((d, k) => linkSetting(d, k, 'speed'))]],
   ['testing', [RO, attr((d) => (running(d) ? (d.operstate === IF_OPER.TESTING ? '1' : '0') : -Errno.EINVAL))]],
-  ['threaded', [RW, attrRw(() => '0', onlyDefault)]],
+  [
+    'threaded',
+    [
+      RW,
+      attrRw(
+        (d) => (d.threaded ? '1' : '0'),
+        (d, value, k) => (d.napis.length === 0 || value > 1 ? -Errno.EOPNOTSUPP : k.net.napi.dev_set_threaded(d, value === 1)),
+      ),
+    ],
+  ],
   [
     'tx_queue_len',
     [
@@ -202,13 +236,13 @@ interface QueueArg {
   readonly index: number;
 }
 type ShowQueue = (q: QueueArg, kernel: Kernel) => Value;
-const queueAttr = (show: ShowQueue, store?: (q: QueueArg, data: string) => number): FileOps<QueueArg> =>
+const queueAttr = (show: ShowQueue, store?: (q: QueueArg, data: string, kernel: Kernel) => number): FileOps<QueueArg> =>
   ops({
     read: (kernel: Kernel, _ctx: VfsContext, q: QueueArg) => {
       const value = show(q, kernel);
       return typeof value === 'number' ? value : `${value}\n`;
     },
-    ...(store === undefined ? {} : { write: (_k: Kernel, _ctx: VfsContext, q: QueueArg, data: string): number => store(q, data) }),
+    ...(store === undefined ? {} : { write: (k: Kernel, _ctx: VfsContext, q: QueueArg, data: string): number => store(q, data, k) }),
   });
 /** Only what a queue has anyway may be written: steering by software is not here. */
 const storeZero = (_q: QueueArg, data: string): number => (/^[0,]+$/.test(data.trim()) ? 0 : -Errno.EOPNOTSUPP);
@@ -218,23 +252,58 @@ const multiqueue =
   (q, kernel) =>
     q.dev.num_tx_queues > 1 ? show(q, kernel) : -Errno.ENOENT;
 
-function xpsMask({ dev, index }: QueueArg, kernel: Kernel): string {
+/** A CPU mask: groups of hexadecimal digits between commas, from the last one on; -EINVAL, or -EOVERFLOW beyond the CPUs there are. */
+function cpuMask(text: string, kernel: Kernel): number {
+  const groups = text.trim() === '' ? [] : text.trim().split(',').reverse();
   let mask = 0;
-  dev.xps_map?.forEach((queue, cpu) => {
-    if (queue === index) mask |= 1 << cpu;
-  });
-  return maskText(kernel, mask);
+  for (const [i, group] of groups.entries()) {
+    if (!/^[0-9a-fA-F]*$/.test(group)) return -Errno.EINVAL;
+    if (i > 0 || group.length > 8) return -Errno.EOVERFLOW;
+    mask = group === '' ? 0 : parseInt(group, 16);
+  }
+  return mask >= 2 ** kernel.platform.cpus.list.length ? -Errno.EOVERFLOW : mask;
 }
+const storeMask =
+  (store: (q: QueueArg, mask: number, kernel: Kernel) => number) =>
+  (q: QueueArg, data: string, kernel: Kernel): number => {
+    const mask = cpuMask(data, kernel);
+    return mask < 0 ? mask : store(q, mask, kernel);
+  };
 
 const RX_FILES: readonly (readonly [string, number, FileOps<QueueArg>])[] = [
-  ['rps_cpus', RW, queueAttr((_q, k) => maskText(k, 0), storeZero)],
-  ['rps_flow_cnt', RW, queueAttr(() => '0', storeZero)],
+  [
+    'rps_cpus',
+    RW,
+    queueAttr(
+      (q, k) => maskText(k, q.dev.rps[q.index]?.mask ?? 0),
+      storeMask((q, mask, k) => k.net.rps.store_rps_map(q.dev, q.index, mask)),
+    ),
+  ],
+  [
+    'rps_flow_cnt',
+    RW,
+    queueAttr(
+      (q) => String(q.dev.rps[q.index]?.flowCpu.length ?? 0),
+      (q, data, k) =>
+        /^\d+$/.test(data.trim()) ? k.net.rps.store_rps_dev_flow_table_cnt(q.dev, q.index, Number(data.trim())) : -Errno.EINVAL,
+    ),
+  ],
 ];
 const TX_FILES: readonly (readonly [string, number, FileOps<QueueArg>])[] = [
   ['traffic_class', RO, queueAttr(multiqueue(() => '0'))],
   ['tx_maxrate', RW, queueAttr(() => '0', storeZero)],
   ['tx_timeout', RO, queueAttr((q) => String(q.dev.queues[q.index].trans_timeout))],
-  ['xps_cpus', RW, queueAttr(multiqueue(xpsMask), () => -Errno.EOPNOTSUPP)],
+  [
+    'xps_cpus',
+    RW,
+    queueAttr(
+      multiqueue((q, k) => maskText(k, k.net.xmit.xps_cpus(q.dev, q.index))),
+      (q, data, k) =>
+        q.dev.num_tx_queues > 1
+          ? storeMask((at, mask) => k.net.xmit.netif_set_xps_queue(at.dev, mask, at.index))(q, data, k)
+          : -Errno.ENOENT,
+    ),
+  ],
   [
     'xps_rxqs',
     RW,
