@@ -8,7 +8,7 @@ import { Platform } from '../../engine/platform/platform.ts';
 import type { Sim } from '../../engine/sim/sim.ts';
 import type { Trace } from '../../engine/trace/trace.ts';
 import { FileRam } from './file_ram.ts';
-import { MsixRedirect } from './msix_redirect.ts';
+import { MsiRedirect } from './msi_redirect.ts';
 import type { QtestPipe } from './qtest_pipe.ts';
 
 export const BOARD_RAM_BYTES = 32 << 20;
@@ -33,7 +33,7 @@ class QemuMemory implements MmioTarget {
   constructor(
     private readonly base: number,
     private readonly qtest: QtestPipe,
-    private readonly redirect: MsixRedirect,
+    private readonly redirect: MsiRedirect,
   ) {}
   mmioRead(offset: number, size: number): number {
     const address = this.base + offset;
@@ -46,7 +46,7 @@ class QemuMemory implements MmioTarget {
 }
 
 export class QemuBoard extends Platform {
-  readonly redirect: MsixRedirect;
+  readonly redirect: MsiRedirect;
   private readonly mailbox = new Uint8Array(PAGE);
   private readonly words = new DataView(this.mailbox.buffer);
 
@@ -61,7 +61,7 @@ export class QemuBoard extends Platform {
     super({ machine: name, ramBytes: BOARD_RAM_BYTES, cpus, costs: defaultCosts() }, sim, trace, new FileRam(BOARD_RAM_BYTES, ramFd));
     this.pages.reserve(HOLE[0] as Gpa, HOLE[1] as Gpa);
     this.pages.reserve(MAILBOX as Gpa, BOARD_RAM_BYTES as Gpa);
-    this.redirect = new MsixRedirect(qtest, MAILBOX, PAGE / 4);
+    this.redirect = new MsiRedirect(qtest, MAILBOX, PAGE / 4);
     this.ports.map({ base: 0, size: 0x10000, target: new QemuPorts(qtest), name: 'QEMU ports' });
     // the I/O APIC between them is this board's own
     for (const [base, end] of [

@@ -25,9 +25,16 @@ async function taken(rig: Rig, to: readonly number[]): Promise<number> {
   return packets(rig) - before;
 }
 
-/** With the interrupts that the device has: one life. */
-export async function lifeOfE1000e(rig: Rig, interrupts: RegExp, echoes: number): Promise<string> {
-  await load(rig, E1000E_MODULES);
+/** Linux: the driver's parameter, and what it must lead to. QEMU's device fails the driver's test of a single message, as with real Linux. */
+export const INTERRUPT_MODES: readonly (readonly [string, RegExp])[] = [
+  ['IntMode=2', /PCI-MSI.*eth0-rx-0[^]*PCI-MSI.*eth0-tx-0[^]*PCI-MSI.*eth0$/m],
+  ['IntMode=1', /IO-APIC +21-fasteoi +eth0$/m],
+  ['IntMode=0', /IO-APIC +21-fasteoi +eth0$/m],
+];
+
+/** With one of these: one life. With a line interrupt also a link that goes and comes; QEMU 7.2 tells of that once only by MSI-X. */
+export async function lifeOfE1000e(rig: Rig, parameter: string, interrupts: RegExp, echoes: number): Promise<string> {
+  await rig.must(`modprobe e1000e ${parameter}`);
   expect(ownMac(rig), 'eth0 has not the address QEMU gave');
   await bringUp(rig);
   await pings(rig, 'out', echoes);
@@ -35,9 +42,10 @@ export async function lifeOfE1000e(rig: Rig, interrupts: RegExp, echoes: number)
   const more = await sizes(rig);
   const { out } = await rig.run('cat /proc/interrupts');
   expect(interrupts.test(out), `interrupts are others than expected:\n${out}`);
+  const link = parameter === 'IntMode=2' ? '' : `link ${await flap(rig)}, `;
   const wrong = [...(await unload(rig, E1000E_MODULES)), ...complaints(rig)];
   expect(wrong.length === 0, wrong.join('\n'));
-  return `${2 * echoes + more} echoes, ${interrupts.exec(out)?.[0].trim().replaceAll(/\s+/g, ' ')}`;
+  return `${2 * echoes + more} echoes, ${link}${interrupts.exec(out)?.[0].trim().replaceAll(/\s+/g, ' ')}`;
 }
 
 export const E1000E_DETAILS: readonly Check[] = [
@@ -169,7 +177,6 @@ export const E1000E_DETAILS: readonly Check[] = [
       return '40 echoes up to 8972 bytes';
     },
   },
-  { name: 'set_link off and on: link interrupt, carrier, and back', run: flap },
   {
     name: 'ethtool -t online',
     async run(rig) {

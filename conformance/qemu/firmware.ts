@@ -1,7 +1,7 @@
 // What firmware leaves behind on a q35 board: the ECAM window open, base addresses given, decoding on, interrupt lines noted.
 import { PCI_BAR, PCI_COMMAND, PCI_ROM_ADDRESS, PCI_SLOT, PciHeader } from '../../engine/pci/config_space.ts';
 import { ECAM_BASE } from '../../engine/platform/bus.ts';
-import { configOf } from './msix_redirect.ts';
+import { configOf } from './msi_redirect.ts';
 import type { QtestPipe } from './qtest_pipe.ts';
 
 const CONFIG_ADDRESS = 0xcf8;

@@ -1,4 +1,6 @@
 // What QEMU says about its virtio device, by QMP: features, status, where each ring stands; and whether that is what lies in RAM.
+import type { VirtioDevice } from '../../engine/drivers/virtio/virtio_device.ts';
+import { SplitVirtqueue } from '../../engine/drivers/virtio/virtio_ring_split.ts';
 import type { QemuMachine } from './machine.ts';
 
 interface VirtioStatus {
@@ -63,25 +65,42 @@ export async function rxFilter(rig: QemuMachine): Promise<RxFilter> {
 
 /** virtio-v1.2 §2.7.6, §2.7.8: idx behind the flags of the available and the used ring. */
 const IDX = 2;
+/** virtio-v1.2 §2.8.1: the wrap counter in a position of a packed ring. */
+const WRAP_BIT = 0x8000;
 
-/** Split rings as QEMU has them against the bytes in RAM and against each other; what does not fit, and what was seen. */
-export async function compareRings(rig: QemuMachine, queues: number): Promise<{ readonly wrong: string[]; readonly seen: string }> {
+/** The rings of the interface as QEMU has them, against the bytes in RAM and against the driver: what does not fit, and what was seen. */
+export async function compareRings(rig: QemuMachine): Promise<{ readonly wrong: string[]; readonly seen: string }> {
   const path = await virtioPath(rig);
   const wrong: string[] = [];
   const seen: string[] = [];
-  const { ram } = rig.board;
-  for (let queue = 0; queue < queues; queue++) {
-    const q = await rig.qemu.qmp.run<QueueStatus>('x-query-virtio-queue-status', { path, queue });
-    const used = ram.u16(q['vring-used'] + IDX);
-    const avail = ram.u16(q['vring-avail'] + IDX);
-    const taken = q['last-avail-idx'] ?? -1;
-    if (used !== q['used-idx']) wrong.push(`queue ${queue}: used.idx in RAM ${used}, QEMU's ${q['used-idx']}`);
-    // whatever QEMU has taken and not used is in its hands
-    if (((taken - q['used-idx']) & 0xffff) !== q.inuse)
-      wrong.push(`queue ${queue}: ${taken} taken, ${q['used-idx']} used, ${q.inuse} in use`);
-    if (((avail - taken) & 0xffff) > q['vring-num'])
-      wrong.push(`queue ${queue}: avail.idx ${avail} is ahead of ${taken} by more than the ring`);
-    seen.push(`${queue}: ${q['vring-num']}/${avail}/${used}`);
+  for (const vq of (rig.dev.parent as VirtioDevice).vqs) {
+    const q = await rig.qemu.qmp.run<QueueStatus>('x-query-virtio-queue-status', { path, queue: vq.index });
+    const differ = (what: string, ours: number, theirs: number): void => {
+      if (ours !== theirs) wrong.push(`queue ${vq.index}: ${what} ${ours}, QEMU's ${theirs}`);
+    };
+    differ('size', vq.num, q['vring-num']);
+    differ('descriptors at', vq.place.desc, q['vring-desc']);
+    differ('driver area at', vq.place.avail, q['vring-avail']);
+    differ('device area at', vq.place.used, q['vring-used']);
+    const { lastUsedIdx } = vq;
+    if (vq instanceof SplitVirtqueue) {
+      const avail = rig.board.ram.u16(q['vring-avail'] + IDX);
+      const taken = q['last-avail-idx'] ?? 0;
+      differ('used.idx in RAM', rig.board.ram.u16(q['vring-used'] + IDX), q['used-idx']);
+      // what QEMU has taken and not used is in its hands; what it has not taken, the driver has published
+      if (((taken - q['used-idx']) & 0xffff) !== q.inuse)
+        wrong.push(`queue ${vq.index}: ${taken} taken, ${q['used-idx']} used, ${q.inuse} in use`);
+      if (((avail - taken) & 0xffff) > q['vring-num']) wrong.push(`queue ${vq.index}: avail.idx ${avail} is too far ahead of ${taken}`);
+      if (((q['used-idx'] - lastUsedIdx) & 0xffff) > q['vring-num'])
+        wrong.push(`queue ${vq.index}: the driver took ${lastUsedIdx} of ${q['used-idx']}`);
+      seen.push(`${vq.index}: ${vq.num}/${avail}/${q['used-idx']}`);
+    } else {
+      const used = q['used-idx'] & ~WRAP_BIT;
+      const behind = (used - (lastUsedIdx & ~WRAP_BIT) + vq.num) % vq.num;
+      if (behind > vq.num - vq.num_free)
+        wrong.push(`queue ${vq.index}: the driver took up to ${lastUsedIdx & ~WRAP_BIT}, QEMU is at ${used}`);
+      seen.push(`${vq.index}: ${vq.num} packed, ${vq.num - vq.num_free} out, used to ${used}`);
+    }
   }
   return { wrong, seen: seen.join(' ') };
 }

@@ -4,13 +4,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Report } from '../linux/report.ts';
-import { E1000E_DETAILS } from './e1000e.ts';
+import { E1000E_DETAILS, INTERRUPT_MODES, lifeOfE1000e } from './e1000e.ts';
 import type { QemuMachine } from './machine.ts';
 import { TAP_CHECKS } from './multiqueue.ts';
 import { Rig, type RigSpec } from './rig.ts';
 import { TapRig } from './tap_rig.ts';
 import { VARIANTS } from './variants.ts';
-import { DETAILS, lifeOf } from './virtio.ts';
+import { DETAILS, lifeOf, MMIO_DEVICE } from './virtio.ts';
 
 const ECHOES = 20;
 const report = new Report();
@@ -100,13 +100,19 @@ async function main(): Promise<void> {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void end().finally(() => process.exit(1)));
   try {
     for (const v of VARIANTS)
-      if (chosen(v.name))
-        await withRig(v.name, { device: `virtio-net-pci,${v.options}`, cpus: v.cpus ?? 1 }, (rig) => lifeOf(rig, v, ECHOES));
+      if (chosen(v.name)) {
+        const { device, machine = 'q35', args = [], cpus = 1 } = v;
+        const spec = { device, machine, args, cpus, cmdline: machine === 'microvm' ? MMIO_DEVICE : '' };
+        await withRig(v.name, spec, (rig) => lifeOf(rig, v, ECHOES));
+      }
     const details = 'virtio-net-pci';
     if (chosen(details))
       await withRig(details, { device: 'virtio-net-pci,disable-legacy=on', cpus: 2 }, (rig) => inTurn(details, rig, DETAILS));
     if (chosen('packed, in full'))
       await withRig('packed', { device: 'virtio-net-pci,disable-legacy=on,packed=on', cpus: 2 }, (rig) => inTurn('packed', rig, DETAILS));
+    for (const [parameter, interrupts] of INTERRUPT_MODES)
+      if (chosen('e1000e'))
+        await withRig(`e1000e ${parameter}`, { device: 'e1000e', cpus: 1 }, (rig) => lifeOfE1000e(rig, parameter, interrupts, ECHOES));
     if (chosen('e1000e')) await withRig('e1000e', { device: 'e1000e', cpus: 2 }, (rig) => inTurn('e1000e', rig, E1000E_DETAILS));
     if (chosen('tap')) await overTap();
     verifyFrames();

@@ -1,6 +1,6 @@
-// Interrupt messages of QEMU's devices into RAM: a table entry that our kernel writes gets a mailbox's address, and shows the kernel its own.
-import { MsixCap, MsixEntry, PCI_CAP_ID, PCI_MSIX_BIR, PCI_MSIX_FLAGS, PciCap } from '../../engine/pci/capabilities.ts';
-import { ecamOffset, PCI_BAR, PCI_DEVFN, PCI_FUNC, PCI_SLOT, PCI_STATUS, PciHeader } from '../../engine/pci/config_space.ts';
+// Interrupt messages of QEMU's devices into RAM: where our kernel writes a message's address, the device gets a mailbox's, and the kernel reads its own.
+import { MsiCap, MsixCap, MsixEntry, PCI_CAP_ID, PCI_MSIX_BIR, PCI_MSIX_FLAGS, PciCap } from '../../engine/pci/capabilities.ts';
+import { ecamOffset, PCI_BAR, PCI_FUNC, PCI_SLOT, PCI_STATUS, PciHeader } from '../../engine/pci/config_space.ts';
 import { ECAM_BASE, ECAM_SIZE } from '../../engine/platform/bus.ts';
 import type { QtestPipe } from './qtest_pipe.ts';
 
@@ -17,12 +17,14 @@ interface Table {
 
 const SLOTS_OF_BUS = 256;
 
-export class MsixRedirect {
+export class MsiRedirect {
   /** Mailbox slots given out. */
   used = 0;
   /** Message address per slot, as the kernel wrote it. */
   private readonly addresses: Uint32Array;
-  private tables: Table[] = [];
+  private readonly tables: Table[] = [];
+  /** Slot of a function's one message, by the address of its register in the ECAM window. */
+  private readonly registers = new Map<number, number>();
   private stale = true;
 
   constructor(
@@ -33,14 +35,16 @@ export class MsixRedirect {
     this.addresses = new Uint32Array(slots);
   }
 
-  /** Finds the tables of all functions on bus 0; to be called once the functions are there. */
+  /** Finds what the functions on bus 0 have; to be called once they are there. */
   discover(): void {
     for (let devfn = 0; devfn < SLOTS_OF_BUS; devfn++) {
       const config = configOf(devfn);
       if (this.qtest.read(config, 2) === 0xffff) continue;
       if ((this.qtest.read(config + PciHeader.status.offset, 2) & PCI_STATUS.CAP_LIST) === 0) continue;
       for (let at = this.qtest.read(config + PciHeader.capabilities.offset, 1); at !== 0;) {
-        if (this.qtest.read(config + at, 1) === PCI_CAP_ID.MSIX) this.add(devfn, config + at);
+        const id = this.qtest.read(config + at, 1);
+        if (id === PCI_CAP_ID.MSIX) this.add(devfn, config + at);
+        else if (id === PCI_CAP_ID.MSI) this.registers.set(config + at + MsiCap.addr_lo.offset, this.used++);
         at = this.qtest.read(config + at + PciCap.cap_next.offset, 1);
       }
     }
@@ -51,7 +55,7 @@ export class MsixRedirect {
     return this.addresses[slot];
   }
 
-  /** What the kernel is to read at a table entry's address field; undefined for anything else. */
+  /** What the kernel is to read at a message's address field; undefined for anything else. */
   read(address: number): number | undefined {
     const slot = this.slotAt(address);
     return slot === undefined ? undefined : this.addresses[slot];
@@ -59,15 +63,12 @@ export class MsixRedirect {
 
   /** What the device is to get for a value that the kernel writes. */
   write(address: number, size: number, value: number): number {
-    if (address >= ECAM_BASE && address < ECAM_BASE + ECAM_SIZE) {
-      const register = address & 0xfff;
-      if (register < PciHeader.cardbus_cis.offset && register + size > PciHeader.bar0.offset) this.stale = true;
-      return value;
-    }
+    const register = address & 0xfff;
+    if (isConfig(address) && register < PciHeader.cardbus_cis.offset && register + size > PciHeader.bar0.offset) this.stale = true;
     const slot = this.slotAt(address);
     if (slot === undefined) return value;
     this.addresses[slot] = value;
-    // an entry without a message keeps none
+    // a message without an address keeps none
     return value === 0 ? 0 : this.mailbox + 4 * slot;
   }
 
@@ -76,11 +77,10 @@ export class MsixRedirect {
     const table = this.qtest.read(cap + MsixCap.table.offset, 4);
     this.tables.push({ devfn, bir: table & PCI_MSIX_BIR, offset: table & ~PCI_MSIX_BIR, entries, slot: this.used, base: 0 });
     this.used += entries;
-    this.stale = true;
   }
 
   private slotAt(address: number): number | undefined {
-    if (address >= ECAM_BASE && address < ECAM_BASE + ECAM_SIZE) return undefined;
+    if (isConfig(address)) return this.registers.get(address);
     if (this.stale) this.locate();
     for (const t of this.tables) {
       const at = address - t.base;
@@ -102,5 +102,7 @@ export class MsixRedirect {
   }
 }
 
+const isConfig = (address: number): boolean => address >= ECAM_BASE && address < ECAM_BASE + ECAM_SIZE;
+
+/** Address of a function's configuration space; bus 0. */
 export const configOf = (devfn: number): number => ECAM_BASE + ecamOffset(0, PCI_SLOT(devfn), PCI_FUNC(devfn));
-export const SLOT_5 = PCI_DEVFN(5, 0);
