@@ -224,3 +224,35 @@ describe('control queue (virtio-v1.2 §5.1.6.5)', () => {
     expect(status()).toBe(1);
   });
 });
+
+describe('virtio-v1.2 §5.1.6.2 HOST_USO', () => {
+  const header = {
+    gso_type: VIRTIO_NET_HDR_GSO.UDP_L4,
+    gso_size: 1000,
+    flags: VIRTIO_NET_HDR_F.NEEDS_CSUM,
+    hdr_len: 42,
+    csum_start: 34,
+    csum_offset: 6,
+  };
+
+  it.each([{}, { ip: 6 }] as const)('a large UDP payload becomes datagrams, each with its own lengths and checksum: %o', (o) => {
+    const { a, b, sim } = running({ spec: { net: { properties: { host_uso: true } } } });
+    const l4 = l4Start(o);
+    a.send(frame(payload(2500), { ...o, csum: 'partial' }), { ...header, hdr_len: l4 + 8, csum_start: l4 });
+    settle(sim);
+    const got = b.receive().map(body);
+    expect(got.map((x) => [x.length - l4 - 8, (x[l4 + 4] << 8) | x[l4 + 5], validChecksum(x)])).toEqual([
+      [1000, 1008, true],
+      [1000, 1008, true],
+      [500, 508, true],
+    ]);
+    expect(Uint8Array.from(got.flatMap((x) => [...x.subarray(l4 + 8)]))).toEqual(payload(2500));
+  });
+
+  it('§5.1.6.2.1: a kind of segmentation that was not negotiated is not done', () => {
+    const { a, b, sim } = running();
+    a.send(frame(payload(2500), { csum: 'partial' }), header);
+    settle(sim);
+    expect([b.receive(), a.nic.net.counters.tx_bad]).toEqual([[], 1]);
+  });
+});
