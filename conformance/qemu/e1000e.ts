@@ -1,9 +1,11 @@
 // e1000e on QEMU's 82574L: link, traffic, counters, rings, filters, checksums left to the device, interrupts of every kind.
-import { bringUp, type Check, complaints, expect, flap, load, ownMac, pings, reloads, sizes, unload } from './exercise.ts';
-import { IP } from './machine.ts';
+import { bringUp, type Check, complaints, expect, flap, linked, load, ownMac, pings, reloads, sizes, unload } from './exercise.ts';
 import type { Rig } from './rig.ts';
 
 export const E1000E_MODULES = ['e1000e'] as const;
+
+/** QEMU's model has no register 0x178 (packet buffer size of a later device), and neither test interrupts nor loopback as the driver wants them. */
+const REAL_SELF_TEST = 'Register 376, Eeprom 0, Interrupt 4, Loopback 13, Link 0';
 
 const statistic = (out: string, name: string): number => Number(new RegExp(`^ +${name}: (\\d+)$`, 'm').exec(out)?.[1] ?? Number.NaN);
 
@@ -90,7 +92,7 @@ export const E1000E_DETAILS: readonly Check[] = [
   {
     name: "the device's statistics are the frames on the wire",
     async run(rig) {
-      // the driver reads them every two seconds, and when asked
+      await rig.pump.pass(100);
       const first = (await rig.run('ethtool -S eth0')).out;
       const [fromNic, toNic] = [rig.port.received, rig.port.sent];
       await pings(rig, 'out', 50, 1000);
@@ -98,7 +100,8 @@ export const E1000E_DETAILS: readonly Check[] = [
       const second = (await rig.run('ethtool -S eth0')).out;
       const [tx, rx] = ['tx_packets', 'rx_packets'].map((n) => statistic(second, n) - statistic(first, n));
       const [out, into] = [rig.port.received - fromNic, rig.port.sent - toNic];
-      expect(tx === out && rx === into, `device tx ${tx} rx ${rx}, wire ${out} and ${into}`);
+      // of what came in, multicasts of others are not for it
+      expect(tx === out && rx >= 50 && rx <= into, `device tx ${tx} rx ${rx}, wire ${out} and ${into}`);
       const bytes = statistic(second, 'tx_bytes') - statistic(first, 'tx_bytes');
       return `tx ${tx} rx ${rx}, ${bytes} bytes sent`;
     },
@@ -178,11 +181,22 @@ export const E1000E_DETAILS: readonly Check[] = [
     },
   },
   {
+    name: 'ethtool -t offline: what real Linux finds on this device',
+    async run(rig) {
+      const r = await rig.pump.hurry(() => rig.run('ethtool -t eth0 offline', 30_000));
+      const results = [...r.out.matchAll(/^(\w+) test .*\t (\d+)$/gm)].map((m) => `${m[1]} ${m[2]}`).join(', ');
+      await linked(rig);
+      await pings(rig, 'out', 10);
+      expect(results === REAL_SELF_TEST, `${r.out}wanted: ${REAL_SELF_TEST}`);
+      return results;
+    },
+  },
+  {
     name: 'ethtool -t online',
     async run(rig) {
-      const r = await rig.run('ethtool -t eth0 online');
+      const r = await rig.pump.hurry(() => rig.run('ethtool -t eth0 online'));
       expect(r.status === 0 && /The test result is PASS/.test(r.out), r.out);
-      return r.out.replaceAll(/\s+/g, ' ').trim();
+      return r.out.split('\n')[0];
     },
   },
   { name: 'rmmod and modprobe three times: as before, and no memory is lost', run: (rig) => reloads(rig, E1000E_MODULES) },
@@ -195,9 +209,3 @@ export const E1000E_DETAILS: readonly Check[] = [
     },
   },
 ];
-
-/** After a reset the link comes up anew; addresses stay. */
-async function linked(rig: Rig): Promise<void> {
-  await rig.pump.until(() => !rig.dev.nocarrier, 8000);
-  expect(!rig.dev.nocarrier, `no carrier at ${IP}\n${rig.dmesg(6)}`);
-}

@@ -55,16 +55,16 @@ export class QtestPipe {
     this.command(`irq_intercept_in ${device}`);
   }
 
-  /** Takes in what QEMU said unasked. */
+  /** Takes in what QEMU said unasked: also what came behind the answer to a command. */
   poll(): void {
     for (;;) {
+      for (let line = this.line(); line !== undefined; line = this.line()) this.unasked(line);
       try {
         if (this.fill(this.peek) === 0) return;
       } catch (e) {
         if ((e as NodeJS.ErrnoException).code === 'EAGAIN') return;
         throw e;
       }
-      for (let line = this.line(); line !== undefined; line = this.line()) this.unasked(line);
     }
   }
 
