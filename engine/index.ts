@@ -27,6 +27,7 @@ export {
   MMIO_MAX,
   NIC_LIMITS,
   NIC_MODELS,
+  E1000E_CHIPS,
   NIC_TRANSPORTS,
 } from './machine/lab.ts';
 export { type Drained, type LoggedInput, Session, type SessionListener } from './session/session.ts';

@@ -7,6 +7,7 @@ export { NIC_LIMITS } from '../devices/virtio_net.ts';
 export { NET_PROPERTIES, NET_PROPERTY_NAMES, type NetOptions, type NetProperty } from '../devices/virtio_net_features.ts';
 
 export const NIC_MODELS = ['virtio-net', 'e1000e'] as const;
+export const E1000E_CHIPS = ['intel', 'qemu'] as const;
 export type NicModelName = (typeof NIC_MODELS)[number];
 
 /** How a virtio NIC is reached: over PCI with both interfaces, the modern or the legacy one alone, or as registers on the board, of version 2 or 1. */
@@ -43,7 +44,10 @@ export interface NicSpec {
   readonly indirect?: boolean;
   readonly eventIdx?: boolean;
   readonly ringReset?: boolean;
+  /** Of an e1000e: Intel's controller, or QEMU's model of it with its own ways; the first when absent. */
+  readonly chip?: E1000eChipName;
 }
+export type E1000eChipName = (typeof E1000E_CHIPS)[number];
 
 export interface MachineSpec {
   readonly name: string;

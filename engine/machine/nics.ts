@@ -67,7 +67,7 @@ interface Place {
 /** A NIC for a PCI slot ('00:01.0'). */
 export function buildPciNic(platform: Platform, spec: NicSpec, place: Place & { readonly slot: string }): NicParts {
   if (spec.model === 'e1000e') {
-    const e1000e = new E1000e(platform, place);
+    const e1000e = new E1000e(platform, { ...place, chip: spec.chip ?? 'intel' });
     return { fn: e1000e.fn, mmio: undefined, port: e1000e.fn.port, model: e1000e, virtio: undefined, e1000e };
   }
   // behind an IOMMU a device has to take bus addresses, which a transitional one does not

@@ -31,7 +31,7 @@ export function e1000eFixture(options: { readonly ramBytes?: number; readonly ch
     portName: 'h1:nic0',
     slot: '00:02.0',
     mac: Uint8Array.from(E1000E_MAC),
-    chip: options.chip ?? 'qemu',
+    chip: options.chip ?? 'intel',
   });
   host.addFunction(PCI_DEVFN(2, 0), nic.fn);
   host.firmware();

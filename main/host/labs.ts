@@ -19,6 +19,7 @@ import {
   MMIO_MAX,
   NIC_LIMITS,
   NIC_MODELS,
+  E1000E_CHIPS,
   NIC_TRANSPORTS,
   type NicSpec,
 } from '../../engine/index.ts';
@@ -89,6 +90,7 @@ const nicSchema = z.strictObject({
   vectors: z.int('vectors: a whole number').min(0, 'vectors: 0 to 130').max(130, 'vectors: 0 to 130').optional(),
   transport: z.enum(NIC_TRANSPORTS, `the transports are: ${NIC_TRANSPORTS.join(', ')}`).default('transitional'),
   page_per_vq: z.boolean().default(false),
+  chip: z.enum(E1000E_CHIPS, `the chips are: ${E1000E_CHIPS.join(', ')}`).default('intel'),
 });
 const machineSchema = z.strictObject({
   cpus: z.int('cpus: a whole number').min(1, 'cpus: 1 to 32').max(32, 'cpus: 1 to 32').default(2),
@@ -239,6 +241,7 @@ function toSpec(f: LabFile): LabSpec {
       ...(n.indirect_desc === false ? { indirect: false } : {}),
       ...(n.event_idx === false ? { eventIdx: false } : {}),
       ...(n.queue_reset === false ? { ringReset: false } : {}),
+      ...(n.chip === 'qemu' ? { chip: n.chip } : {}),
     })),
     autoload: m.autoload,
     setup: m.setup,
@@ -360,6 +363,7 @@ export function formatLab(lab: LabSpec): string {
               ...(n.indirect === false ? { indirect_desc: false } : {}),
               ...(n.eventIdx === false ? { event_idx: false } : {}),
               ...(n.ringReset === false ? { queue_reset: false } : {}),
+              ...(n.chip === undefined ? {} : { chip: n.chip }),
             },
           ]),
         ),

@@ -28,7 +28,7 @@ export interface E1000eSpec {
   readonly slot: string;
   readonly mac: Uint8Array;
   readonly timing?: Partial<NicTiming>;
-  /** QEMU's model of the controller, or Intel's chip where the two differ; the first unless it is said. */
+  /** QEMU's model of the controller, or Intel's chip where the two differ; the second unless it is said. */
   readonly chip?: E1000eChip;
 }
 export type E1000eChip = 'qemu' | 'intel';
@@ -69,7 +69,7 @@ export class E1000e implements NicPort, MmioTarget, PhyOwner, E1000eContext {
     this.mac = spec.mac;
     this.sim = sim;
     this.timing = { ...NIC_TIMING, ...spec.timing };
-    this.intel = spec.chip === 'intel';
+    this.intel = spec.chip !== 'qemu';
     this.regs = new RegisterFile(this.intel);
     this.mem = platform.dmaPort();
     const msix = new Msix(this.name, VECTORS, this.mem, scope, MSIX_LAYOUT);

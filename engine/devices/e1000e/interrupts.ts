@@ -141,9 +141,11 @@ export class E1000eInterrupts implements Actor {
     const { regs } = this;
     const value = regs.get(E1000.ICR);
     const asserted = (value & ICR.INT_ASSERTED) !== 0;
-    if (asserted && (regs.get(E1000.CTRL_EXT) & CTRL_EXT.IAME) !== 0)
-      regs.set(E1000.IMS, (regs.get(E1000.IMS) & ~regs.get(E1000.IAM)) >>> 0);
-    if (asserted || regs.get(E1000.IMS) === 0) regs.set(E1000.ICR, 0);
+    const autoMask = asserted && (regs.get(E1000.CTRL_EXT) & CTRL_EXT.IAME) !== 0;
+    // QEMU's model: a line or a message clears always, vectors only with IAME
+    const clear = this.intel ? asserted : autoMask || !this.msix.enabled;
+    if (clear || regs.get(E1000.IMS) === 0) regs.set(E1000.ICR, 0);
+    if (autoMask) regs.set(E1000.IMS, (regs.get(E1000.IMS) & ~regs.get(E1000.IAM)) >>> 0);
     this.update();
     return value;
   }
@@ -202,12 +204,20 @@ export class E1000eInterrupts implements Actor {
     }
     // §7.4.5: causes in EIAC clear themselves with the message; EIAME masks what IAM names
     const auto = regs.get(E1000.CTRL_EXT);
-    if ((auto & CTRL_EXT.EIAME) !== 0) regs.set(E1000.IMS, (regs.get(E1000.IMS) & ~(regs.get(E1000.IAM) & cause)) >>> 0);
+    if ((auto & CTRL_EXT.EIAME) !== 0) this.maskByVector(cause);
     const clear = regs.get(E1000.EIAC) & cause;
     if (clear === 0) return;
     regs.set(E1000.ICR, (regs.get(E1000.ICR) & ~clear) >>> 0);
     this.signalled &= ~clear;
     if ((auto & CTRL_EXT.IAME) === 0) regs.set(E1000.IMS, (regs.get(E1000.IMS) & ~clear) >>> 0);
+  }
+
+  /** QEMU's model forgets that the cause was to be masked, in place of masking it. */
+  private maskByVector(cause: number): void {
+    const { regs } = this;
+    const iam = regs.get(E1000.IAM);
+    if (this.intel) regs.set(E1000.IMS, (regs.get(E1000.IMS) & ~(iam & cause)) >>> 0);
+    else regs.set(E1000.IAM, (iam & ~cause) >>> 0);
   }
 
   /** A message now, or when the vector's interval is over. */

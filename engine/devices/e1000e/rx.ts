@@ -260,7 +260,10 @@ export class E1000eReceiver implements Actor {
     }
     const udpWithout = f.protocol === IPPROTO.UDP && f.l4 !== 0 && b[f.l4 + 6] === 0 && b[f.l4 + 7] === 0;
     if (f.l4 !== 0 && (rxcsum & RXCSUM.TUOFL) !== 0 && !udpWithout && (f.protocol === IPPROTO.TCP || f.protocol === IPPROTO.UDP)) {
-      status |= RXD_STAT.TCPCS | (f.protocol === IPPROTO.UDP ? RXD_STAT.UDPCS : 0) | (verdict(this.nic.mem, 2 * scratch.rss.queue, checksumValid(b, f)) ? 0 : RXDEXT_ERR.TCPE);
+      status |=
+        RXD_STAT.TCPCS |
+        (f.protocol === IPPROTO.UDP ? RXD_STAT.UDPCS : 0) |
+        (verdict(this.nic.mem, 2 * scratch.rss.queue, checksumValid(b, f)) ? 0 : RXDEXT_ERR.TCPE);
     }
     if ((status & (RXD_STAT.IPCS | RXD_STAT.TCPCS)) === 0) status |= RXD_STAT.IXSM;
     return status;

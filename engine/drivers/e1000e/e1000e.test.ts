@@ -322,7 +322,7 @@ test.each([
   ['InterruptThrottleRate=50', ['Invalid Interrupt Throttling Rate (ints/sec) value specified (50) using default of 3'], undefined],
   ['CrcStripping=0', ['CRC Stripping Disabled'], undefined],
 ])('modprobe e1000e %s: the kernel says so, and packets flow both ways', (option, lines, later) => {
-  const f = e1000eFixture();
+  const f = e1000eFixture({ chip: 'qemu' });
   expect(f.kernel.modules.modprobe('e1000e', [option]).errno).toBe(0);
   for (const line of lines) expect(said(f)).toContain(`e1000e 0000:00:02.0: ${line}`);
   const dev = up(f);
@@ -361,4 +361,57 @@ test.each([
   send(f, dev, frame(64, 1, PEER));
   f.settle();
   expect(f.wire.sent).toHaveLength(1);
+});
+
+test('IntMode=1 on the chip: one message in place of three vectors', () => {
+  const f = e1000eFixture();
+  f.kernel.modules.modprobe('e1000e', ['IntMode=1']);
+  const dev = up(f);
+  const pci = pciDev(f);
+  expect([pci.msi_enabled, pci.msix_enabled]).toEqual([true, false]);
+  const before = f.kernel.irq.total(pci.irq);
+  send(f, dev, frame(100, 1, PEER));
+  receive(f, frame(100, 2));
+  f.settle();
+  expect(f.kernel.irq.total(pci.irq)).toBeGreaterThan(before);
+});
+
+test("QEMU's model keeps its causes when ICR is read with MSI-X on: Linux does not see a cable that is pulled; the chip shows it", () => {
+  const carrier = (chip: 'qemu' | 'intel'): boolean => {
+    const f = e1000eFixture({ chip });
+    const dev = up(f);
+    f.nic.linkChanged(false);
+    f.settle(5e9);
+    return !dev.nocarrier;
+  };
+  expect([carrier('qemu'), carrier('intel')]).toEqual([true, false]);
+});
+
+test('a transmitter that stands still is found out: the hang is reported, the watchdog resets the adapter', () => {
+  const f = e1000eFixture();
+  f.kernel.modules.modprobe('e1000e', ['IntMode=0']);
+  const dev = up(f);
+  // the far end wants silence for ever
+  f.nic.tx.pause(0xffff, 0.001);
+  for (let i = 0; i < 4; i++) send(f, dev, frame(100, i, PEER));
+  f.settle(20e9);
+  const hang = said(f).find((t) => t.includes('Detected Hardware Unit Hang'));
+  expect(hang?.split('\n').map((l) => l.replace(/<.*/, '').trim())).toEqual([
+    'e1000e 0000:00:02.0 eth0: Detected Hardware Unit Hang:',
+    'TDH',
+    'TDT',
+    'next_to_use',
+    'next_to_clean',
+    'buffer_info[next_to_clean]:',
+    'time_stamp',
+    'next_to_watch',
+    'jiffies',
+    'next_to_watch.status',
+    'MAC Status',
+    'PHY Status',
+    'PHY 1000BASE-T Status',
+    'PHY Extended Status',
+    'PCI Status',
+  ]);
+  expect(said(f)).toContain('e1000e 0000:00:02.0 eth0: Reset adapter unexpectedly');
 });

@@ -172,7 +172,7 @@ export class E1000Rx {
         packet = copy;
       }
     }
-    __skb_put(packet, bytes);
+    kernel.skb.skb_put(packet, bytes);
     this.e1000_rx_checksum(packet, status);
     if ((adapter.dev.features & NETIF_F.RXHASH) !== 0n) packet.hash = RxDescWriteback.rss.get(ram, at);
     this.e1000_receive_skb(packet, status, RxDescWriteback.vlan.get(ram, at));
