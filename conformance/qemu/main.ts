@@ -6,11 +6,11 @@ import { join } from 'node:path';
 import { Report } from '../linux/report.ts';
 import { E1000E_DETAILS, INTERRUPT_MODES, lifeOfE1000e } from './e1000e.ts';
 import type { QemuMachine } from './machine.ts';
-import { TAP_CHECKS } from './multiqueue.ts';
+import { RSS_CHECKS, TAP_CHECKS, type TapCheck, TAP_PAIRS } from './multiqueue.ts';
 import { Rig, type RigSpec } from './rig.ts';
 import { TapRig } from './tap_rig.ts';
 import { VARIANTS } from './variants.ts';
-import { DETAILS, lifeOf, MMIO_DEVICE } from './virtio.ts';
+import { DETAILS, lifeOf, MMIO_DEVICE, refusal } from './virtio.ts';
 
 const ECHOES = 20;
 const report = new Report();
@@ -59,13 +59,16 @@ async function inTurn<R>(
   return undefined;
 }
 
-async function overTap(): Promise<void> {
-  if (!TapRig.possible()) return report.note('no tap is to be had here: several queue pairs and offloads are not tried');
+/** The peer is this machine's Linux. */
+async function overTap(name: string, options: string, checks: readonly TapCheck[]): Promise<void> {
+  if (!chosen(name)) return;
+  if (!TapRig.possible()) return report.note(`no tap is to be had here: not tried: ${name}`);
   try {
-    running = await TapRig.start(join(temp, 'tap'), 4);
-    await inTurn('four queue pairs', running as TapRig, TAP_CHECKS);
+    const rig = await TapRig.start(join(temp, `tap${runs++}`), TAP_PAIRS, options);
+    running = rig;
+    await inTurn(name, rig, checks);
   } catch (e) {
-    report.check('four queue pairs', false, e instanceof Error ? e.message : String(e));
+    report.check(name, false, e instanceof Error ? e.message : String(e));
   }
   await running?.stop();
   running = undefined;
@@ -105,6 +108,8 @@ async function main(): Promise<void> {
         const spec = { device, machine, args, cpus, cmdline: machine === 'microvm' ? MMIO_DEVICE : '' };
         await withRig(v.name, spec, (rig) => lifeOf(rig, v, ECHOES));
       }
+    const refused = 'a device whose features do not go together is refused';
+    if (chosen(refused)) await withRig(refused, { device: 'virtio-net-pci,disable-legacy=on,ctrl_vq=off', cpus: 1 }, refusal);
     const details = 'virtio-net-pci';
     if (chosen(details))
       await withRig(details, { device: 'virtio-net-pci,disable-legacy=on', cpus: 2 }, (rig) => inTurn(details, rig, DETAILS));
@@ -114,7 +119,8 @@ async function main(): Promise<void> {
       if (chosen('e1000e'))
         await withRig(`e1000e ${parameter}`, { device: 'e1000e', cpus: 1 }, (rig) => lifeOfE1000e(rig, parameter, interrupts, ECHOES));
     if (chosen('e1000e')) await withRig('e1000e', { device: 'e1000e', cpus: 2 }, (rig) => inTurn('e1000e', rig, E1000E_DETAILS));
-    if (chosen('tap')) await overTap();
+    await overTap('four queue pairs', '', TAP_CHECKS);
+    await overTap('receive-side scaling', ',rss=on,hash=on', RSS_CHECKS);
     verifyFrames();
   } finally {
     await end();

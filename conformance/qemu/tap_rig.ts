@@ -16,7 +16,8 @@ export class TapRig extends QemuMachine {
     return spawnSync('unshare', ['-n', 'sh', '-c', SETUP], { stdio: 'ignore' }).status === 0;
   }
 
-  static async start(dir: string, pairs: number): Promise<TapRig> {
+  /** `options` are more of the device's. */
+  static async start(dir: string, pairs: number, options: string): Promise<TapRig> {
     mkdirSync(dir, { recursive: true });
     const sim = new Sim(1);
     const pump = new Pump(sim);
@@ -26,7 +27,7 @@ export class TapRig extends QemuMachine {
       prefix: ['unshare', '-n', 'sh', '-c', `${SETUP} && exec "$@"`, 'sh'],
       args: [
         ...['-netdev', `tap,id=n0,ifname=${TAP},script=no,downscript=no,queues=${pairs}`],
-        ...['-device', `virtio-net-pci,disable-legacy=on,mq=on,vectors=${2 * pairs + 2},id=dev0,netdev=n0,mac=${MAC},addr=5.0`],
+        ...['-device', `virtio-net-pci,disable-legacy=on,mq=on,vectors=${2 * pairs + 2}${options},id=dev0,netdev=n0,mac=${MAC},addr=5.0`],
       ],
     });
     return new TapRig(qemu, pump, sim, new Trace(sim), { cpus: pairs, pci: true, cmdline: '' });

@@ -37,6 +37,18 @@ export async function lifeOf(rig: Rig, v: Variant, echoes: number): Promise<stri
   return `${2 * echoes + more} echoes, ${frames}, rings ${seen}`;
 }
 
+/** QEMU's device without a control queue still offers what needs one (virtio-v1.2 §5.1.3.1): Linux: virtnet_validate_features(). */
+export async function refusal(rig: Rig): Promise<string> {
+  await load(rig, VIRTIO_MODULES);
+  const said = rig
+    .dmesg(40)
+    .split('\n')
+    .find((l) => l.includes('device advertises feature VIRTIO_NET_F_CTRL_RX but not VIRTIO_NET_F_CTRL_VQ'));
+  expect(said !== undefined && rig.kernel.init_net.__dev_get_by_name('eth0') === undefined, rig.dmesg(6));
+  expect(!(await deviceStatus(rig)).includes('DRIVER_OK'), 'the device runs');
+  return said ?? '';
+}
+
 /** What is under way arrives. */
 const settle = (rig: Rig): Promise<void> => rig.pump.pass(60);
 
