@@ -11,6 +11,7 @@ import { EthtoolCore } from './ethtool/ioctl.ts';
 import { Vfs } from './fs/vfs.ts';
 import { Gro } from './gro.ts';
 import { Ipv4 } from './ipv4/ipv4.ts';
+import { TcpProto } from './ipv4/tcp_proto.ts';
 import { Ipv6 } from './ipv6/ipv6.ts';
 import { IrqCore } from './irq.ts';
 import { KernelIo } from './io.ts';
@@ -69,6 +70,7 @@ export class Kernel implements CpuEntries {
   readonly ethtool: EthtoolCore;
   readonly ipv4: Ipv4;
   readonly ipv6: Ipv6;
+  readonly tcp: TcpProto;
   readonly sockets: Sockets;
   readonly rtnl: Rtnetlink;
   readonly netns: NetNamespaces;
@@ -101,6 +103,7 @@ export class Kernel implements CpuEntries {
     this.ethtool = new EthtoolCore(this);
     this.ipv4 = new Ipv4(this);
     this.ipv6 = new Ipv6(this);
+    this.tcp = new TcpProto(this);
     this.sockets = new Sockets(this);
     this.rtnl = new Rtnetlink(this);
     this.netns = new NetNamespaces(this);

@@ -61,6 +61,11 @@ export class PageFrags {
     this.pages.__free_pages((first * PAGE_SIZE) as Gpa, this.order[first]);
   }
 
+  /** Do both lie in one run, under one count of references? */
+  same_page(a: Gpa, b: Gpa): boolean {
+    return this.head[a >>> 12] === this.head[b >>> 12];
+  }
+
   page_count(at: Gpa): number {
     return this.refs[this.head[at >>> 12]];
   }

@@ -10,7 +10,13 @@ export const SKB_GSO = { TCPV4: 1 << 0, DODGY: 1 << 1, TCP_ECN: 1 << 2, TCP_FIXE
 
 export class SkbSegment extends SkbCore {
   /** Inline in Linux: no tracer may list them. */
-  static override readonly inlined: readonly string[] = Object.freeze([...SkbCore.inlined, 'skb_unclone', 'data_shared', 'skb_is_gso', 'skb_gso_reset']);
+  static override readonly inlined: readonly string[] = Object.freeze([
+    ...SkbCore.inlined,
+    'skb_unclone',
+    'data_shared',
+    'skb_is_gso',
+    'skb_gso_reset',
+  ]);
 
   /** Somebody else holds the same data area now. */
   data_shared(skb: SkBuff): boolean {
@@ -132,8 +138,9 @@ export class SkbSegment extends SkbCore {
   /** Appends bytes that lie at `page` (whose reference the skb takes over), joining the last fragment when they adjoin. False: no slot is free. */
   skb_append_frag(skb: SkBuff, page: Gpa, size: number): boolean {
     const n = this.nr_frags(skb);
-    if (n > 0 && this.frag_page(skb, n - 1) + this.frag_size(skb, n - 1) === page) {
-      this.setFrag(skb, n - 1, this.frag_page(skb, n - 1), this.frag_size(skb, n - 1) + size);
+    const before = n > 0 ? this.frag_page(skb, n - 1) : page;
+    if (n > 0 && before + this.frag_size(skb, n - 1) === page && this.frags.same_page(before, page)) {
+      this.setFrag(skb, n - 1, before, this.frag_size(skb, n - 1) + size);
       this.frags.put_page(page);
     } else {
       if (n >= MAX_SKB_FRAGS) return false;

@@ -9,7 +9,17 @@ export const SK_MEM_MAX = 212_992;
 
 export const SOCK = { STREAM: 1, DGRAM: 2, RAW: 3 } as const;
 /** recvmsg's and sendmsg's flags */
-export const MSG = { PEEK: 0x2, DONTROUTE: 0x4, CTRUNC: 0x8, TRUNC: 0x20, DONTWAIT: 0x40, CONFIRM: 0x800, ERRQUEUE: 0x2000 } as const;
+export const MSG = {
+  PEEK: 0x2,
+  DONTROUTE: 0x4,
+  CTRUNC: 0x8,
+  TRUNC: 0x20,
+  DONTWAIT: 0x40,
+  EOR: 0x80,
+  CONFIRM: 0x800,
+  ERRQUEUE: 0x2000,
+  MORE: 0x8000,
+} as const;
 /** Readiness, as poll(2) reports it. */
 export const POLL = { IN: 0x1, OUT: 0x4, ERR: 0x8, HUP: 0x10 } as const;
 
@@ -96,6 +106,24 @@ export type SockOpt =
   | 'SO_REUSEPORT'
   | 'SO_TIMESTAMP'
   | 'SO_ERROR'
+  | 'SO_KEEPALIVE'
+  | 'SO_LINGER' // seconds, -1: off
+  | 'SO_RCVLOWAT'
+  | 'SO_MAX_PACING_RATE'
+  | 'TCP_NODELAY'
+  | 'TCP_CORK'
+  | 'TCP_MAXSEG'
+  | 'TCP_CONGESTION' // string
+  | 'TCP_KEEPIDLE'
+  | 'TCP_KEEPINTVL'
+  | 'TCP_KEEPCNT'
+  | 'TCP_SYNCNT'
+  | 'TCP_LINGER2'
+  | 'TCP_DEFER_ACCEPT'
+  | 'TCP_WINDOW_CLAMP'
+  | 'TCP_QUICKACK'
+  | 'TCP_USER_TIMEOUT'
+  | 'TCP_NOTSENT_LOWAT'
   | 'SO_NO_CHECK'
   | 'IP_TOS'
   | 'IP_TTL'
@@ -150,6 +178,8 @@ export abstract class Sock implements SkbOwner {
   /** Pending error, positive errno; reported once. */
   err = 0;
   bound_dev_if = 0;
+  /** Hash of the flow it received from last, for receive flow steering (Linux: sk_rxhash). */
+  rxhash = 0;
   mark = 0;
   priority = 0;
   broadcast = false;

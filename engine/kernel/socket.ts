@@ -7,6 +7,8 @@ import { v4bytes, v4number } from './ipv4/arp.ts';
 import { InetSock } from './ipv4/inet_sock.ts';
 import { ipv4Net } from './ipv4/ipv4_net.ts';
 import { UDPSTATS } from './ipv4/mib.ts';
+import { TcpSock } from './ipv4/tcp_sock.ts';
+import { TCP } from './ipv4/tcp_states.ts';
 import type { Kernel } from './kernel.ts';
 import type { Net } from './net_namespace.ts';
 import type { Process } from './process.ts';
@@ -50,6 +52,33 @@ export class Sockets {
     return made;
   }
 
+  /** Identity of a socket that the kernel makes for a connection. */
+  newIno(): number {
+    return this.nextIno++;
+  }
+
+  /** Waits for connections; 0 or -errno. */
+  listen(sk: Sock, backlog: number): number {
+    this.kernel.charge(this.kernel.platform.costs.syscall);
+    return sk instanceof TcpSock ? this.kernel.tcp.user.inet_csk_listen_start(sk, backlog) : -Errno.EOPNOTSUPP;
+  }
+
+  /** The next connection of a listener, or -EAGAIN. */
+  accept(sk: Sock): Sock | number {
+    this.kernel.charge(this.kernel.platform.costs.syscall);
+    sk.woken = false;
+    if (!(sk instanceof TcpSock)) return -Errno.EOPNOTSUPP;
+    const made = this.kernel.tcp.user.inet_csk_accept(sk);
+    if (typeof made !== 'number') this.all.push(made);
+    return made;
+  }
+
+  /** `how`: 1 no more receiving, 2 no more sending, 3 both. */
+  shutdown(sk: Sock, how: number): number {
+    this.kernel.charge(this.kernel.platform.costs.syscall);
+    return sk instanceof TcpSock ? this.kernel.tcp.user.tcp_shutdown(sk, how) : -Errno.EOPNOTSUPP;
+  }
+
   sock_create(net: Net, family: number, type: number, protocol: number): Sock | number {
     const ino = this.nextIno++;
     if (family === 17)
@@ -65,7 +94,14 @@ export class Sockets {
       (family === 2 ? ipv4Net(net).raw : ipv4Net(net).raw6).push(sk);
       return sk;
     }
-    if (type !== SOCK.DGRAM) return type === SOCK.STREAM ? -Errno.EPROTONOSUPPORT : -Errno.ESOCKTNOSUPPORT;
+    if (type === SOCK.STREAM) {
+      if (protocol !== 0 && protocol !== IPPROTO.TCP) return -Errno.EPROTONOSUPPORT;
+      const { tcp } = this.kernel;
+      const sk = new TcpSock(net, family, ino, tcp.timer, tcp.cong.defaultFor('cubic'));
+      tcp.user.tcp_init_sock(sk);
+      return sk;
+    }
+    if (type !== SOCK.DGRAM) return -Errno.ESOCKTNOSUPPORT;
     if (protocol === 0 || protocol === IPPROTO.UDP) return new InetSock(net, family, type, IPPROTO.UDP, ino);
     if (protocol !== icmp) return -Errno.EPROTONOSUPPORT;
     const sk = new InetSock(net, family, type, protocol, ino);
@@ -87,12 +123,20 @@ export class Sockets {
     const kind = addr === 0 ? RTN.LOCAL : ipv4.fib.inet_addr_type(sk.net, addr);
     const allowed = kind === RTN.LOCAL || kind === RTN.MULTICAST || kind === RTN.BROADCAST || ipv4Net(sk.net).sysctl.ip_nonlocal_bind !== 0;
     if (!allowed) return -Errno.EADDRNOTAVAIL;
-    if (sk.num !== 0 && sk.type === SOCK.DGRAM) return -Errno.EINVAL;
+    if (sk.num !== 0 && sk.type !== SOCK.RAW) return -Errno.EINVAL;
+    if (sk instanceof TcpSock && sk.state !== TCP.CLOSE) return -Errno.EINVAL;
     const previous = sk.rcv_saddr;
     sk.rcv_saddr = sk.saddr = addr;
     if (kind === RTN.MULTICAST || kind === RTN.BROADCAST) sk.saddr = 0;
     if (sk.type === SOCK.DGRAM) {
       const err = sk.protocol === IPPROTO.UDP ? ipv4.udp.udp_v4_get_port(sk, port) : ipv4.ping.ping_get_port(sk, port);
+      if (err < 0) {
+        sk.rcv_saddr = sk.saddr = previous;
+        return err;
+      }
+    }
+    if (sk instanceof TcpSock) {
+      const err = this.kernel.tcp.hash.inet_csk_get_port(sk, port);
       if (err < 0) {
         sk.rcv_saddr = sk.saddr = previous;
         return err;
@@ -106,6 +150,7 @@ export class Sockets {
   connect(sk: Sock, addr: SockAddr): number {
     this.kernel.charge(this.kernel.platform.costs.syscall);
     if (!(sk instanceof InetSock) || addr.family === 17) return -Errno.EOPNOTSUPP;
+    if (sk instanceof TcpSock) return this.stream_connect(sk, addr);
     if (addr.family === 10) return this.kernel.ipv6.sockets.inet6_connect(sk, addr);
     const { ipv4 } = this.kernel;
     if (sk.type === SOCK.DGRAM && sk.num === 0) {
@@ -115,11 +160,30 @@ export class Sockets {
     return ipv4.common.connect4(sk, v4number(addr.addr), addr.port);
   }
 
+  /** 0 when connected, -EINPROGRESS while the handshake lasts (then: writable or an error), or -errno. */
+  private stream_connect(sk: TcpSock, addr: Exclude<SockAddr, { family: 17 }>): number {
+    const { tcp } = this.kernel;
+    sk.woken = false;
+    if (sk.err !== 0 && sk.state === TCP.CLOSE) {
+      const { err } = sk;
+      sk.err = 0;
+      sk.connected = false;
+      return -err;
+    }
+    if (sk.state === TCP.SYN_SENT || sk.state === TCP.SYN_RECV) return -Errno.EALREADY;
+    if (sk.state !== TCP.CLOSE) return -Errno.EISCONN;
+    if (addr.family === 2 && sk.family === 10) return -Errno.EAFNOSUPPORT;
+    const err = addr.family === 10 ? tcp.v6.tcp_v6_connect(sk, addr) : tcp.v4.tcp_v4_connect(sk, v4number(addr.addr), addr.port);
+    return err < 0 ? err : -Errno.EINPROGRESS;
+  }
+
   /** Bytes sent, or -errno. Packet sockets: `addr` gives device, protocol and destination. */
   sendmsg(sk: Sock, data: Uint8Array, addr?: SockAddr, control?: SendControl): number {
     this.kernel.charge(this.kernel.platform.costs.syscall);
     sk.woken = false;
     if (sk.closed) return -Errno.EBADF;
+    this.kernel.net.rps.rps_record_sock_flow(sk.rxhash);
+    if (sk instanceof TcpSock) return this.kernel.tcp.user.tcp_sendmsg(sk, data, control?.flags ?? 0);
     if (sk.err !== 0) {
       const err = sk.err;
       sk.err = 0;
@@ -142,12 +206,14 @@ export class Sockets {
     this.kernel.charge(this.kernel.platform.costs.syscall);
     sk.woken = false;
     if (sk.closed) return -Errno.EBADF;
+    this.kernel.net.rps.rps_record_sock_flow(sk.rxhash);
     if ((flags & MSG.ERRQUEUE) !== 0) {
       const entry = sk.error_queue.shift();
       if (entry === undefined) return -Errno.EAGAIN;
       sk.err = sk.error_queue.at(0)?.err.ee_errno ?? 0;
       return this.messages.errorMessage(entry, size);
     }
+    if (sk instanceof TcpSock) return this.kernel.tcp.user.tcp_recvmsg(sk, size, flags);
     const skb = (flags & MSG.PEEK) !== 0 ? sk.receive_queue.first : sk.receive_queue.shift();
     if (skb === undefined) {
       const { err } = sk;
@@ -206,6 +272,7 @@ export class Sockets {
 
   /** POLLIN, POLLERR … that hold now. */
   poll(sk: Sock): number {
+    if (sk instanceof TcpSock) return this.kernel.tcp.user.tcp_poll(sk);
     let mask = 0;
     if (sk.receive_queue.qlen > 0) mask |= POLL.IN;
     if (sk.err !== 0 || sk.error_queue.length > 0) mask |= POLL.ERR;
@@ -226,6 +293,10 @@ export class Sockets {
     sk.waiter = undefined;
     const at = this.all.indexOf(sk);
     if (at >= 0) this.all.splice(at, 1);
+    if (sk instanceof TcpSock) {
+      this.kernel.tcp.user.tcp_close(sk);
+      return;
+    }
     for (let skb = sk.receive_queue.shift(); skb !== undefined; skb = sk.receive_queue.shift()) this.kernel.skb.consume_skb(skb);
     for (const entry of sk.error_queue.splice(0)) if (entry.skb !== undefined) this.kernel.skb.consume_skb(entry.skb);
     if (sk instanceof PacketSock) {
@@ -251,6 +322,7 @@ export class Sockets {
       this.kernel.skb.kfree_skb_reason(skb, 'SOCKET_RCVBUFF');
       return -Errno.ENOMEM;
     }
+    if (skb.hash !== 0) sk.rxhash = skb.hash;
     skb.dst = undefined;
     if (skb.tstamp === 0) skb.tstamp = this.kernel.now();
     sk.rmem_alloc += skb.truesize;

@@ -359,7 +359,8 @@ export class Icmp {
   icmp_socket_deliver(skb: SkBuff, n4: Ipv4Net, protocol: number, inner: Gpa, type: number, code: number, info: number): void {
     const { ipv4 } = this.kernel;
     if (n4.raw.length > 0) ipv4.raw.raw_icmp_error(skb, protocol, inner, type, code, info);
-    if (protocol === IPPROTO.UDP) ipv4.udp.udp_err(skb, inner, type, code, info);
+    if (protocol === IPPROTO.TCP) this.kernel.tcp.v4.tcp_v4_err(skb, inner, type, code, info);
+    else if (protocol === IPPROTO.UDP) ipv4.udp.udp_err(skb, inner, type, code, info);
     else if (protocol === IPPROTO.ICMP && n4.ping.size > 0) ipv4.ping.ping_err(skb, inner, type, code, info);
   }
 

@@ -204,6 +204,7 @@ export class IpOutput {
 
   ip_finish_output(net: Net, skb: SkBuff): number {
     const rt = skb.dst as Rtable;
+    if (this.kernel.skb.gso_size(skb) !== 0) return this.ip_finish_output_gso(net, skb, this.ip_skb_dst_mtu(skb));
     // the common case needs no look-up of the path MTU
     if (
       skb.cb1 !== 0 ||
@@ -211,6 +212,30 @@ export class IpOutput {
     )
       return this.ip_fragment(net, skb, this.ip_skb_dst_mtu(skb));
     return this.ip_finish_output2(net, skb);
+  }
+
+  /** A packet of segments that each fit goes on whole. */
+  ip_finish_output_gso(net: Net, skb: SkBuff, mtu: number): number {
+    const { skb: skbs, tcp } = this.kernel;
+    const th = skb.head + skb.transport_header;
+    const header = th - skb_network_header(skb) + (skbs.ram.u8(th + 12) >> 4) * 4;
+    if (header + skbs.gso_size(skb) <= mtu) return this.ip_finish_output2(net, skb);
+    // the path became narrower on the way: cut, then fragment what is too long
+    const segs = tcp.offload.tcp_gso_segment(skb, false, false);
+    if (segs === undefined) {
+      skbs.kfree_skb_reason(skb, 'SKB_GSO_SEG');
+      return -Errno.ENOMEM;
+    }
+    skbs.consume_skb(skb);
+    let err = 0;
+    for (let s: SkBuff | undefined = segs; s !== undefined;) {
+      const next: SkBuff | undefined = s.next;
+      s.next = undefined;
+      const sent = this.ip_fragment(net, s, mtu);
+      if (sent !== 0 && err === 0) err = sent;
+      s = next;
+    }
+    return err;
   }
 
   ip_finish_output2(net: Net, skb: SkBuff): number {

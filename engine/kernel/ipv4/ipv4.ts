@@ -105,10 +105,12 @@ export class Ipv4 implements NetdevNotifier, PacketHandler {
     net.ipv4 = n4;
     this.fib.ip_fib_net_init(net);
     this.sysctls.initNet(net);
+    this.kernel.tcp.pernetInit(net);
   }
 
   /** A namespace dies; its devices are gone already. */
   pernetExit(net: Net): void {
+    this.kernel.tcp.pernetExit(net);
     const n4 = net.ipv4 as Ipv4Net;
     for (const q of n4.frags.values()) {
       this.kernel.timers.del_timer(q.timer);

@@ -7,6 +7,7 @@ import type { FragQueue } from './ip_fragment.ts';
 import type { RouteCache } from './route.ts';
 import { SnmpMib } from './mib.ts';
 import type { InetSock } from './inet_sock.ts';
+import { TcpNet } from './tcp_net.ts';
 
 /** net.ipv4.conf.X.* in the kernel's order; fields are what the code reads. */
 export class Ipv4Devconf {
@@ -124,6 +125,7 @@ export class Ipv4Net {
   readonly addresses = new Map<number, InDevice[]>();
   readonly frags = new Map<string, FragQueue>();
   fragMem = 0;
+  readonly tcp = new TcpNet();
   readonly udp: PortTable = new Map();
   /** ICMP datagram sockets by identifier. */
   readonly ping = new Map<number, InetSock[]>();

@@ -111,6 +111,7 @@ const SNMP_TCP = [
   'OutRsts',
   'InCsumErrors',
 ] as const;
+export const TCPSTATS = index(SNMP_TCP);
 const SNMP_UDP = [
   'InDatagrams',
   'NoPorts',
@@ -181,22 +182,135 @@ const ICMP6_TYPES: readonly (readonly [number, string])[] = [
 /** UdpLite6's line has no IgnoredMulti. */
 const SNMP6_UDPLITE6 = SNMP_UDP.filter((n) => n !== 'IgnoredMulti');
 
-const NETSTAT_TCPEXT: readonly string[] = Object.freeze(
-  `SyncookiesSent SyncookiesRecv SyncookiesFailed EmbryonicRsts PruneCalled RcvPruned OfoPruned OutOfWindowIcmps LockDroppedIcmps ArpFilter TW TWRecycled
-  TWKilled PAWSActive PAWSEstab DelayedACKs DelayedACKLocked DelayedACKLost ListenOverflows ListenDrops TCPHPHits TCPPureAcks TCPHPAcks TCPRenoRecovery
-  TCPSackRecovery TCPSACKReneging TCPSACKReorder TCPRenoReorder TCPTSReorder TCPFullUndo TCPPartialUndo TCPDSACKUndo TCPLossUndo TCPLostRetransmit
-  TCPRenoFailures TCPSackFailures TCPLossFailures TCPFastRetrans TCPSlowStartRetrans TCPTimeouts TCPLossProbes TCPLossProbeRecovery TCPRenoRecoveryFail
-  TCPSackRecoveryFail TCPRcvCollapsed TCPBacklogCoalesce TCPDSACKOldSent TCPDSACKOfoSent TCPDSACKRecv TCPDSACKOfoRecv TCPAbortOnData TCPAbortOnClose
-  TCPAbortOnMemory TCPAbortOnTimeout TCPAbortOnLinger TCPAbortFailed TCPMemoryPressures TCPMemoryPressuresChrono TCPSACKDiscard TCPDSACKIgnoredOld
-  TCPDSACKIgnoredNoUndo TCPSpuriousRTOs TCPMD5NotFound TCPMD5Unexpected TCPMD5Failure TCPSackShifted TCPSackMerged TCPSackShiftFallback TCPBacklogDrop
-  PFMemallocDrop TCPMinTTLDrop TCPDeferAcceptDrop IPReversePathFilter TCPTimeWaitOverflow TCPReqQFullDoCookies TCPReqQFullDrop TCPRetransFail TCPRcvCoalesce
-  TCPOFOQueue TCPOFODrop TCPOFOMerge TCPChallengeACK TCPSYNChallenge TCPFastOpenActive TCPFastOpenActiveFail TCPFastOpenPassive TCPFastOpenPassiveFail
-  TCPFastOpenListenOverflow TCPFastOpenCookieReqd TCPFastOpenBlackhole TCPSpuriousRtxHostQueues BusyPollRxPackets TCPAutoCorking TCPFromZeroWindowAdv
-  TCPToZeroWindowAdv TCPWantZeroWindowAdv TCPSynRetrans TCPOrigDataSent TCPHystartTrainDetect TCPHystartTrainCwnd TCPHystartDelayDetect TCPHystartDelayCwnd
-  TCPACKSkippedSynRecv TCPACKSkippedPAWS TCPACKSkippedSeq TCPACKSkippedFinWait2 TCPACKSkippedTimeWait TCPACKSkippedChallenge TCPWinProbe TCPKeepAlive
-  TCPMTUPFail TCPMTUPSuccess TCPDelivered TCPDeliveredCE TCPAckCompressed TCPZeroWindowDrop TCPRcvQDrop TCPWqueueTooBig TCPFastOpenPassiveAltKey
-  TcpTimeoutRehash TcpDuplicateDataRehash TCPDSACKRecvSegs TCPDSACKIgnoredDubious TCPMigrateReqSuccess TCPMigrateReqFailure`.split(/\s+/),
-);
+const NETSTAT_TCPEXT = [
+  'SyncookiesSent',
+  'SyncookiesRecv',
+  'SyncookiesFailed',
+  'EmbryonicRsts',
+  'PruneCalled',
+  'RcvPruned',
+  'OfoPruned',
+  'OutOfWindowIcmps',
+  'LockDroppedIcmps',
+  'ArpFilter',
+  'TW',
+  'TWRecycled',
+  'TWKilled',
+  'PAWSActive',
+  'PAWSEstab',
+  'DelayedACKs',
+  'DelayedACKLocked',
+  'DelayedACKLost',
+  'ListenOverflows',
+  'ListenDrops',
+  'TCPHPHits',
+  'TCPPureAcks',
+  'TCPHPAcks',
+  'TCPRenoRecovery',
+  'TCPSackRecovery',
+  'TCPSACKReneging',
+  'TCPSACKReorder',
+  'TCPRenoReorder',
+  'TCPTSReorder',
+  'TCPFullUndo',
+  'TCPPartialUndo',
+  'TCPDSACKUndo',
+  'TCPLossUndo',
+  'TCPLostRetransmit',
+  'TCPRenoFailures',
+  'TCPSackFailures',
+  'TCPLossFailures',
+  'TCPFastRetrans',
+  'TCPSlowStartRetrans',
+  'TCPTimeouts',
+  'TCPLossProbes',
+  'TCPLossProbeRecovery',
+  'TCPRenoRecoveryFail',
+  'TCPSackRecoveryFail',
+  'TCPRcvCollapsed',
+  'TCPBacklogCoalesce',
+  'TCPDSACKOldSent',
+  'TCPDSACKOfoSent',
+  'TCPDSACKRecv',
+  'TCPDSACKOfoRecv',
+  'TCPAbortOnData',
+  'TCPAbortOnClose',
+  'TCPAbortOnMemory',
+  'TCPAbortOnTimeout',
+  'TCPAbortOnLinger',
+  'TCPAbortFailed',
+  'TCPMemoryPressures',
+  'TCPMemoryPressuresChrono',
+  'TCPSACKDiscard',
+  'TCPDSACKIgnoredOld',
+  'TCPDSACKIgnoredNoUndo',
+  'TCPSpuriousRTOs',
+  'TCPMD5NotFound',
+  'TCPMD5Unexpected',
+  'TCPMD5Failure',
+  'TCPSackShifted',
+  'TCPSackMerged',
+  'TCPSackShiftFallback',
+  'TCPBacklogDrop',
+  'PFMemallocDrop',
+  'TCPMinTTLDrop',
+  'TCPDeferAcceptDrop',
+  'IPReversePathFilter',
+  'TCPTimeWaitOverflow',
+  'TCPReqQFullDoCookies',
+  'TCPReqQFullDrop',
+  'TCPRetransFail',
+  'TCPRcvCoalesce',
+  'TCPOFOQueue',
+  'TCPOFODrop',
+  'TCPOFOMerge',
+  'TCPChallengeACK',
+  'TCPSYNChallenge',
+  'TCPFastOpenActive',
+  'TCPFastOpenActiveFail',
+  'TCPFastOpenPassive',
+  'TCPFastOpenPassiveFail',
+  'TCPFastOpenListenOverflow',
+  'TCPFastOpenCookieReqd',
+  'TCPFastOpenBlackhole',
+  'TCPSpuriousRtxHostQueues',
+  'BusyPollRxPackets',
+  'TCPAutoCorking',
+  'TCPFromZeroWindowAdv',
+  'TCPToZeroWindowAdv',
+  'TCPWantZeroWindowAdv',
+  'TCPSynRetrans',
+  'TCPOrigDataSent',
+  'TCPHystartTrainDetect',
+  'TCPHystartTrainCwnd',
+  'TCPHystartDelayDetect',
+  'TCPHystartDelayCwnd',
+  'TCPACKSkippedSynRecv',
+  'TCPACKSkippedPAWS',
+  'TCPACKSkippedSeq',
+  'TCPACKSkippedFinWait2',
+  'TCPACKSkippedTimeWait',
+  'TCPACKSkippedChallenge',
+  'TCPWinProbe',
+  'TCPKeepAlive',
+  'TCPMTUPFail',
+  'TCPMTUPSuccess',
+  'TCPDelivered',
+  'TCPDeliveredCE',
+  'TCPAckCompressed',
+  'TCPZeroWindowDrop',
+  'TCPRcvQDrop',
+  'TCPWqueueTooBig',
+  'TCPFastOpenPassiveAltKey',
+  'TcpTimeoutRehash',
+  'TcpDuplicateDataRehash',
+  'TCPDSACKRecvSegs',
+  'TCPDSACKIgnoredDubious',
+  'TCPMigrateReqSuccess',
+  'TCPMigrateReqFailure',
+] as const;
+export const TCPEXT = index(NETSTAT_TCPEXT);
+
 const NETSTAT_MPTCPEXT: readonly string[] = Object.freeze(
   `MPCapableSYNRX MPCapableSYNTX MPCapableSYNACKRX MPCapableACKRX MPCapableFallbackACK MPCapableFallbackSYNACK MPCapableEndpAttempt MPFallbackTokenInit
   MPTCPRetrans MPJoinNoTokenFound MPJoinSynRx MPJoinSynBackupRx MPJoinSynAckRx MPJoinSynAckBackupRx MPJoinSynAckHMacFailure MPJoinAckRx MPJoinAckHMacFailure
@@ -220,6 +334,8 @@ export class SnmpMib {
   /** Messages by type: received, sent. */
   readonly icmpIn = new Float64Array(256);
   readonly icmpOut = new Float64Array(256);
+  readonly tcp = new Float64Array(SNMP_TCP.length);
+  readonly tcpExt = new Float64Array(NETSTAT_TCPEXT.length);
   readonly udp = new Float64Array(SNMP_UDP.length);
   readonly ip6 = new Float64Array(IP_ALL.length);
   readonly icmp6 = new Float64Array(SNMP6_ICMP6.length);
@@ -251,7 +367,7 @@ export class SnmpMib {
       { proto: 'Icmp', names: SNMP_ICMP, values: this.icmpValues() },
     ];
     if (msgs.length > 0) lines.push({ proto: 'IcmpMsg', names: msgs.map(([n]) => n), values: msgs.map(([, v]) => v) });
-    const tcp = SNMP_TCP.map(() => 0);
+    const tcp = Array.from(this.tcp);
     tcp.splice(0, 4, 1, 200, 120000, -1);
     lines.push({ proto: 'Tcp', names: SNMP_TCP, values: tcp });
     lines.push({ proto: 'Udp', names: SNMP_UDP, values: Array.from(this.udp) });
@@ -261,7 +377,9 @@ export class SnmpMib {
 
   /** /proc/net/netstat, line pairs in order. */
   netstatLines(): MibLine[] {
-    const tcpExt = NETSTAT_TCPEXT.map((n) => (n === 'IPReversePathFilter' ? this.rpFilter : n === 'ArpFilter' ? this.arpFilter : 0));
+    const tcpExt = Array.from(this.tcpExt);
+    tcpExt[TCPEXT.IPReversePathFilter] = this.rpFilter;
+    tcpExt[TCPEXT.ArpFilter] = this.arpFilter;
     return [
       { proto: 'TcpExt', names: NETSTAT_TCPEXT, values: tcpExt },
       { proto: 'IpExt', names: NETSTAT_IPEXT, values: NETSTAT_IPEXT.map((n) => this.ip[IPSTATS[n]]) },

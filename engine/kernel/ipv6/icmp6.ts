@@ -207,6 +207,7 @@ export class Icmp6 {
       nexthdr = ram.u8(payload);
       payload = (payload + 8) as Gpa;
     }
+    if (nexthdr === IPPROTO.TCP) this.kernel.tcp.v6.tcp_v6_err(skb, inner, payload, type, code, info);
     if (nexthdr === IPPROTO.UDP) ipv6.udp.udpv6_err(skb, inner, payload, type, code, info);
     ipv6.sockets.raw6_icmp_error(skb, nexthdr, inner, payload, type, code, info);
   }

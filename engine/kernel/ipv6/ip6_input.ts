@@ -144,6 +144,9 @@ export class Ip6Input implements Actor {
     if (nexthdr === IPPROTO.ICMPV6) {
       ip6[IPSTATS.InDelivers]++;
       ipv6.icmp.icmpv6_rcv(skb);
+    } else if (nexthdr === IPPROTO.TCP) {
+      ip6[IPSTATS.InDelivers]++;
+      this.kernel.tcp.v6.tcp_v6_rcv(skb);
     } else if (nexthdr === IPPROTO.UDP) {
       ip6[IPSTATS.InDelivers]++;
       ipv6.udp.udpv6_rcv(skb);
@@ -175,7 +178,7 @@ export class Ip6Input implements Actor {
       return NET_RX_DROP;
     }
     const mtu = ipv6.fib.ip6_mtu(rt);
-    if (skb.len > mtu) {
+    if (skb.len > mtu && skbs.gso_size(skb) === 0) {
       ipv6.icmp.icmp6_send(skb, ICMPV6.PKT_TOOBIG, 0, mtu);
       ip6[IPSTATS.InTooBigErrors]++;
       this.drop(skb, dev, IPSTATS.FragFails, 'PKT_TOO_BIG');

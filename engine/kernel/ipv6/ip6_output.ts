@@ -90,7 +90,7 @@ export class Ip6Output {
 
   ip6_finish_output(net: Net, skb: SkBuff): number {
     const mtu = this.kernel.ipv6.fib.ip6_mtu(skb.dst as Rt6);
-    return skb.len > mtu ? this.ip6_fragment(net, skb, mtu) : this.ip6_finish_output2(net, skb);
+    return skb.len > mtu && this.kernel.skb.gso_size(skb) === 0 ? this.ip6_fragment(net, skb, mtu) : this.ip6_finish_output2(net, skb);
   }
 
   ip6_finish_output2(net: Net, skb: SkBuff): number {

@@ -6,6 +6,7 @@ import { ICMPV6, IPPROTO } from '../../wire/headers.ts';
 import type { InetSock, Ipv6Pinfo } from '../ipv4/inet_sock.ts';
 import { ipv4Net } from '../ipv4/ipv4_net.ts';
 import { IPSTATS } from '../ipv4/mib.ts';
+import { TcpSock } from '../ipv4/tcp_sock.ts';
 import type { Kernel } from '../kernel.ts';
 import type { NetDevice } from '../net_device.ts';
 import type { SkBuff } from '../skbuff.ts';
@@ -31,7 +32,7 @@ export class Sockets6 {
     const { v6 } = sk;
     const { ipv4, ipv6 } = this.kernel;
     if (v6 === undefined) return -Errno.EAFNOSUPPORT;
-    if (sk.num !== 0 && sk.type === SOCK.DGRAM) return -Errno.EINVAL;
+    if (sk.num !== 0 && sk.type !== SOCK.RAW) return -Errno.EINVAL;
     const a = addr.addr;
     if (!isAny6(a) && !isMapped6(a) && !isMulticast6(a)) {
       if (needsScopeId6(a)) {
@@ -46,6 +47,10 @@ export class Sockets6 {
     v6.saddr = isMulticast6(a) ? new Uint8Array(16) : a.slice();
     if (sk.type === SOCK.DGRAM) {
       const err = sk.protocol === IPPROTO.UDP ? ipv4.udp.udp_v4_get_port(sk, addr.port) : ipv4.ping.ping_get_port(sk, addr.port);
+      if (err < 0) return err;
+    }
+    if (sk instanceof TcpSock) {
+      const err = this.kernel.tcp.hash.inet_csk_get_port(sk, addr.port);
       if (err < 0) return err;
     }
     sk.portBound = true;

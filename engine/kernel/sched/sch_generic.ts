@@ -106,10 +106,16 @@ export class SchedCore implements Actor {
     const { xmit } = this.kernel.net;
     const ready = xmit.validate_xmit_skb_list(skb, dev);
     if (ready === undefined) return true;
+    xmit.unsent = ready;
     const rc = txq.drvXoff || txq.stackXoff ? NETDEV_TX_BUSY : xmit.dev_hard_start_xmit(ready, dev, txq);
     if (dev_xmit_complete(rc)) return true;
     if (rc !== NETDEV_TX_BUSY) this.kernel.printk.pr_warn(`BUG ${dev.name} code ${rc} qlen ${q.qlen}`);
-    this.dev_requeue_skb(ready, q);
+    for (let skb: SkBuff | undefined = xmit.unsent; skb !== undefined;) {
+      const next: SkBuff | undefined = skb.next;
+      skb.next = undefined;
+      this.dev_requeue_skb(skb, q);
+      skb = next;
+    }
     return false;
   }
 
