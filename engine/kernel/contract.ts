@@ -61,12 +61,18 @@ const RULES = ops({
   'irq-vectors-in-use': ['interrupt vectors were freed while a handler is registered', 'Linux Documentation/PCI/msi-howto.rst'],
   'netdev-free-registered': ['free_netdev() of a registered device', `${NETDEV}, struct net_device lifetime rules`],
   'skb-double-free': ['a packet was freed twice', 'Linux Documentation/networking/skbuff.rst, Reference counting'],
+  'skb-panic': ['a packet was to hold more than there is room for', 'Linux Documentation/networking/skbuff.rst, Basic sk_buff geometry'],
   'skb-use-after-free': ['a packet was used after it was freed', 'Linux Documentation/networking/skbuff.rst, Reference counting'],
   'timer-after-free': ['a timer is armed for a device that is freed', `${NETDEV}, struct net_device lifetime rules`],
 } as const satisfies Record<DmaRule | string, readonly [string, string]>);
 
 export type ContractRule = keyof typeof RULES;
 export const CONTRACT_RULES: readonly ContractRule[] = Object.freeze(Object.keys(RULES)) as readonly ContractRule[];
+
+/** Rule, what it says, its source: for the documentation. */
+export const CONTRACT_TABLE: readonly (readonly [string, string, string])[] = Object.freeze(
+  CONTRACT_RULES.map((rule) => [rule, RULES[rule][0], RULES[rule][1]] as const),
+);
 
 /** One finding. The same rule broken at the same place again only counts. */
 export interface Violation {

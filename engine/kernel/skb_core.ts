@@ -1,20 +1,41 @@
 // sk_buffs: the edges of their data – room at either end, pulling, trimming, growing (Linux: net/core/skbuff.c). Inline parts are in skb_inline.ts.
 import { Errno } from '../base/errno.ts';
-import { InvariantError, invariant } from '../base/ops.ts';
+import { invariant } from '../base/ops.ts';
 import type { Gpa } from '../base/units.ts';
+import { driverOf } from './contract_net.ts';
 import { SKB_DATA_ALIGN, SkbAlloc } from './skb_alloc.ts';
 import { __skb_push, __skb_put, skb_headlen, skb_headroom, skb_is_nonlinear, skb_shared, skb_tailroom } from './skb_inline.ts';
 import { CHECKSUM_COMPLETE, CHECKSUM_NONE, HEAD_KMALLOC, SHARED_INFO_SIZE, type SkBuff, SkbSharedInfo } from './skbuff.ts';
 
 export class SkbCore extends SkbAlloc {
   skb_put(skb: SkBuff, length: number): Gpa {
-    if (skb_is_nonlinear(skb) || skb.tail + length > skb.end) throw new InvariantError(`skb_over_panic: len:${skb.len} put:${length}`);
+    if (skb_is_nonlinear(skb) || skb.tail + length > skb.end) return this.skb_over_panic(skb, length);
     return __skb_put(skb, length);
   }
   skb_push(skb: SkBuff, length: number): Gpa {
-    if (skb.data - length < skb.head) throw new InvariantError(`skb_under_panic: len:${skb.len} put:${length}`);
+    if (skb.data - length < skb.head) return this.skb_under_panic(skb, length);
     return __skb_push(skb, length);
   }
+  /** Linux stops here. This kernel says so, and goes on with what there is room for. */
+  private skb_over_panic(skb: SkBuff, length: number): Gpa {
+    this.skb_panic(skb, length, 'skb_over_panic', 112);
+    return __skb_put(skb, skb_is_nonlinear(skb) ? 0 : skb.end - skb.tail);
+  }
+  private skb_under_panic(skb: SkBuff, length: number): Gpa {
+    this.skb_panic(skb, length, 'skb_under_panic', 122);
+    return __skb_push(skb, skb.data - skb.head);
+  }
+  private skb_panic(skb: SkBuff, length: number, what: string, line: number): void {
+    const { printk, contract } = this.kernel;
+    const hex = (n: number): string => `0x${n.toString(16)}`;
+    const dev = skb.dev?.name ?? '<NULL>';
+    printk.pr_emerg(
+      `skbuff: ${what}: len:${skb.len + length} put:${length} head:${hex(skb.head)} data:${hex(skb.data)} tail:${hex(skb.tail - skb.head + length)} end:${hex(skb.end - skb.head)} dev:${dev}`,
+    );
+    printk.pr_emerg(`kernel BUG at net/core/skbuff.c:${line}!`);
+    if (contract.enabled) contract.violation('skb-panic', skb.dev === undefined ? what : driverOf(skb.dev), `${what}, ${length} bytes`);
+  }
+
   /** The new data; 0 when the linear part is shorter. */
   skb_pull(skb: SkBuff, length: number): Gpa {
     if (length > skb.len || length > skb_headlen(skb)) return 0 as Gpa;

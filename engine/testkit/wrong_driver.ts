@@ -198,6 +198,7 @@ export const DEEDS: Readonly<Partial<Record<ContractRule, (s: Scene) => void>>> 
   'xmit-busy-consumed': (s) => send(s, 'xmit-busy-consumed'),
   'xmit-busy-running': (s) => send(s, 'xmit-busy-running'),
   'skb-double-free': (s) => send(s, 'skb-double-free'),
+  'skb-panic': (s) => void s.kernel.skb.skb_put(s.driver.skb(), 65535),
   'skb-use-after-free': (s) => {
     const skb = s.driver.skb();
     s.kernel.skb.kfree_skb(skb);

@@ -189,8 +189,9 @@ export class E1000eTransmitter implements Actor {
     for (let i = this.heldFrom[queue], left = count; i !== end && i < count && left > 0; i = i + 1 === count ? 0 : i + 1, left--) {
       const at = base + i * E1000_DESC_SIZE;
       if (mem.check(at, E1000_DESC_SIZE, true) !== undefined) break;
-      if ((TxDescData.cmd_and_length.get(mem, at) & TXD_CMD.RS) !== 0)
-        TxDescData.status.set(mem, at, TxDescData.status.get(mem, at) | TXD_STAT_DD);
+      if ((TxDescData.cmd_and_length.get(mem, at) & TXD_CMD.RS) === 0) continue;
+      if (mem.faults?.strike('stale-used-index', txQueueNumber(queue), `tx${queue} descriptor ${i}`) !== undefined) continue;
+      TxDescData.status.set(mem, at, TxDescData.status.get(mem, at) | TXD_STAT_DD);
     }
     this.held[queue] = 0;
     if (last < 0) irq.raise(ICR.TXDW | (queue === 0 ? ICR.TXQ0 : ICR.TXQ1));
