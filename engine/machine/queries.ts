@@ -1,4 +1,5 @@
 // Looks into a machine for views: which driver, interface and queue belong to a NIC. Nothing here changes the world.
+import { VirtioPci } from '../devices/virtio_pci.ts';
 import type { VirtqueueState } from '../devices/virtqueue.ts';
 import { VirtioDevice } from '../drivers/virtio/virtio_device.ts';
 import type { Virtqueue } from '../drivers/virtio/virtio_ring.ts';
@@ -41,6 +42,10 @@ export interface QueueSides {
   readonly features: bigint;
   readonly driver: Virtqueue | undefined;
   readonly netdev: NetDevice | undefined;
+  /** Interrupts come by a line, for all queues together: no MSI-X, or no PCI. */
+  readonly line: boolean;
+  /** The address in RAM behind one that the device uses; -1 when there is none. */
+  physical(address: number): number;
 }
 
 /** Both sides of one virtqueue; undefined when the NIC has no such queue. */
@@ -49,8 +54,11 @@ export function queueOf(machine: Machine, port: string, index: number): QueueSid
   const q = nic?.virtio?.transport.queues[index];
   if (nic?.virtio === undefined || q === undefined) return undefined;
   const vdev = virtioDeviceOf(machine, nic);
+  const bus = nic.port;
   return {
     device: q.state(),
+    line: !(nic.virtio.transport instanceof VirtioPci) || !nic.virtio.transport.msix.enabled,
+    physical: (address) => bus?.physical?.(address) ?? address,
     features: nic.virtio.transport.driverFeatures,
     driver: vdev?.vqs.find((v) => v.index === index),
     netdev: netdevOf(machine, nic),

@@ -50,8 +50,12 @@ export class IommuDmaPort extends DirectDmaPort {
 
   override physical(address: number): number {
     if (!this.on) return super.physical(address);
-    const page = this.page(address, false, false);
-    return page < 0 ? this.writable(address) : page + (address % PAGE);
+    // asked by views: nothing is remembered, so that looking changes nothing; a page that may only be written has an address all the same
+    for (const write of [false, true]) {
+      const t = this.iommu.translate(this.requester, address, write);
+      if (t.fault === 0) return t.page + (address % PAGE);
+    }
+    return -1;
   }
 
   override u8(at: number): number {
@@ -177,11 +181,5 @@ export class IommuDmaPort extends DirectDmaPort {
     }
     if (report) this.iommu.report(this.requester, address, write, t.fault);
     return -1;
-  }
-
-  /** A page that may only be written has an address all the same. */
-  private writable(address: number): number {
-    const page = this.page(address, true, false);
-    return page < 0 ? -1 : page + (address % PAGE);
   }
 }

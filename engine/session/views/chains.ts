@@ -1,7 +1,7 @@
 // One descriptor chain opened: fields, buffers, DMA mapping, the packet in it.
 import { ByteMem, type Mem } from '../../base/memory.ts';
 import type { FieldInfo } from '../../base/layout.ts';
-import { dmaOf, skbInRing } from '../../machine/queries.ts';
+import { dmaOf, queueOf, skbInRing } from '../../machine/queries.ts';
 import type { Machine } from '../../machine/machine.ts';
 import type { World } from '../../machine/world.ts';
 import { ctrlQueue, VirtioNetHdr } from '../../virtio/net.ts';
@@ -66,6 +66,8 @@ const packedText = (name: string, v: number): string =>
   name === 'addr' ? hex(v) : name === 'flags' ? `${hex(v)} (${flagNames(v, FLAGS)})` : String(v);
 
 type Ram = Mem & { readonly size: number };
+/** The address in RAM behind one that the device uses; -1 when there is none. */
+type Physical = (address: number) => number;
 
 interface Buffer {
   readonly addr: number;
@@ -80,12 +82,15 @@ export function chainView(world: World, ref: RingRef, descriptor: number) {
   if (ring === undefined || machine === undefined || descriptor < 0 || descriptor >= ring.size || !ring.enabled || ring.table.length === 0)
     return undefined;
   const { ram } = machine.platform;
+  const sides = queueOf(machine, ref.port, ref.queue);
+  const physical = (address: number): number => sides?.physical(address) ?? -1;
   const head = ring.heads[descriptor] < 0 ? descriptor : ring.heads[descriptor];
   const owner = ({ f: 'free', a: 'driver', d: 'device', u: 'used' } as const)[ring.owners[descriptor] as 'f' | 'a' | 'd' | 'u'];
-  const walked = ring.format === 'packed' ? packedChain(ram, ring, head) : splitChain(ram, ring, head, owner === 'free');
+  const walked =
+    ring.format === 'packed' ? packedChain(ram, physical, ring, head) : splitChain(ram, physical, ring, head, owner === 'free');
   const { descriptors, buffers } = walked;
   const totalBytes = buffers.reduce((n, b) => n + b.len, 0);
-  const bytes = gather(machine, owner === 'free' ? [] : buffers);
+  const bytes = gather(machine, physical, owner === 'free' ? [] : buffers);
   const first = buffers[0];
   const m = first === undefined || owner === 'free' ? undefined : dmaOf(machine, ref.port)?.lookup(first.addr);
   const control = ref.queue === ctrlQueue(machine.nics.get(ref.port)?.virtio?.net.maxPairs ?? 1);
@@ -126,37 +131,37 @@ interface Walked {
 }
 
 /** Along NEXT, and into an indirect table (virtio-v1.2 §2.7.5). */
-function splitChain(ram: Ram, ring: SplitRing, head: number, alone: boolean): Walked {
+function splitChain(ram: Ram, physical: Physical, ring: SplitRing, head: number, alone: boolean): Walked {
   const descriptors: Walked['descriptors'] = [];
   const buffers: Buffer[] = [];
   const walk = (table: number, first: number, size: number, indirect: boolean): void => {
     let i = first;
     for (let n = 0; n < size && i < size; n++) {
       const at = descAt(table, i);
-      if (at + VirtqDesc.$size > ram.size) return;
+      if (table < 0 || at + VirtqDesc.$size > ram.size) return;
       descriptors.push({ id: i, address: at, fields: fieldsAt(VirtqDesc, ram, at, descriptorText), indirect });
       const flags = VirtqDesc.flags.get(ram, at);
       const addr = VirtqDesc.addr.get(ram, at);
       const len = VirtqDesc.len.get(ram, at);
-      if ((flags & VIRTQ_DESC_F.INDIRECT) !== 0 && !indirect) walk(addr, 0, Math.min(len / VirtqDesc.$size, TABLE_SHOWN), true);
+      if ((flags & VIRTQ_DESC_F.INDIRECT) !== 0 && !indirect) walk(physical(addr), 0, Math.min(len / VirtqDesc.$size, TABLE_SHOWN), true);
       else buffers.push({ addr, len, write: (flags & VIRTQ_DESC_F.WRITE) !== 0 });
       if ((flags & VIRTQ_DESC_F.NEXT) === 0 || alone) return;
       i = VirtqDesc.next.get(ram, at);
     }
   };
-  walk(ring.descAddr, head, ring.size, false);
+  walk(physical(ring.descAddr), head, ring.size, false);
   return { descriptors, buffers, id: head };
 }
 
 /** Descriptors that follow each other, as far as the list goes; a used one has lost its own list, but not its address (virtio-v1.2 §2.8.6, §2.8.7). */
-function packedChain(ram: Ram, ring: PackedRing, head: number): Walked {
+function packedChain(ram: Ram, physical: Physical, ring: PackedRing, head: number): Walked {
   const descriptors: Walked['descriptors'] = [];
   const buffers: Buffer[] = [];
   let id = 0;
   const members = ring.heads[head] < 0 ? 1 : Math.max(1, ring.heads.filter((h) => h === head).length);
   for (let n = 0; n < members; n++) {
     const i = (head + n) % ring.size;
-    const at = packedDescAt(ring.descAddr, i);
+    const at = packedDescAt(physical(ring.descAddr), i);
     descriptors.push({ id: i, address: at, fields: fieldsAt(VirtqPackedDesc, ram, at, packedText), indirect: false });
     const flags = VirtqPackedDesc.flags.get(ram, at);
     const addr = VirtqPackedDesc.addr.get(ram, at);
@@ -166,8 +171,9 @@ function packedChain(ram: Ram, ring: PackedRing, head: number): Walked {
       buffers.push({ addr, len, write: (flags & VIRTQ_DESC_F.WRITE) !== 0 });
       continue;
     }
-    for (let k = 0; k < Math.min(len / VirtqPackedDesc.$size, TABLE_SHOWN); k++) {
-      const entry = packedDescAt(addr, k);
+    const table = physical(addr);
+    for (let k = 0; table >= 0 && k < Math.min(len / VirtqPackedDesc.$size, TABLE_SHOWN); k++) {
+      const entry = packedDescAt(table, k);
       if (entry + VirtqPackedDesc.$size > ram.size) break;
       descriptors.push({ id: k, address: entry, fields: fieldsAt(VirtqPackedDesc, ram, entry, packedText), indirect: true });
       const write = (VirtqPackedDesc.flags.get(ram, entry) & VIRTQ_DESC_F.WRITE) !== 0;
@@ -187,7 +193,7 @@ function usedLength(ring: Ring, head: number): number | undefined {
   return undefined;
 }
 
-function gather(machine: Machine, buffers: readonly Buffer[]): Uint8Array {
+function gather(machine: Machine, physical: Physical, buffers: readonly Buffer[]): Uint8Array {
   const { ram } = machine.platform;
   const out = new Uint8Array(
     Math.min(
@@ -198,8 +204,9 @@ function gather(machine: Machine, buffers: readonly Buffer[]): Uint8Array {
   let at = 0;
   for (const b of buffers) {
     const n = Math.min(b.len, out.length - at);
-    if (n <= 0 || b.addr + n > ram.size) break;
-    ram.read(b.addr, out, at, n);
+    const from = physical(b.addr);
+    if (n <= 0 || from < 0 || from + n > ram.size) break;
+    ram.read(from, out, at, n);
     at += n;
   }
   return out.subarray(0, at);

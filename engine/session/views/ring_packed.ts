@@ -26,15 +26,16 @@ interface Event {
   readonly wrap: number;
 }
 
-export function packedParts(ram: Mem & { readonly size: number }, { device: d, driver }: QueueSides) {
+export function packedParts(ram: Mem & { readonly size: number }, { device: d, driver, line, physical }: QueueSides) {
+  const desc = physical(d.desc);
+  const driverArea = physical(d.driver);
+  const deviceArea = physical(d.device);
+  const within = (at: number, bytes: number): boolean => at >= 0 && at + bytes <= ram.size;
   const inRam =
-    d.enabled &&
-    d.desc + packedRingBytes(d.size) <= ram.size &&
-    d.driver + VirtqEvent.$size <= ram.size &&
-    d.device + VirtqEvent.$size <= ram.size;
+    d.enabled && within(desc, packedRingBytes(d.size)) && within(driverArea, VirtqEvent.$size) && within(deviceArea, VirtqEvent.$size);
   const table: number[] = [];
   for (let i = 0; inRam && i < d.size; i++) {
-    const at = packedDescAt(d.desc, i);
+    const at = packedDescAt(desc, i);
     table.push(
       VirtqPackedDesc.addr.get(ram, at),
       VirtqPackedDesc.len.get(ram, at),
@@ -47,8 +48,8 @@ export function packedParts(ram: Mem & { readonly size: number }, { device: d, d
   const p = driver?.packed === true ? driver.positions : undefined;
   const driverAvail = p === undefined ? firstUnavailable(table, deviceAvail, d.size) : { at: p.nextAvail, wrap: p.availWrap };
   const driverUsed = p === undefined ? deviceUsed : { at: p.lastUsed, wrap: p.usedWrap };
-  const driverEvent = eventAt(ram, inRam ? d.driver : undefined);
-  const deviceEvent = eventAt(ram, inRam ? d.device : undefined);
+  const driverEvent = eventAt(ram, inRam ? driverArea : undefined);
+  const deviceEvent = eventAt(ram, inRam ? deviceArea : undefined);
   const owned = ownership(table, d.size, [driverUsed, deviceUsed, deviceAvail, driverAvail], (id) => driver?.slotsOf(id) ?? 0);
   return {
     format: 'packed' as const,
@@ -63,7 +64,7 @@ export function packedParts(ram: Mem & { readonly size: number }, { device: d, d
     driverEvent,
     deviceEvent,
     notifyDevice: doorbellSentence(d.enabled, deviceEvent, driverAvail),
-    notifyDriver: interruptSentence(d.enabled, d.vector, driverEvent, deviceUsed),
+    notifyDriver: interruptSentence(d.enabled, line || d.vector !== 0xffff, driverEvent, deviceUsed),
     table,
   };
 }
@@ -137,9 +138,9 @@ function doorbellSentence(enabled: boolean, e: Event, next: Position): string {
     : `No doorbell until descriptor ${place(e)} becomes available; the next one is ${place(next)} (virtio-v1.2 §2.8.10).`;
 }
 
-function interruptSentence(enabled: boolean, vector: number, e: Event, next: Position): string {
+function interruptSentence(enabled: boolean, able: boolean, e: Event, next: Position): string {
   if (!enabled) return 'The queue is not enabled.';
-  if (vector === 0xffff) return 'No interrupt: the queue has no MSI-X vector (virtio-v1.2 §4.1.5.1.2).';
+  if (!able) return 'No interrupt: the queue has no MSI-X vector (virtio-v1.2 §4.1.5.1.2).';
   if (e.flags === RING_EVENT_FLAGS.DISABLE)
     return 'The next used descriptor raises no interrupt: the driver’s event structure says DISABLE (virtio-v1.2 §2.8.10).';
   if (e.flags === RING_EVENT_FLAGS.ENABLE)

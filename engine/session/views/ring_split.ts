@@ -20,29 +20,33 @@ import {
 } from '../../virtio/ring.ts';
 import type { Mem } from '../../base/memory.ts';
 
+/** Stands for a vector where a line interrupts for all queues. */
+const LINE = -1;
+
 const dist = (from: number, to: number): number => (to - from) & 0xffff;
 
-export function splitParts(ram: Mem & { readonly size: number }, { device: d, driver, features }: QueueSides) {
+export function splitParts(ram: Mem & { readonly size: number }, { device: d, driver, features, line, physical }: QueueSides) {
+  const desc = physical(d.desc);
+  const avail = physical(d.driver);
+  const used = physical(d.device);
+  const within = (at: number, bytes: number): boolean => at >= 0 && at + bytes <= ram.size;
   const inRam =
-    d.enabled &&
-    d.desc + descTableBytes(d.size) <= ram.size &&
-    d.driver + availRingBytes(d.size) <= ram.size &&
-    d.device + usedRingBytes(d.size) <= ram.size;
-  const availIdx = inRam ? VirtqAvail.idx.get(ram, d.driver) : 0;
-  const usedIdx = inRam ? VirtqUsed.idx.get(ram, d.device) : 0;
-  const availFlags = inRam ? VirtqAvail.flags.get(ram, d.driver) : 0;
-  const usedFlags = inRam ? VirtqUsed.flags.get(ram, d.device) : 0;
-  const usedEvent = inRam ? ram.u16(usedEventAt(d.driver, d.size)) : 0;
-  const availEvent = inRam ? ram.u16(availEventAt(d.device, d.size)) : 0;
+    d.enabled && within(desc, descTableBytes(d.size)) && within(avail, availRingBytes(d.size)) && within(used, usedRingBytes(d.size));
+  const availIdx = inRam ? VirtqAvail.idx.get(ram, avail) : 0;
+  const usedIdx = inRam ? VirtqUsed.idx.get(ram, used) : 0;
+  const availFlags = inRam ? VirtqAvail.flags.get(ram, avail) : 0;
+  const usedFlags = inRam ? VirtqUsed.flags.get(ram, used) : 0;
+  const usedEvent = inRam ? ram.u16(usedEventAt(avail, d.size)) : 0;
+  const availEvent = inRam ? ram.u16(availEventAt(used, d.size)) : 0;
   const table: number[] = [];
   const availRing: number[] = [];
   const usedRing: number[] = [];
   if (inRam) {
     for (let i = 0; i < d.size; i++) {
-      const at = descAt(d.desc, i);
+      const at = descAt(desc, i);
       table.push(VirtqDesc.addr.get(ram, at), VirtqDesc.len.get(ram, at), VirtqDesc.flags.get(ram, at), VirtqDesc.next.get(ram, at));
-      availRing.push(ram.u16(availAt(d.driver, i)));
-      usedRing.push(VirtqUsedElem.id.get(ram, usedAt(d.device, i)), VirtqUsedElem.len.get(ram, usedAt(d.device, i)));
+      availRing.push(ram.u16(availAt(avail, i)));
+      usedRing.push(VirtqUsedElem.id.get(ram, usedAt(used, i)), VirtqUsedElem.len.get(ram, usedAt(used, i)));
     }
   }
   const driverLastUsed = driver?.positions.lastUsed ?? usedIdx;
@@ -66,7 +70,7 @@ export function splitParts(ram: Mem & { readonly size: number }, { device: d, dr
     deviceLastAvail: d.lastAvailIdx,
     driverLastUsed,
     notifyDevice: doorbellSentence(eventIdx, { availIdx, availEvent, usedFlags, enabled: d.enabled }),
-    notifyDriver: interruptSentence(eventIdx, { usedIdx, usedEvent, availFlags, vector: d.vector, enabled: d.enabled }),
+    notifyDriver: interruptSentence(eventIdx, { usedIdx, usedEvent, availFlags, vector: line ? LINE : d.vector, enabled: d.enabled }),
     table,
     availRing,
     usedRing,

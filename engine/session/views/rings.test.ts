@@ -20,6 +20,25 @@ function pinged(count = 20): Session {
   return s;
 }
 
+describe('a ring behind an IOMMU', () => {
+  test('is read through the tables the device is behind, and looking changes nothing', () => {
+    const s = openLab('iommu');
+    const machine = [...s.world.machines.values()].find((m) => m.platform.iommu !== undefined);
+    if (machine === undefined) throw new Error('no IOMMU in the lab');
+    runFor(s, 1e9);
+    const before = s.hash();
+    const ring = ringView(s.world, { machine: machine.spec.name, port: [...machine.nics.keys()][0], queue: 0 });
+    expect(ring?.owners).toMatch(/a{100}/);
+    expect(ring?.descAddr).toBeGreaterThan(machine.platform.ram.size);
+    const chain = chainView(
+      s.world,
+      { machine: machine.spec.name, port: [...machine.nics.keys()][0], queue: 0 },
+      ring?.owners.indexOf('a') ?? -1,
+    );
+    expect([chain?.descriptors.length, chain?.mapping?.direction, s.hash()]).toEqual([1, 'DMA_FROM_DEVICE', before]);
+  });
+});
+
 describe('a packed ring in the inspector', () => {
   test('a receive ring at rest: what was received is free, everything else is available and not fetched', () => {
     const s = pinged();
