@@ -27,6 +27,8 @@ export {
   MMIO_MAX,
   NIC_LIMITS,
   NIC_MODELS,
+  VARIANT_NAMES,
+  type VariantName,
   E1000E_CHIPS,
   NIC_TRANSPORTS,
 } from './machine/lab.ts';

@@ -1,8 +1,10 @@
 // What a lab says: machines, NICs, cables. Plain data; main/host/labs.ts reads it from YAML and validates it.
 import type { FaultSpec } from './fault_kinds.ts';
+import type { VariantName } from '../drivers/variants/variants.ts';
 import { COST_TABLE, type CostName } from '../platform/costs.ts';
 import type { NetOptions } from '../devices/virtio_net_features.ts';
 
+export { VARIANT_NAMES, type VariantName } from '../drivers/variants/variants.ts';
 export { NIC_LIMITS } from '../devices/virtio_net.ts';
 export { NET_PROPERTIES, NET_PROPERTY_NAMES, type NetOptions, type NetProperty } from '../devices/virtio_net_features.ts';
 
@@ -67,6 +69,8 @@ export interface MachineSpec {
   readonly iommu?: 'on' | 'passthrough';
   /** Drivers are watched for what they must not do; on when absent. */
   readonly contract?: boolean;
+  /** Variants of drivers that take the places of the real ones (engine/drivers/variants). */
+  readonly variants?: readonly VariantName[];
 }
 
 export interface CableSpec {

@@ -10,7 +10,7 @@ import type { Actor, Sim } from '../sim/sim.ts';
 import type { Trace } from '../trace/trace.ts';
 import { PROGRAMS } from '../userland/programs.ts';
 import { type MachineSpec, MMIO_MAX, type NicSpec } from './lab.ts';
-import { MODULES } from './modules.ts';
+import { modulesWith } from './modules.ts';
 import { buildMmioNic, buildPciNic, isMmio, mmioParameter, type Nic, type NicModel } from './nics.ts';
 
 /** Simulated time from power-on to the first process, ns: what has been scheduled by drivers at boot is done by then. */
@@ -44,7 +44,7 @@ export class Machine implements Actor {
     this.pci.firmware();
     this.kernel = new Kernel(this.platform, {
       hostname: spec.name,
-      modules: MODULES,
+      modules: modulesWith(spec.variants ?? []),
       programs: PROGRAMS,
       autoload: spec.autoload,
       cmdline: this.commandLine(),
@@ -89,6 +89,16 @@ export class Machine implements Actor {
     this.pci.removeFunction(nic.devfn);
     this.nics.delete(port);
     this.spec = { ...this.spec, nics: this.spec.nics.filter((n) => n.port !== port) };
+  }
+
+  /** Surprise removal: the function is gone, and nobody tells the kernel. The NIC keeps its port and its cable. */
+  pullOut(nic: Nic): void {
+    if (nic.fn !== undefined && this.pci.functions.get(nic.devfn) === nic.fn) this.pci.removeFunction(nic.devfn);
+  }
+
+  /** The NIC is in its slot again, without addresses until the kernel scans the bus. */
+  pushIn(nic: Nic): void {
+    if (nic.fn !== undefined && !this.pci.functions.has(nic.devfn)) this.pci.addFunction(nic.devfn, nic.fn);
   }
 
   /** Leaves the world: its tracepoints fall silent. */

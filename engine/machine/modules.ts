@@ -6,6 +6,7 @@ import { IOMMU_MODULE } from '../drivers/iommu/iommu_module.ts';
 import { LOOPBACK_MODULE } from '../drivers/loopback.ts';
 import { PCI_MODULE } from '../drivers/pci/pci_module.ts';
 import { PLATFORM_MODULE } from '../drivers/platform/platform.ts';
+import { DRIVER_VARIANTS, type VariantName } from '../drivers/variants/variants.ts';
 import { VETH_MODULE } from '../drivers/veth.ts';
 import { VIRTIO_MODULES } from '../drivers/virtio/modules.ts';
 import type { ModuleTable } from '../kernel/module.ts';
@@ -18,3 +19,10 @@ export const MODULES: ModuleTable = ops<ModuleTable>({
     { name: 'i2c_i801', aliases: ['pci:v00008086d00002930sv*sd*bc*sc*i*'] },
   ],
 });
+
+/** The modules of a machine where variants of drivers take the places of the real ones. */
+export function modulesWith(variants: readonly VariantName[]): ModuleTable {
+  if (variants.length === 0) return MODULES;
+  const loadable = MODULES.loadable.map((m) => variants.map((v) => DRIVER_VARIANTS[v].module).find((w) => w.name === m.name) ?? m);
+  return ops<ModuleTable>({ ...MODULES, loadable });
+}

@@ -10,6 +10,7 @@ import {
   DEFAULT_RAM_BYTES,
   DEFAULT_RING_SIZE,
   FAULT_KINDS,
+  VARIANT_NAMES,
   type FaultSpec,
   type LabSpec,
   type MachineSpec,
@@ -105,6 +106,7 @@ const machineSchema = z.strictObject({
   iommu: z.union([z.boolean(), z.literal('passthrough')], 'iommu: true, false or passthrough').default(false),
   setup: z.string().default(''),
   contract: z.boolean().default(true),
+  variants: z.array(z.enum(VARIANT_NAMES, `the driver variants are: ${VARIANT_NAMES.join(', ')}`)).default([]),
   costs: z
     .partialRecord(z.enum(COST_NAMES, `the costs are: ${COST_NAMES.join(', ')}`), z.number().min(0, 'a cost is in nanoseconds, 0 or more'))
     .default({}),
@@ -247,6 +249,7 @@ function toSpec(f: LabFile): LabSpec {
     setup: m.setup,
     costs: m.costs,
     ...(m.contract ? {} : { contract: false }),
+    ...(m.variants.length === 0 ? {} : { variants: m.variants }),
     ...(m.cmdline === '' ? {} : { cmdline: m.cmdline }),
     ...(m.iommu === false ? {} : { iommu: m.iommu === true ? ('on' as const) : m.iommu }),
   }));
@@ -373,6 +376,7 @@ export function formatLab(lab: LabSpec): string {
         ...(m.setup === '' ? {} : { setup: m.setup }),
         ...(Object.keys(m.costs).length === 0 ? {} : { costs: m.costs }),
         ...(m.contract === false ? { contract: false } : {}),
+        ...(m.variants === undefined || m.variants.length === 0 ? {} : { variants: m.variants }),
       },
     ]),
   );

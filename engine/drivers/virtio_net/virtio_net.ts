@@ -23,7 +23,7 @@ import { VirtnetBig } from './virtnet_big.ts';
 import { VirtnetCtrl } from './virtnet_ctrl.ts';
 import { OP_CONFIG_CHANGED, VirtnetDev, virtnet_netdev } from './virtnet_dev.ts';
 import { mergeableRxBufferSize, virtnet_ethtool_ops, VirtnetEthtool } from './virtnet_ethtool.ts';
-import { VirtnetInfo, virtnetInfo } from './virtnet_info.ts';
+import { VirtnetInfo, virtnetInfo, type VirtnetParts } from './virtnet_info.ts';
 import { VirtnetRss } from './virtnet_rss.ts';
 import { VirtnetRx } from './virtnet_rx.ts';
 import { VirtnetTx } from './virtnet_tx.ts';
@@ -107,6 +107,7 @@ export class VirtioNetDriver implements VirtioDriver {
   constructor(
     readonly kernel: Kernel,
     private readonly module: Module,
+    readonly parts: VirtnetParts,
   ) {
     this.ethtool = new VirtnetEthtool(kernel);
   }
@@ -353,34 +354,42 @@ const RX_QUEUE_GROUP = ops({
   ]),
 });
 
-export const VIRTIO_NET_MODULE: ModuleDef = ops<ModuleDef>({
-  name: 'virtio_net',
-  path: 'kernel/drivers/net/virtio_net.ko',
-  size: 73728,
-  depends: ['virtio_ring', 'virtio', 'net_failover'],
-  insertOrder: ['virtio_ring', 'virtio', 'failover', 'net_failover'],
-  description: 'Virtio network driver',
-  license: 'GPL',
-  aliases: ['virtio:d00000001v*'],
-  params: [
-    { name: 'napi_weight', type: 'int', value: '64', mode: 0o444 },
-    { name: 'csum', type: 'bool', value: 'Y', mode: 0o444 },
-    { name: 'gso', type: 'bool', value: 'Y', mode: 0o444 },
-    { name: 'napi_tx', type: 'bool', value: 'Y', mode: 0o644 },
-  ],
-  functions: [VirtioNetDriver, VirtnetDev, VirtnetCtrl, VirtnetRss, VirtnetRx, VirtnetBig, VirtnetTx, VirtnetVqs, VirtnetEthtool],
-  init(kernel, module) {
-    const driver = new VirtioNetDriver(kernel, module);
-    module.state = driver;
-    const own = VIRTNET_PROBE_STEPS.map((s) => s.step).filter((name) => name.startsWith('virtnet_'));
-    kernel.drivers.failFunction.allow(module.name, own);
-    return (kernel.modules.state('virtio') as VirtioBus).register_virtio_driver(driver, 'virtio_net');
-  },
-  exit(kernel, module) {
-    (kernel.modules.state('virtio') as VirtioBus).unregister_virtio_driver(module.state as VirtioNetDriver);
-    kernel.drivers.failFunction.disallow(module.name);
-  },
-});
+const PARTS: VirtnetParts = ops({ rx: VirtnetRx, tx: VirtnetTx, vqs: VirtnetVqs });
+
+/** The module; with other parts, a variant of it. */
+export function virtioNetModule(parts: Partial<VirtnetParts> = {}): ModuleDef {
+  const all: VirtnetParts = ops({ ...PARTS, ...parts });
+  return ops<ModuleDef>({
+    name: 'virtio_net',
+    path: 'kernel/drivers/net/virtio_net.ko',
+    size: 73728,
+    depends: ['virtio_ring', 'virtio', 'net_failover'],
+    insertOrder: ['virtio_ring', 'virtio', 'failover', 'net_failover'],
+    description: 'Virtio network driver',
+    license: 'GPL',
+    aliases: ['virtio:d00000001v*'],
+    params: [
+      { name: 'napi_weight', type: 'int', value: '64', mode: 0o444 },
+      { name: 'csum', type: 'bool', value: 'Y', mode: 0o444 },
+      { name: 'gso', type: 'bool', value: 'Y', mode: 0o444 },
+      { name: 'napi_tx', type: 'bool', value: 'Y', mode: 0o644 },
+    ],
+    functions: [VirtioNetDriver, VirtnetDev, VirtnetCtrl, VirtnetRss, all.rx, VirtnetBig, all.tx, all.vqs, VirtnetEthtool],
+    init(kernel, module) {
+      const driver = new VirtioNetDriver(kernel, module, all);
+      module.state = driver;
+      const own = VIRTNET_PROBE_STEPS.map((s) => s.step).filter((name) => name.startsWith('virtnet_'));
+      kernel.drivers.failFunction.allow(module.name, own);
+      return (kernel.modules.state('virtio') as VirtioBus).register_virtio_driver(driver, 'virtio_net');
+    },
+    exit(kernel, module) {
+      (kernel.modules.state('virtio') as VirtioBus).unregister_virtio_driver(module.state as VirtioNetDriver);
+      kernel.drivers.failFunction.disallow(module.name);
+    },
+  });
+}
+
+export const VIRTIO_NET_MODULE: ModuleDef = virtioNetModule();
 
 /** virtio_net is linked against these; STANDBY, which they serve, is not offered by this world's devices. */
 export const FAILOVER_MODULE: ModuleDef = ops<ModuleDef>({

@@ -14,9 +14,9 @@ import { VirtnetBig } from './virtnet_big.ts';
 import { VirtnetCtrl } from './virtnet_ctrl.ts';
 import { VirtnetDev } from './virtnet_dev.ts';
 import { VirtnetRss } from './virtnet_rss.ts';
-import { VirtnetRx } from './virtnet_rx.ts';
-import { VirtnetTx } from './virtnet_tx.ts';
-import { VirtnetVqs } from './virtnet_vqs.ts';
+import type { VirtnetRx } from './virtnet_rx.ts';
+import type { VirtnetTx } from './virtnet_tx.ts';
+import type { VirtnetVqs } from './virtnet_vqs.ts';
 
 /** Linux: virtnet_rq_stats_desc and virtnet_sq_stats_desc, in order; the record, `ethtool -S` and panels come from these lists. */
 export const RQ_STATS = ['packets', 'bytes', 'drops', 'xdp_packets', 'xdp_tx', 'xdp_redirects', 'xdp_drops', 'kicks'] as const;
@@ -78,6 +78,13 @@ export class ReceiveQueue {
   constructor(readonly index: number) {}
 }
 
+/** Classes an interface is made of; a variant of the driver (engine/drivers/variants) puts its own in their place. */
+export interface VirtnetParts {
+  readonly rx: typeof VirtnetRx;
+  readonly tx: typeof VirtnetTx;
+  readonly vqs: typeof VirtnetVqs;
+}
+
 export class VirtnetInfo {
   readonly kernel: Kernel;
   readonly sq: SendQueue[] = [];
@@ -133,9 +140,10 @@ export class VirtnetInfo {
     this.ctrl = new VirtnetCtrl(this.kernel, this);
     this.big = new VirtnetBig(this.kernel, this);
     this.rss = new VirtnetRss(this.kernel, this);
-    this.rx = new VirtnetRx(this.kernel, this);
-    this.tx = new VirtnetTx(this.kernel, this);
-    this.vqs = new VirtnetVqs(this.kernel, this);
+    const { parts } = driver;
+    this.rx = new parts.rx(this.kernel, this);
+    this.tx = new parts.tx(this.kernel, this);
+    this.vqs = new parts.vqs(this.kernel, this);
     this.ndo = new VirtnetDev(this.kernel, this);
   }
 

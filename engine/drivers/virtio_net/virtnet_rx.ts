@@ -52,7 +52,7 @@ export class VirtnetRx implements NapiPoller {
   ]);
   constructor(
     readonly kernel: Kernel,
-    private readonly vi: VirtnetInfo,
+    protected readonly vi: VirtnetInfo,
   ) {}
 
   // buffers

@@ -21,7 +21,7 @@ export class VirtnetTx implements NapiPoller {
   static readonly inlined: readonly string[] = Object.freeze(['xmit_skb', 'virtio_net_hdr_from_skb', 'virtnet_napi_tx_disable']);
   constructor(
     readonly kernel: Kernel,
-    private readonly vi: VirtnetInfo,
+    protected readonly vi: VirtnetInfo,
   ) {}
 
   start_xmit(skb: SkBuff, dev: NetDevice): number {

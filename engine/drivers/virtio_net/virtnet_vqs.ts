@@ -20,7 +20,7 @@ export class VirtnetVqs implements VirtqueueCallback, BufferRecycler {
   ]);
   constructor(
     readonly kernel: Kernel,
-    private readonly vi: VirtnetInfo,
+    protected readonly vi: VirtnetInfo,
   ) {}
 
   /** 0 or -errno, then nothing is left behind. */
