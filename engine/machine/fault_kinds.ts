@@ -28,8 +28,9 @@ export const FAULT_KINDS = ops({
     target: 'nic',
     title: 'Lose a doorbell',
     times: 1,
-    symptom: 'what was queued stays in the ring until the next doorbell; a last packet waits for ever',
-    recovery: 'the next packet on the queue rings again and takes the waiting one along',
+    symptom:
+      'what was queued stays in the ring; with the event index of virtio the driver does not ring again, the ring fills, NETDEV WATCHDOG fires; an e1000e goes on with the next packet',
+    recovery: 'virtio: rmmod and modprobe, or unbind and bind; e1000e: by itself',
   }),
   'lost-interrupt': kind({
     target: 'nic',
@@ -67,7 +68,8 @@ export const FAULT_KINDS = ops({
     title: 'Hold back the used index',
     times: 1,
     symptom: 'completions are in the ring and not shown: as a lost interrupt, but polling does not see them either',
-    recovery: 'the next completion shows both; an e1000e receive ring waits at the descriptor until ip link set down, up',
+    recovery:
+      'virtio: the next completion shows both; e1000e: a receive ring waits at the descriptor until ip link set down, up, a transmit ring until the watchdog resets the device',
   }),
   'write-past-buffer': kind({
     target: 'nic',
@@ -83,7 +85,7 @@ export const FAULT_KINDS = ops({
     title: 'Report a wrong length',
     value: { unit: 'bytes', default: 65535, what: 'length reported' },
     times: 1,
-    symptom: 'rx_length_errors, and the packet is dropped',
+    symptom: 'virtio_net: rx_length_errors, and the packet is dropped; e1000e believes its device: skb_over_panic, kernel BUG',
     recovery: 'by itself',
   }),
   'wrong-used-id': kind({
@@ -167,6 +169,15 @@ export const FAULT_KINDS = ops({
     times: 1,
     symptom: "transmit: the packet is dropped ('Unexpected TXQ (0) queue failure: -12', tx_dropped); receive: the ring is refilled later",
     recovery: 'by itself',
+  }),
+  'surprise-removal': kind({
+    target: 'nic',
+    title: 'Pull the NIC out',
+    times: 1,
+    atOnce: true,
+    symptom:
+      'registers and configuration space read as ones (lspci: rev ff); nothing is sent or received, transmit queues time out; the kernel is not told',
+    recovery: 'echo 1 > /sys/bus/pci/devices/ADDRESS/remove; clear the fault (the NIC is pushed back in); echo 1 > /sys/bus/pci/rescan',
   }),
   'probe-fail': kind({
     target: 'machine',

@@ -128,6 +128,9 @@ export class FaultBoard implements Actor, FaultLog {
           this.world.sim.after(state.on.value as Duration, this, OP_LINK_BACK, nic);
         }
         break;
+      case 'surprise-removal':
+        if (machine !== undefined && nic !== undefined && state.take('now')) machine.pullOut(nic);
+        break;
       case 'probe-fail':
         if (machine !== undefined) failStep(machine, spec, state.on.times);
         break;
@@ -150,6 +153,7 @@ export class FaultBoard implements Actor, FaultLog {
     const place = this.place(entry.spec);
     if (!armed || typeof place === 'string') return;
     const { spec } = entry;
+    if (spec.kind === 'surprise-removal' && place.machine !== undefined && place.nic !== undefined) place.machine.pushIn(place.nic);
     if (spec.kind === 'probe-fail') place.machine?.kernel.drivers.failFunction.injected.delete(spec.fn ?? '');
     const holder = holderOf(spec, place);
     if (holder?.faults !== undefined) {

@@ -166,7 +166,7 @@ export class PciMsi {
 
   /** The machine's word on message-signalled interrupts (Linux: pci_msi_supported()). */
   pci_msi_supported(dev: PciDev): boolean {
-    return this.kernel.bootOption('pci', 'nomsi') === undefined && dev.registered;
+    return this.kernel.bootOption('pci', 'nomsi') === undefined && !dev.no_msi && dev.registered;
   }
 
   /** One message: without interrupt remapping x86 gives no more. 1 or -errno. */

@@ -68,3 +68,44 @@ test('a function that was removed comes back by a rescan with new addresses, lar
   expect(f.kernel.init_net.devices.map((d) => d.name)).toEqual(['lo', 'eth0']);
   expect(f.nic.pci.status).toBe(15);
 });
+
+test('ids are added and taken away by hand, a named driver takes whatever it is told, and what is no number is refused', () => {
+  const f = nicFixture();
+  f.kernel.modules.modprobe('virtio_pci');
+  f.settle();
+  const { drivers } = f.kernel;
+  const bus = drivers.bus('pci')!;
+  const [virtio, serial] = ['virtio-pci', 'serial'].map((name) => bus.drivers.find((d) => d.name === name)!);
+  const driverFile = (drv: typeof virtio, name: string, text: string): number =>
+    bus.type.driver_attributes!.find((a) => a.name === name)!.store!(drv, text, f.kernel);
+  const file = (name: string, text: string): number => attribute(dev(f), name).store!(dev(f), text, f.kernel);
+  // what its table has already, too few numbers, what is not there
+  expect([
+    driverFile(virtio, 'new_id', '1af4 1000\n'),
+    driverFile(virtio, 'new_id', '8086\n'),
+    driverFile(serial, 'remove_id', '1 2'),
+  ]).toEqual([-17, -22, -19]);
+  expect([driverFile(serial, 'new_id', '1af4 1000 1af4 0x1\n'), driverFile(serial, 'new_id', '1af4 1000 1af4 1')]).toEqual([19, -17]);
+  expect([driverFile(serial, 'remove_id', '1af4 1000\n'), driverFile(serial, 'remove_id', '1af4 1000\n')]).toEqual([10, -19]);
+  expect(drivers.bind_store(serial, '0000:00:01.0\n')).toBe(-19);
+  drivers.unbind_store(virtio, '0000:00:01.0\n');
+  expect([file('driver_override', 'serial\n'), show(f, 'driver_override')]).toEqual([7, 'serial\n']);
+  expect(drivers.bind_store(virtio, '0000:00:01.0\n')).toBe(-19);
+  // it matches now, and its probe finds nothing it knows
+  expect(drivers.bind_store(serial, '0000:00:01.0\n')).toBe(-19);
+  expect([file('driver_override', '\n'), show(f, 'driver_override')]).toEqual([1, '(null)\n']);
+  expect(drivers.bind_store(virtio, '0000:00:01.0\n')).toBe(13);
+  expect(['remove', 'rescan', 'enable', 'msi_bus'].map((name) => file(name, 'yes\n'))).toEqual([-22, -22, -22, -22]);
+  expect([file('remove', '0\n'), dev(f) === undefined, file('enable', '1\n')]).toEqual([2, false, -16]);
+});
+
+test('a function without leave for MSI has its line, and says so', () => {
+  const f = nicFixture();
+  const d = dev(f);
+  attribute(d, 'msi_bus').store!(d, '0\n', f.kernel);
+  expect(f.kernel.printk.records.at(-1)?.text).toBe('pci 0000:00:01.0: MSI/MSI-X disallowed for future drivers');
+  f.kernel.modules.modprobe('virtio_pci');
+  f.kernel.modules.modprobe('virtio_net');
+  f.settle();
+  expect([d.msix_enabled, f.kernel.irq.irq_to_desc(21)?.action?.name]).toEqual([false, 'virtio0']);
+});

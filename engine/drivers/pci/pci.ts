@@ -143,6 +143,12 @@ export class PciCore {
     if (command !== old) this.access.pci_write_config_word(dev, PciHeader.command.offset, command);
   }
 
+  /** The function still answers: a surprise removal shows in that its configuration space reads as ones. */
+  pci_device_is_present(dev: PciDev): boolean {
+    const id = this.access.pci_bus_read_config_dword(dev.busNumber, dev.devfn, PciHeader.vendor.offset);
+    return id === dev.vendor + dev.device * 0x10000;
+  }
+
   /** Claims the BARs of a mask for a driver; 0 or -EBUSY. */
   pci_request_selected_regions(dev: PciDev, bars: number, name: string): number {
     for (let i = 0; i < PCI_ROM_RESOURCE; i++) {

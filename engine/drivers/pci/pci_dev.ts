@@ -46,6 +46,10 @@ export class PciDev extends Device {
   enable_cnt = 0;
   /** Number of its IOMMU group, -1 without one. */
   iommu_group = -1;
+  /** What sysfs lets a person say of it. */
+  no_msi = false;
+  broken_parity = false;
+  d3cold_allowed = true;
   is_busmaster = false;
   msix_enabled = false;
   msi_cap = 0;
@@ -91,6 +95,24 @@ export interface PciDeviceId {
   readonly device: number;
   readonly subvendor: number;
   readonly subdevice: number;
+  /** Class bits that matter, and their mask; none when absent. */
+  readonly class?: number;
+  readonly class_mask?: number;
+}
+
+/** Linux: pci_match_one_device(). */
+export function matchesId(
+  id: PciDeviceId,
+  f: Pick<PciDev, 'vendor' | 'device' | 'subsystem_vendor' | 'subsystem_device' | 'class'>,
+): boolean {
+  const fits = (want: number, have: number): boolean => want === PCI_ANY_ID || want === have;
+  return (
+    fits(id.vendor, f.vendor) &&
+    fits(id.device, f.device) &&
+    fits(id.subvendor, f.subsystem_vendor) &&
+    fits(id.subdevice, f.subsystem_device) &&
+    (((id.class ?? 0) ^ f.class) & (id.class_mask ?? 0)) === 0
+  );
 }
 export const PCI_DEVICE = (vendor: number, device: number): PciDeviceId => ({
   vendor,

@@ -4,7 +4,7 @@ import { ops } from '../../base/ops.ts';
 import { PCI_ANY_ID } from '../../pci/ids.ts';
 import { type BusType, type Device, DeviceDriver } from '../../kernel/device.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
-import { type PciDev, type PciDeviceId, type PciDriver, pciModalias } from './pci_dev.ts';
+import { matchesId, PCI_DEVICE, type PciDev, type PciDeviceId, type PciDriver, pciModalias } from './pci_dev.ts';
 import { PCI_BUS_ATTRIBUTES, PCI_DRIVER_ATTRIBUTES, pciAttributes, pciProcLine } from './pci_sysfs.ts';
 
 export const PCI_BUS_TYPE: BusType = ops<BusType>({
@@ -30,7 +30,6 @@ export const PCI_BUS_TYPE: BusType = ops<BusType>({
 
 const hex = (n: number, digits: number): string => n.toString(16).toUpperCase().padStart(digits, '0');
 const asPci = (dev: Device): PciDev => dev as PciDev;
-const fits = (want: number, have: number): boolean => want === PCI_ANY_ID || want === have;
 
 /** A registered PCI driver: its own ops, and ids added through new_id. */
 export class PciDeviceDriver extends DeviceDriver {
@@ -61,12 +60,9 @@ export class PciBus {
 
   pci_match_device(drv: PciDeviceDriver, dev: PciDev): PciDeviceId | undefined {
     if (dev.driver_override !== undefined && dev.driver_override !== drv.name) return undefined;
-    const matches = (id: PciDeviceId): boolean =>
-      fits(id.vendor, dev.vendor) &&
-      fits(id.device, dev.device) &&
-      fits(id.subvendor, dev.subsystem_vendor) &&
-      fits(id.subdevice, dev.subsystem_device);
-    return drv.dynids.find(matches) ?? drv.driver.idTable.find(matches);
+    const found = drv.dynids.find((id) => matchesId(id, dev)) ?? drv.driver.idTable.find((id) => matchesId(id, dev));
+    // who was named takes the function whatever it is
+    return found ?? (dev.driver_override === undefined ? undefined : PCI_DEVICE(PCI_ANY_ID, PCI_ANY_ID));
   }
 
   pci_device_probe(dev: PciDev, drv: DeviceDriver): number {

@@ -5,7 +5,7 @@ import type { Kernel } from '../../kernel/kernel.ts';
 import { ops } from '../../base/ops.ts';
 import { PCI_ANY_ID } from '../../pci/ids.ts';
 import type { PciCore } from './pci.ts';
-import { IORESOURCE, type PciDev, PCI_ROM_RESOURCE, pciModalias } from './pci_dev.ts';
+import { IORESOURCE, matchesId, type PciDev, type PciDeviceId, PCI_ROM_RESOURCE, pciModalias } from './pci_dev.ts';
 import type { PciDeviceDriver } from './pci_driver.ts';
 
 const hex = (n: number, digits: number): string => n.toString(16).padStart(digits, '0');
@@ -48,11 +48,39 @@ function resourceText(dev: PciDev): string {
   return lines.join('\n');
 }
 
+/** Linux: kstrtoul() with any base; undefined for what is no number. */
+function unsigned(text: string): number | undefined {
+  const t = text.replace(/\n$/, '');
+  if (/^\+?0x[0-9a-f]+$/i.test(t)) return Number(t.replace('+', ''));
+  if (/^\+?0[0-7]+$/.test(t)) return Number.parseInt(t, 8);
+  return /^\+?\d+$/.test(t) ? Number(t) : undefined;
+}
+/** Runs `act` when a number other than 0 was written. */
+function onTrue(text: string, act: () => void): number {
+  const value = unsigned(text);
+  if (value === undefined) return -Errno.EINVAL;
+  if (value !== 0) act();
+  return text.length;
+}
+/** Takes a number. */
+function takeNumber(text: string, act: (value: number) => void): number {
+  const value = unsigned(text);
+  if (value === undefined) return -Errno.EINVAL;
+  act(value);
+  return text.length;
+}
+
+/** Linux: msi_bus_store(): of a function, not a bridge. */
+function allowMsi(dev: PciDev, allowed: boolean): void {
+  dev.no_msi = !allowed;
+  dev.kernel.printk.pr_info(`pci ${dev.name}: MSI/MSI-X ${allowed ? 'allowed' : 'disallowed'} for future drivers`);
+}
+
 function storeEnable(dev: PciDev, text: string): number {
-  const value = Number(text.trim());
-  if (value !== 0 && value !== 1) return -Errno.EINVAL;
+  const value = unsigned(text);
+  if (value === undefined) return -Errno.EINVAL;
   if (dev.driver !== undefined) return -Errno.EBUSY;
-  if (value === 1) {
+  if (value !== 0) {
     const ret = dev.core.pci_enable_device(dev);
     return ret < 0 ? ret : text.length;
   }
@@ -71,15 +99,15 @@ const COMMON: readonly DeviceAttribute[] = Object.freeze([
   ro('ari_enabled', () => '0'),
   rw(
     'broken_parity_status',
-    () => '0',
-    (_d, text) => text.length,
+    (d) => (d.broken_parity ? '1' : '0'),
+    (d, text) => takeNumber(text, (v) => (d.broken_parity = v !== 0)),
   ),
   ro('class', (d) => `0x${hex(d.class, 6)}`),
   ro('consistent_dma_mask_bits', (d) => `${d.coherent_dma_mask_bits}`),
   rw(
     'd3cold_allowed',
-    () => '1',
-    (_d, text) => text.length,
+    (d) => (d.d3cold_allowed ? '1' : '0'),
+    (d, text) => takeNumber(text, (v) => (d.d3cold_allowed = v !== 0)),
   ),
   ro('device', (d) => `0x${hex(d.device, 4)}`),
   ro('dma_mask_bits', (d) => `${d.dma_mask_bits}`),
@@ -91,8 +119,8 @@ const COMMON: readonly DeviceAttribute[] = Object.freeze([
   ro('modalias', pciModalias),
   rw(
     'msi_bus',
-    () => '1',
-    (_d, text) => text.length,
+    (d) => (d.no_msi ? '0' : '1'),
+    (d, text) => takeNumber(text, (v) => allowMsi(d, v !== 0)),
   ),
   rw(
     'numa_node',
@@ -106,8 +134,7 @@ const COMMON: readonly DeviceAttribute[] = Object.freeze([
     size: 4096,
     store(dev, text) {
       const d = dev as PciDev;
-      if (Number(text.trim()) !== 0) d.core.probe.pci_stop_and_remove_bus_device(d);
-      return text.length;
+      return onTrue(text, () => d.core.probe.pci_stop_and_remove_bus_device(d));
     },
   }),
   ops<DeviceAttribute>({
@@ -115,8 +142,7 @@ const COMMON: readonly DeviceAttribute[] = Object.freeze([
     mode: 0o200,
     size: 4096,
     store(dev, text) {
-      if (Number(text.trim()) !== 0) (dev as PciDev).core.probe.pci_rescan_bus();
-      return text.length;
+      return onTrue(text, () => (dev as PciDev).core.probe.pci_rescan_bus());
     },
   }),
   ro('resource', resourceText),
@@ -147,19 +173,30 @@ export const PCI_BUS_ATTRIBUTES: readonly BusAttribute[] = Object.freeze([
     name: 'rescan',
     mode: 0o200,
     store(kernel, text) {
-      if (Number(text.trim()) !== 0) (kernel.modules.state('pci') as PciCore).probe.pci_rescan_bus();
-      return text.length;
+      return onTrue(text, () => (kernel.modules.state('pci') as PciCore).probe.pci_rescan_bus());
     },
   }),
 ]);
 
-/** 'vendor device [subvendor subdevice]', hexadecimal. */
-function parseId(text: string): { vendor: number; device: number; subvendor: number; subdevice: number } | undefined {
-  const words = text.trim().split(/\s+/);
-  const numbers = words.map((w) => (/^(0x)?[0-9a-fA-F]+$/.test(w) ? Number.parseInt(w, 16) : NaN));
-  if (numbers.length < 2 || numbers.some(Number.isNaN)) return undefined;
-  return { vendor: numbers[0], device: numbers[1], subvendor: numbers[2] ?? PCI_ANY_ID, subdevice: numbers[3] ?? PCI_ANY_ID };
+/** 'vendor device [subvendor [subdevice [class [class_mask]]]]', hexadecimal, as sscanf() reads: up to the first word that is no number. */
+function parseId(text: string): PciDeviceId | undefined {
+  const numbers: number[] = [];
+  for (const word of text.trim().split(/\s+/)) {
+    const digits = /^(0x)?[0-9a-fA-F]+/.exec(word)?.[0];
+    if (digits === undefined) break;
+    numbers.push(Number.parseInt(digits, 16));
+    if (digits.length < word.length) break;
+  }
+  if (numbers.length < 2) return undefined;
+  const [vendor, device, subvendor = PCI_ANY_ID, subdevice = PCI_ANY_ID, cls = 0, class_mask = 0] = numbers;
+  return { vendor, device, subvendor, subdevice, class: cls, class_mask };
 }
+
+/** The driver would take a function with these numbers already. */
+const knows = (drv: PciDeviceDriver, id: PciDeviceId): boolean => {
+  const f = { vendor: id.vendor, device: id.device, subsystem_vendor: id.subvendor, subsystem_device: id.subdevice, class: id.class ?? 0 };
+  return [...drv.dynids, ...drv.driver.idTable].some((known) => matchesId(known, f));
+};
 
 export const PCI_DRIVER_ATTRIBUTES: readonly DriverAttribute[] = Object.freeze([
   ops<DriverAttribute>({
@@ -168,9 +205,8 @@ export const PCI_DRIVER_ATTRIBUTES: readonly DriverAttribute[] = Object.freeze([
     store(drv, text, kernel) {
       const id = parseId(text);
       if (id === undefined) return -Errno.EINVAL;
-      const dynids = (drv as PciDeviceDriver).dynids;
-      if (dynids.some((d) => d.vendor === id.vendor && d.device === id.device)) return -Errno.EEXIST;
-      dynids.push(id);
+      if (knows(drv as PciDeviceDriver, id)) return -Errno.EEXIST;
+      (drv as PciDeviceDriver).dynids.push(id);
       kernel.drivers.driver_attach(drv);
       return text.length;
     },
@@ -182,7 +218,10 @@ export const PCI_DRIVER_ATTRIBUTES: readonly DriverAttribute[] = Object.freeze([
       const id = parseId(text);
       if (id === undefined) return -Errno.EINVAL;
       const dynids = (drv as PciDeviceDriver).dynids;
-      const i = dynids.findIndex((d) => d.vendor === id.vendor && d.device === id.device);
+      const any = (want: number, have: number): boolean => want === PCI_ANY_ID || want === have;
+      const i = dynids.findIndex(
+        (d) => d.vendor === id.vendor && d.device === id.device && any(id.subvendor, d.subvendor) && any(id.subdevice, d.subdevice),
+      );
       if (i < 0) return -Errno.ENODEV;
       dynids.splice(i, 1);
       return text.length;

@@ -100,6 +100,11 @@ export class VirtioBus {
     return vdev;
   }
 
+  /** No queue of the device is used any more. */
+  virtio_break_device(vdev: VirtioDevice): void {
+    for (const vq of vdev.vqs) vq.broken = true;
+  }
+
   unregister_virtio_device(vdev: VirtioDevice): void {
     this.kernel.drivers.device_unregister(vdev);
     this.indexes.delete(vdev.index);

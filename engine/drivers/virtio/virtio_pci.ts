@@ -65,6 +65,8 @@ export class VirtioPciDriver implements PciDriver {
   virtio_pci_remove(pci_dev: PciDev): void {
     const vp = pci_dev.core.pci_get_drvdata(pci_dev) as VirtioPciDevice;
     const bus = this.kernel.modules.state('virtio') as VirtioBus;
+    // nobody is to wait for a device that was pulled out
+    if (!pci_dev.core.pci_device_is_present(pci_dev)) bus.virtio_break_device(vp.vdev);
     bus.unregister_virtio_device(vp.vdev);
     vp.remove();
     pci_dev.dma.bypass = false;

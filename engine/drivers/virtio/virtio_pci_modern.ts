@@ -75,7 +75,8 @@ export class VirtioPciModernDevice extends VirtioPciDevice {
   /** virtio-v1.2 §4.1.4.3.2: after writing 0 the driver waits until status reads 0. */
   vp_reset(): void {
     this.mdev.vp_modern_set_status(0);
-    while (this.mdev.vp_modern_get_status() !== 0) this.kernel.charge(1_000_000);
+    // a device that was pulled out reads as ones and would be waited for without end, as Linux 6.1 does
+    while (this.mdev.vp_modern_get_status() !== 0 && this.pci_dev.core.pci_device_is_present(this.pci_dev)) this.kernel.charge(1_000_000);
     this.vp_synchronize_vectors();
   }
 

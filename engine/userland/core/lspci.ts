@@ -3,7 +3,7 @@ import { getopt } from '../ping/getopt.ts';
 import { type Tool, type ToolContext, ToolExit } from '../tool.ts';
 import { PciNames, type PciNumbers } from './lspci_names.ts';
 import { parseId, parseSlot, selected, type Selection } from './lspci_select.ts';
-import { ConfigSpace, hexDump, verboseText } from './lspci_verbose.ts';
+import { ConfigSpace, hexDump, PciHeader, verboseText } from './lspci_verbose.ts';
 
 const SYSFS = '/sys/bus/pci/devices';
 const PCI_IDS = '/usr/share/misc/pci.ids';
@@ -43,16 +43,17 @@ function functions(ctx: ToolContext): PciFunction[] {
     .map((slot) => {
       const base = `${SYSFS}/${slot}`;
       const hex = (name: string): string => ctx.readFile(`${base}/${name}`).trim().replace(/^0x/, '');
-      const code = hex('class');
+      const config = ConfigSpace.read(ctx, slot);
       return {
         slot,
         vendor: hex('vendor'),
         device: hex('device'),
         subvendor: hex('subsystem_vendor'),
         subdevice: hex('subsystem_device'),
-        classCode: code.slice(0, 4),
-        progIf: Number.parseInt(code.slice(4), 16),
-        revision: Number.parseInt(hex('revision'), 16) || 0,
+        classCode: hex('class').slice(0, 4),
+        // these two lspci reads itself: of a function that is gone they are ff
+        progIf: config.u8(PciHeader.PROG_IF),
+        revision: config.u8(PciHeader.REVISION),
         driver: target(`${base}/driver`),
         iommuGroup: target(`${base}/iommu_group`),
         modalias: ctx.readFile(`${base}/modalias`).trim(),

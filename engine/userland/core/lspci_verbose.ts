@@ -25,6 +25,8 @@ export class ConfigSpace {
 const hex = (n: number, width: number): string => n.toString(16).padStart(width, '0');
 const sign = (value: number, bit: number): string => ((value & bit) !== 0 ? '+' : '-');
 
+/** Bytes of the header (PCI 3.0 §6.1) that every form of output needs. */
+export const PciHeader = { REVISION: 0x08, PROG_IF: 0x09, HEADER_TYPE: 0x0e } as const;
 const COMMAND = 0x04;
 const STATUS = 0x06;
 const CACHE_LINE = 0x0c;
@@ -176,6 +178,8 @@ export interface VerboseOptions {
 
 /** The lines between the name and the driver. */
 export function verboseText(ctx: ToolContext, slot: string, c: ConfigSpace, { level, busCentric, iommuGroup }: VerboseOptions): string {
+  const type = c.u8(PciHeader.HEADER_TYPE) & 0x7f;
+  if (type !== 0) return `\t!!! Unknown header type ${hex(type, 2)}\n`;
   const command = c.u16(COMMAND);
   const status = c.u16(STATUS);
   const irq = busCentric ? c.u8(INTERRUPT_LINE) : Number(ctx.readFile(`/sys/bus/pci/devices/${slot}/irq`).trim());
