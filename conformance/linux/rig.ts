@@ -17,11 +17,11 @@ import { Qtest } from './qtest.ts';
 /** eth0 has slot 5 in both boots. */
 const SLOTS = [5, 6, 7];
 export const QUEUE_PAIRS = 2;
-/** What differs from the default: eth1 has no legacy interface; to eth2 Linux gives chains of many pages, as its buffers do not merge. */
+/** What differs from the default: eth1 has no legacy interface, scales on receive, reports hashes and coalesces notifications; eth2's rings are packed, and Linux gives it chains of many pages, as its buffers do not merge. */
 const VARIANTS: readonly Partial<VirtioNetSpec>[] = [
   {},
-  { interfaces: { legacy: false, modern: true } },
-  { disable: F.VIRTIO_NET_F_MRG_RXBUF },
+  { interfaces: { legacy: false, modern: true }, net: { properties: { rss: true, hash: true, notf_coal: true } } },
+  { disable: F.VIRTIO_NET_F_MRG_RXBUF, offer: F.VIRTIO_F_RING_PACKED },
 ];
 const QEMU_VARIANTS = ['', ',disable-legacy=on', ',mrg_rxbuf=off'];
 export const guestMac = (i: number): string => `52:54:00:aa:bb:0${i + 1}`;

@@ -105,6 +105,14 @@ export class RssState {
     return true;
   }
 
+  /** VIRTIO_NET_HASH_TYPE_* in force, for views. */
+  get enabledTypes(): number {
+    return this.types;
+  }
+  tableEntry(i: number): number {
+    return this.table[i];
+  }
+
   /** Queue of a packet whose hash is `last`. */
   queue(): number {
     return this.last.report === REPORT.NONE ? this.unclassified : this.table[this.last.value & this.mask];
