@@ -13,6 +13,8 @@ import { VIRTIO_CONFIG_S as S } from '../virtio/status.ts';
 import type { VirtioPci } from './virtio_pci.ts';
 import type { Virtqueue } from './virtqueue.ts';
 
+/** Bit 30: offered so that a driver which takes every bit is known for what it is (virtio-v1.2 §6.3; QEMU: VIRTIO_F_BAD_FEATURE). */
+const UNUSED_BIT = 2 ** 30;
 const PAGE = 2 ** VIRTIO_PCI_QUEUE_ADDR_SHIFT;
 
 export class VirtioPciLegacyBar implements MmioTarget {
@@ -39,7 +41,7 @@ export class VirtioPciLegacyBar implements MmioTarget {
     const { t, selected } = this;
     switch (offset) {
       case L.device_features.offset:
-        return Number(t.offeredLegacy);
+        return Number(t.offeredLegacy) + UNUSED_BIT;
       case L.driver_features.offset:
         return Number(t.driverFeatures & 0xffffffffn);
       case L.queue_address.offset:
