@@ -203,6 +203,9 @@ export abstract class Sock implements SkbOwner {
   /** A sender found no room (SOCK_NOSPACE). */
   nospace = false;
   closed = false;
+  /** Who opened it, by which descriptor; for those who list sockets. */
+  owner: Process | undefined;
+  fd = -1;
 
   constructor(
     readonly net: Net,

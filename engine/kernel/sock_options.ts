@@ -4,6 +4,8 @@ import { PacketSock } from './af_packet.ts';
 import { v4number } from './ipv4/arp.ts';
 import { InetSock } from './ipv4/inet_sock.ts';
 import { inDev, ipv4Net } from './ipv4/ipv4_net.ts';
+import { TcpSock } from './ipv4/tcp_sock.ts';
+import { TcpSockopt } from './ipv4/tcp_sockopt.ts';
 import type { Kernel } from './kernel.ts';
 import { SK_MEM_MAX, type Sock, type SockOpt } from './sock.ts';
 
@@ -12,13 +14,17 @@ const SOCK_MIN_RCVBUF = 2304;
 const SOCK_MIN_SNDBUF = 4608;
 
 export class SockOptions {
-  constructor(readonly kernel: Kernel) {}
+  private readonly tcp: TcpSockopt;
+  constructor(readonly kernel: Kernel) {
+    this.tcp = new TcpSockopt(kernel);
+  }
 
   setsockopt(sk: Sock, option: SockOpt, value: number | string | Uint8Array, extra: number): number {
     this.kernel.charge(this.kernel.platform.costs.syscall);
     if (option === 'SO_BINDTODEVICE') return this.sock_bindtoindex(sk, String(value));
     if (option === 'PACKET_ADD_MEMBERSHIP')
       return sk instanceof PacketSock ? this.kernel.sockets.packet.packet_mc_add(sk, Number(value)) : -Errno.ENOPROTOOPT;
+    if (option.startsWith('TCP_')) return sk instanceof TcpSock ? this.tcp.do_tcp_setsockopt(sk, option, value) : -Errno.ENOPROTOOPT;
     if (value instanceof Uint8Array) return this.setBytes(sk, option, value, extra);
     const n = Number(value);
     if (option.startsWith('SO_')) return this.sk_setsockopt(sk, option, n);
@@ -39,6 +45,10 @@ export class SockOptions {
   }
 
   sk_setsockopt(sk: Sock, option: SockOpt, n: number): number {
+    if (sk instanceof TcpSock) {
+      const done = this.tcp.setSocketOption(sk, option, n);
+      if (done <= 0) return done;
+    }
     switch (option) {
       case 'SO_BROADCAST':
         sk.broadcast = n !== 0;
@@ -245,6 +255,8 @@ export class SockOptions {
   }
 
   getsockopt(sk: Sock, option: SockOpt): number {
+    if (option.startsWith('TCP_') || option === 'SO_KEEPALIVE' || option === 'SO_LINGER' || option === 'SO_RCVLOWAT')
+      return sk instanceof TcpSock ? this.tcp.getOption(sk, option) : -Errno.ENOPROTOOPT;
     switch (option) {
       case 'SO_ERROR': {
         const { err } = sk;

@@ -57,6 +57,14 @@ export class Sockets {
     return this.nextIno++;
   }
 
+  /** The socket is `process`'s, under the lowest free descriptor after the standard ones. */
+  own(sk: Sock, process: Process): void {
+    let fd = 3;
+    while (this.all.some((s) => s.owner === process && s.fd === fd)) fd++;
+    sk.owner = process;
+    sk.fd = fd;
+  }
+
   /** Waits for connections; 0 or -errno. */
   listen(sk: Sock, backlog: number): number {
     this.kernel.charge(this.kernel.platform.costs.syscall);

@@ -3,62 +3,11 @@ import { describe, expect, it } from 'vitest';
 import { Errno } from '../base/errno.ts';
 import { ipv4Net } from '../kernel/ipv4/ipv4_net.ts';
 import { TCPEXT, TCPSTATS } from '../kernel/ipv4/mib.ts';
-import type { TcpSock } from '../kernel/ipv4/tcp_sock.ts';
 import { TCP } from '../kernel/ipv4/tcp_states.ts';
-import type { Net } from '../kernel/net_namespace.ts';
 import { POLL, type Message } from '../kernel/sock.ts';
-import { bootPair, ip, type IpFixture } from '../testkit/ip_fixture.ts';
+import { bootPair } from '../testkit/ip_fixture.ts';
 import { runFor } from '../testkit/kernel_fixture.ts';
-
-const open = (f: IpFixture, net: Net, family = 2): TcpSock => {
-  const sk = f.kernel.sockets.socket(net, family, 1, 0);
-  if (typeof sk === 'number') throw new Error(`socket: ${sk}`);
-  return sk as TcpSock;
-};
-const to = (address: string, port: number) =>
-  address.includes(':') ? { family: 10 as const, addr: ip(address), port, scope_id: 0 } : { family: 2 as const, addr: ip(address), port };
-
-/** A listener in one namespace, a connection to it from another, the accepted end. */
-function connected(f: IpFixture, server: Net, address: string, client: Net): [TcpSock, TcpSock, TcpSock] {
-  const { sockets } = f.kernel;
-  const family = address.includes(':') ? 10 : 2;
-  const l = open(f, server, family);
-  expect(sockets.bind(l, to(family === 10 ? '::' : '0.0.0.0', 5000))).toBe(0);
-  expect(sockets.listen(l, 5)).toBe(0);
-  const c = open(f, client, family);
-  expect(sockets.connect(c, to(address, 5000))).toBe(-Errno.EINPROGRESS);
-  runFor(f.sim, 5e8);
-  expect(c.state).toBe(TCP.ESTABLISHED);
-  const s = sockets.accept(l);
-  if (typeof s === 'number') throw new Error(`accept: ${s}`);
-  return [l, c, s as TcpSock];
-}
-
-/** Sends `total` patterned bytes from one end, reads them at the other; the number of bytes that came right. */
-function transfer(f: IpFixture, from: TcpSock, into: TcpSock, total: number, limit = 60e9): number {
-  const { sockets } = f.kernel;
-  const chunk = new Uint8Array(16384);
-  let sent = 0;
-  let got = 0;
-  const end = f.sim.now + limit;
-  while (got < total && f.sim.now < end) {
-    while (sent < total) {
-      const n = Math.min(chunk.length, total - sent);
-      for (let i = 0; i < n; i++) chunk[i] = (sent + i) % 251;
-      const r = sockets.sendmsg(from, chunk.subarray(0, n));
-      if (r < 0) break;
-      sent += r;
-    }
-    runFor(f.sim, 1e6);
-    for (;;) {
-      const m = sockets.recvmsg(into, 65536, 0);
-      if (typeof m === 'number' || m.data.length === 0) break;
-      for (let i = 0; i < m.data.length; i++) if (m.data[i] !== (got + i) % 251) return got + i;
-      got += m.data.length;
-    }
-  }
-  return got;
-}
+import { connectTcp, openTcp, tcpAddress, transfer } from '../testkit/tcp_fixture.ts';
 
 describe('tcp', () => {
   it.each([
@@ -70,7 +19,7 @@ describe('tcp', () => {
     const { sockets, skb } = f.kernel;
     const live = skb.live;
     const server = name === 'veth' ? f.test : f.init;
-    const [l, c, s] = connected(f, server, address, f.init);
+    const [l, c, s] = connectTcp(f, server, address, f.init);
     expect(transfer(f, c, s, 1_000_000)).toBe(1_000_000);
     expect(transfer(f, s, c, 300_000)).toBe(300_000);
     sockets.close(c);
@@ -88,7 +37,7 @@ describe('tcp', () => {
   it('ends in order: FIN is the end of the stream, then both are gone', () => {
     const f = bootPair();
     const { sockets } = f.kernel;
-    const [, c, s] = connected(f, f.test, '10.0.0.2', f.init);
+    const [, c, s] = connectTcp(f, f.test, '10.0.0.2', f.init);
     sockets.sendmsg(c, Uint8Array.of(1, 2, 3));
     sockets.shutdown(c, 2);
     runFor(f.sim, 1e8);
@@ -105,12 +54,12 @@ describe('tcp', () => {
   it('refuses a port nobody listens on, and resets a peer whose data was not read', () => {
     const f = bootPair();
     const { sockets } = f.kernel;
-    const c = open(f, f.init);
-    sockets.connect(c, to('10.0.0.2', 81));
+    const c = openTcp(f, f.init);
+    sockets.connect(c, tcpAddress('10.0.0.2', 81));
     runFor(f.sim, 1e8);
     expect(sockets.poll(c) & POLL.ERR).toBe(POLL.ERR);
     expect(sockets.getsockopt(c, 'SO_ERROR')).toBe(Errno.ECONNREFUSED);
-    const [, a, b] = connected(f, f.test, '10.0.0.2', f.init);
+    const [, a, b] = connectTcp(f, f.test, '10.0.0.2', f.init);
     sockets.sendmsg(a, new Uint8Array(10));
     runFor(f.sim, 1e8);
     sockets.close(b);

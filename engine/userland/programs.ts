@@ -16,6 +16,7 @@ import { EthtoolProcess } from './ethtool/self_test.ts';
 import { runIp } from './ip/ip.ts';
 import { IpProcess } from './ip/ip_process.ts';
 import type { ToolFinder } from './ip/netns.ts';
+import { NcProcess } from './nc/nc.ts';
 import { ArpingProcess } from './ping/arping.ts';
 import { PingProcess } from './ping/ping.ts';
 import { TracepathProcess } from './ping/tracepath.ts';
@@ -59,6 +60,8 @@ const MAKERS: Readonly<Record<string, Maker>> = Object.freeze({
   cat: (kernel, net, argv) => new CatProcess(kernel, net, argv),
   ethtool: (kernel, net, argv) => new EthtoolProcess(kernel, net, argv),
   ip: (kernel, net, argv) => new IpProcess(kernel, net, argv, FINDER),
+  nc: (kernel, net, argv) => new NcProcess(kernel, net, argv),
+  netcat: (kernel, net, argv) => new NcProcess(kernel, net, argv),
   ping: (kernel, net, argv) => new PingProcess(kernel, net, argv),
   ping6: (kernel, net, argv) => new PingProcess(kernel, net, argv),
   sleep: (kernel, net, argv) => new SleepProcess(kernel, net, argv),
