@@ -216,3 +216,23 @@ it('a modern-only device has the modern ids and no I/O BAR', () => {
     false,
   ]);
 });
+
+it('PCI Power Management 1.2 §5.4.1: in D3hot only configuration space answers, and D0 after it is a function just reset', () => {
+  const { host, e1000e, platform, driver } = referenceGuest();
+  e1000e.addCapability(0x01, 0xc8);
+  e1000e.allow(0xcc, 2, 'rw', 0x0103);
+  const target = { mmioRead: () => 0x1234, mmioWrite: () => undefined };
+  host.removeFunction(PCI_DEVFN(2, 0));
+  e1000e.addBar(5, 'mem32', 0x1000, target);
+  host.addFunction(PCI_DEVFN(2, 0), e1000e);
+  const at = e1000e.barAddress(e1000e.bars.find((b) => b.index === 5)!);
+  const set = (offset: number, size: number, value: number): void =>
+    platform.bus.write(ECAM_BASE + ecamOffset(0, 2, 0) + offset, size, value);
+  const get = (offset: number, size: number): number => platform.bus.read(ECAM_BASE + ecamOffset(0, 2, 0) + offset, size);
+  expect(platform.bus.read(at, 4)).toBe(0x1234);
+  set(0xcc, 2, 3);
+  expect([platform.bus.read(at, 4), get(0, 4), get(4, 2)]).toEqual([0xffffffff, 0x10d38086, 0x103]);
+  set(0xcc, 2, 0);
+  expect([platform.bus.read(at, 4), get(4, 2), get(0x24, 4)]).toEqual([0xffffffff, 0, 0]);
+  expect(driver.cfg(0)).toBe(0x10001af4);
+});

@@ -2,7 +2,17 @@
 import type { Field } from '../base/layout.ts';
 import { ByteMem } from '../base/memory.ts';
 import { invariant } from '../base/ops.ts';
-import { MsiCap, msiLayout, MsixCap, PCI_CAP_ID, PCI_MSI_FLAGS, PCI_MSIX_FLAGS, PciCap } from '../pci/capabilities.ts';
+import {
+  MsiCap,
+  msiLayout,
+  MsixCap,
+  PCI_CAP_ID,
+  PCI_MSI_FLAGS,
+  PCI_MSIX_FLAGS,
+  PCI_PM_CTRL,
+  PciCap,
+  PciPmCap,
+} from '../pci/capabilities.ts';
 import {
   PCI_BAR,
   PCI_BASE_ADDRESS_0,
@@ -55,6 +65,7 @@ export interface Bar {
   mapped: number;
 }
 export const ROM_BAR = 6;
+const PCI_D3HOT = 3;
 
 export interface PciIds {
   readonly vendor: number;
@@ -100,6 +111,9 @@ export class PciFunction {
   private readonly writable: Uint8Array;
   private readonly clearable: Uint8Array;
   private msixAt = 0;
+  private powerAt = 0;
+  /** Power state as last written; D0 is 0. */
+  private power = 0;
   private place: PciPlace | undefined;
   /** The device asks for an interrupt; whether the pin shows it, COMMAND decides. */
   private interrupt = false;
@@ -153,6 +167,7 @@ export class PciFunction {
     PciCap.cap_id.set(this.config, offset, id);
     PciCap.cap_next.set(this.config, offset, PciHeader.capabilities.get(this.config, 0));
     PciHeader.capabilities.set(this.config, 0, offset);
+    if (id === PCI_CAP_ID.PM) this.powerAt = offset;
     PciHeader.status.set(this.config, 0, PciHeader.status.get(this.config, 0) | PCI_STATUS.CAP_LIST);
     return offset;
   }
@@ -205,6 +220,7 @@ export class PciFunction {
       const v = (value >>> (8 * i)) & 0xff;
       b[at] = (b[at] & ~this.writable[at] & ~(v & this.clearable[at])) | (v & this.writable[at]);
     }
+    if (this.powerAt !== 0) this.followPower();
     this.update();
     if (this.msix !== undefined && offset < this.msixAt + 4 && offset + size > this.msixAt + 2)
       this.msix.setControl(MsixCap.control.get(this.config, this.msixAt));
@@ -247,7 +263,8 @@ export class PciFunction {
 
   /** Follows COMMAND and the BARs: bus mastering, and which regions answer where. */
   private update(): void {
-    const command = PciHeader.command.get(this.config, 0);
+    // PCI Power Management 1.2 §5.4.1: below D0 a function answers in configuration space only, and starts nothing
+    const command = this.power === 0 ? PciHeader.command.get(this.config, 0) : 0;
     if (this.port !== undefined) this.port.busMaster = (command & PCI_COMMAND.MASTER) !== 0;
     if (this.place === undefined) return;
     for (const bar of this.bars) {
@@ -273,6 +290,30 @@ export class PciFunction {
     if (on === this.asserted || pin === 0) return;
     this.asserted = on;
     this.place?.intx(pin, on);
+  }
+
+  /** PCI Power Management 1.2 §5.4: going from D3hot to D0 resets a function that does not keep its state (No_Soft_Reset clear). */
+  private followPower(): void {
+    const control = PciPmCap.control.get(this.config, this.powerAt);
+    const state = control & PCI_PM_CTRL.STATE_MASK;
+    if (state === this.power) return;
+    const wakes = this.power === PCI_D3HOT && state === 0 && (control & PCI_PM_CTRL.NO_SOFT_RESET) === 0;
+    this.power = state;
+    if (wakes) this.softReset();
+  }
+
+  /** What a function reset does to configuration space: decoding and mastering off, no addresses, no messages (PCI 3.0 §4.3.1). */
+  private softReset(): void {
+    PciHeader.command.set(this.config, 0, 0);
+    for (const bar of this.bars) {
+      const at = barOffset(bar.index);
+      const flags = bar.index === ROM_BAR ? 0 : this.config.u32(at) & (bar.kind === 'io' ? PCI_BAR.SPACE_IO : ~PCI_BAR.MEM_MASK);
+      this.config.setU32(at, flags >>> 0);
+      if (bar.kind === 'mem64') this.config.setU32(at + 4, 0);
+    }
+    this.resetMessages();
+    this.hooks?.unplugged();
+    this.setInterrupt(false);
   }
 
   private resetMessages(): void {

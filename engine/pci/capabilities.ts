@@ -9,6 +9,15 @@ export const PciCap = struct('pci_cap', {
 /** PCI Code and ID Assignment §2 */
 export const PCI_CAP_ID = { PM: 0x01, MSI: 0x05, VNDR: 0x09, EXP: 0x10, MSIX: 0x11, SATA: 0x12 } as const;
 
+/** PCI Power Management 1.2 §3.2 */
+export const PciPmCap = struct('pm_cap', {
+  cap_id: u8('0x01'),
+  cap_next: u8('Offset of the next capability.'),
+  capabilities: le16('Version, supported states, which of them can wake.'),
+  control: le16('Power state in bits 1:0, no soft reset, wake enable and status.'),
+});
+export const PCI_PM_CTRL = { STATE_MASK: 0x0003, NO_SOFT_RESET: 0x0008 } as const;
+
 /** PCI 3.0 §6.8.1, figure 6-9: what all four shapes of the capability begin with; `msiLayout` says where the rest lies. */
 export const MsiCap = struct('msi_cap', {
   cap_id: u8('0x05'),

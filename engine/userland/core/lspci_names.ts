@@ -33,7 +33,14 @@ const DEVICES: Readonly<Record<string, string>> = Object.freeze({
   '8086:2922': '82801IR/IO/IH (ICH9R/DO/DH) 6 port SATA Controller [AHCI mode]',
   '8086:2930': '82801I (ICH9 Family) SMBus Controller',
 });
-const SUBSYSTEMS: Readonly<Record<string, string>> = Object.freeze({ '1af4:1100': 'QEMU Virtual Machine' });
+/** Boards are listed under the function they carry. */
+const SUBSYSTEMS: Readonly<Record<string, string>> = Object.freeze({
+  '8086:29c0:1af4:1100': 'QEMU Virtual Machine',
+  '8086:2918:1af4:1100': 'QEMU Virtual Machine',
+  '8086:2922:1af4:1100': 'QEMU Virtual Machine',
+  '8086:2930:1af4:1100': 'QEMU Virtual Machine',
+});
+const subsystemName = (f: PciNumbers): string | undefined => SUBSYSTEMS[`${f.vendor}:${f.device}:${f.subvendor}:${f.subdevice}`];
 
 /** The numbers of a function, in hexadecimal as sysfs shows them. */
 export interface PciNumbers {
@@ -64,14 +71,14 @@ export class PciNames {
     return this.one(f.device, DEVICES[`${f.vendor}:${f.device}`], 'Device');
   }
   subdevice(f: PciNumbers): string {
-    return this.one(f.subdevice, SUBSYSTEMS[`${f.subvendor}:${f.subdevice}`], 'Device');
+    return this.one(f.subdevice, subsystemName(f), 'Device');
   }
   /** Vendor and device in one. */
   vendorDevice(f: PciNumbers): string {
     return this.pair(f.vendor, f.device, DEVICES[`${f.vendor}:${f.device}`]);
   }
   subsystem(f: PciNumbers): string {
-    return this.pair(f.subvendor, f.subdevice, SUBSYSTEMS[`${f.subvendor}:${f.subdevice}`]);
+    return this.pair(f.subvendor, f.subdevice, subsystemName(f));
   }
   interface(f: PciNumbers): string | undefined {
     return this.known ? INTERFACES[f.classCode + f.progIf.toString(16).padStart(2, '0')] : undefined;
