@@ -5,6 +5,7 @@ import type { MmioTarget } from '../../engine/platform/bus.ts';
 import { defaultCosts } from '../../engine/platform/costs.ts';
 import { IOAPIC_BASE, IOAPIC_SIZE } from '../../engine/platform/ioapic.ts';
 import { Platform } from '../../engine/platform/platform.ts';
+import { VTD_BASE } from '../../engine/platform/vtd.ts';
 import type { Sim } from '../../engine/sim/sim.ts';
 import type { Trace } from '../../engine/trace/trace.ts';
 import { FileRam } from './file_ram.ts';
@@ -52,13 +53,15 @@ export class QemuBoard extends Platform {
 
   constructor(
     name: string,
-    cpus: number,
+    spec: { readonly cpus: number; readonly iommu: boolean },
     sim: Sim,
     trace: Trace,
     private readonly ramFd: number,
     private readonly qtest: QtestPipe,
   ) {
-    super({ machine: name, ramBytes: BOARD_RAM_BYTES, cpus, costs: defaultCosts() }, sim, trace, new FileRam(BOARD_RAM_BYTES, ramFd));
+    super({ machine: name, ramBytes: BOARD_RAM_BYTES, costs: defaultCosts(), ...spec }, sim, trace, new FileRam(BOARD_RAM_BYTES, ramFd));
+    // the unit that our kernel finds is QEMU's
+    if (this.iommu !== undefined) this.bus.unmap(this.iommu, VTD_BASE);
     this.pages.reserve(HOLE[0] as Gpa, HOLE[1] as Gpa);
     this.pages.reserve(MAILBOX as Gpa, BOARD_RAM_BYTES as Gpa);
     this.redirect = new MsiRedirect(qtest, MAILBOX, PAGE / 4);

@@ -63,6 +63,15 @@ export async function pings(rig: Rig, direction: 'out' | 'in', count: number, si
   }
 }
 
+/** One echo of every size, out and in by turns, as many at a time as there are in a group. */
+export async function everySize(rig: Rig, to: number): Promise<number> {
+  for (let size = 0; size <= to; size += AT_ONCE) {
+    const group = Array.from({ length: Math.min(AT_ONCE, to - size + 1) }, (_, i) => size + i);
+    await Promise.all(group.map((s) => pings(rig, s % 2 === 0 ? 'out' : 'in', 1, s)));
+  }
+  return to + 1;
+}
+
 /** All interesting sizes both ways; how many echoes that were. */
 export async function sizes(rig: Rig, mtu = 1500): Promise<number> {
   const list = [...SIZES.filter((s) => s < mtu - 28), mtu - 28];

@@ -73,20 +73,27 @@ export async function compareRings(rig: QemuMachine): Promise<{ readonly wrong: 
   const path = await virtioPath(rig);
   const wrong: string[] = [];
   const seen: string[] = [];
-  for (const vq of (rig.dev.parent as VirtioDevice).vqs) {
+  const vdev = rig.dev.parent as VirtioDevice;
+  const mappings = vdev.parent?.dma?.leaks() ?? [];
+  /** What QEMU has for it: behind an IOMMU another address. */
+  const bus = (gpa: number): number => {
+    const m = mappings.find((x) => gpa >= x.gpa && gpa < x.gpa + x.length);
+    return m === undefined ? gpa : m.dma + gpa - m.gpa;
+  };
+  for (const vq of vdev.vqs) {
     const q = await rig.qemu.qmp.run<QueueStatus>('x-query-virtio-queue-status', { path, queue: vq.index });
     const differ = (what: string, ours: number, theirs: number): void => {
       if (ours !== theirs) wrong.push(`queue ${vq.index}: ${what} ${ours}, QEMU's ${theirs}`);
     };
     differ('size', vq.num, q['vring-num']);
-    differ('descriptors at', vq.place.desc, q['vring-desc']);
-    differ('driver area at', vq.place.avail, q['vring-avail']);
-    differ('device area at', vq.place.used, q['vring-used']);
+    differ('descriptors at', bus(vq.place.desc), q['vring-desc']);
+    differ('driver area at', bus(vq.place.avail), q['vring-avail']);
+    differ('device area at', bus(vq.place.used), q['vring-used']);
     const { lastUsedIdx } = vq;
     if (vq instanceof SplitVirtqueue) {
-      const avail = rig.board.ram.u16(q['vring-avail'] + IDX);
+      const avail = rig.board.ram.u16(vq.place.avail + IDX);
       const taken = q['last-avail-idx'] ?? 0;
-      differ('used.idx in RAM', rig.board.ram.u16(q['vring-used'] + IDX), q['used-idx']);
+      differ('used.idx in RAM', rig.board.ram.u16(vq.place.used + IDX), q['used-idx']);
       // what QEMU has taken and not used is in its hands; what it has not taken, the driver has published
       if (((taken - q['used-idx']) & 0xffff) !== q.inuse)
         wrong.push(`queue ${vq.index}: ${taken} taken, ${q['used-idx']} used, ${q.inuse} in use`);

@@ -23,6 +23,8 @@ export interface BoardSpec {
   readonly cpus: number;
   /** A q35 has PCI and firmware that sets it up; a microvm has neither. */
   readonly pci: boolean;
+  /** QEMU has an intel-iommu. */
+  readonly iommu: boolean;
   /** More words for the kernel's command line. */
   readonly cmdline: string;
 }
@@ -42,7 +44,7 @@ export class QemuMachine {
   ) {
     qemu.qtest.interceptIrqs('ioapic');
     if (spec.pci) runFirmware(qemu.qtest);
-    this.board = new QemuBoard('qemu', spec.cpus, sim, trace, qemu.ramFd, qemu.qtest);
+    this.board = new QemuBoard('qemu', spec, sim, trace, qemu.ramFd, qemu.qtest);
     if (spec.pci) this.board.redirect.discover();
     pump.poll = () => this.board.poll();
     this.kernel = new Kernel(this.board, {

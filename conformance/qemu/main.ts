@@ -104,8 +104,8 @@ async function main(): Promise<void> {
   try {
     for (const v of VARIANTS)
       if (chosen(v.name)) {
-        const { device, machine = 'q35', args = [], cpus = 1 } = v;
-        const spec = { device, machine, args, cpus, cmdline: machine === 'microvm' ? MMIO_DEVICE : '' };
+        const { device, machine = 'q35', args = [], cpus = 1, iommu = false } = v;
+        const spec = { device, machine, args, cpus, iommu, cmdline: machine === 'microvm' ? MMIO_DEVICE : '' };
         await withRig(v.name, spec, (rig) => lifeOf(rig, v, ECHOES));
       }
     const refused = 'a device whose features do not go together is refused';
@@ -118,6 +118,10 @@ async function main(): Promise<void> {
     for (const [parameter, interrupts] of INTERRUPT_MODES)
       if (chosen('e1000e'))
         await withRig(`e1000e ${parameter}`, { device: 'e1000e', cpus: 1 }, (rig) => lifeOfE1000e(rig, parameter, interrupts, ECHOES));
+    if (chosen('e1000e behind an IOMMU'))
+      await withRig('e1000e behind an IOMMU', { device: 'e1000e', cpus: 1, iommu: true }, (rig) =>
+        lifeOfE1000e(rig, 'IntMode=0', INTERRUPT_MODES[2][1], ECHOES),
+      );
     if (chosen('e1000e')) await withRig('e1000e', { device: 'e1000e', cpus: 2 }, (rig) => inTurn('e1000e', rig, E1000E_DETAILS));
     await overTap('four queue pairs', '', TAP_CHECKS);
     await overTap('receive-side scaling', ',rss=on,hash=on', RSS_CHECKS);

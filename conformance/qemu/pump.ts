@@ -8,7 +8,7 @@ const BURST = 200;
 /** Rounds without an event after which the processor is left to QEMU for a millisecond. */
 const PATIENCE = 40;
 /** Simulated seconds per second of a hurry. */
-const HURRY = 8;
+const HURRY = 3;
 
 export class Pump {
   private wallStart = process.hrtime.bigint();

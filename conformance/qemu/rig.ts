@@ -17,6 +17,7 @@ export interface RigSpec {
   readonly device: string;
   readonly cpus: number;
   readonly machine?: 'q35' | 'microvm';
+  readonly iommu?: boolean;
   /** More arguments of QEMU, and more words of our kernel's command line. */
   readonly args?: readonly string[];
   readonly cmdline?: string;
@@ -36,7 +37,8 @@ export class Rig extends QemuMachine {
     spec: RigSpec,
   ) {
     const { sim, trace } = world;
-    super(qemu, pump, sim, trace, { cpus: spec.cpus, pci: spec.machine !== 'microvm', cmdline: spec.cmdline ?? '' });
+    const { cpus, machine, iommu = false, cmdline = '' } = spec;
+    super(qemu, pump, sim, trace, { cpus, pci: machine !== 'microvm', iommu, cmdline: iommu ? `intel_iommu=on ${cmdline}` : cmdline });
     void new Cable(sim, trace, { id: 'qemu--peer', rate: 10e9, delay: 1000, loss: 0 }, port, peerNic(world));
     this.peer = world.machines.get('peer')!.kernel;
   }
@@ -55,6 +57,8 @@ export class Rig extends QemuMachine {
         dir: spec.dir,
         machine: MACHINES[machine],
         args: [
+          // before the devices that it stands in front of
+          ...(spec.iommu === true ? ['-device', 'intel-iommu,intremap=off'] : []),
           ...(spec.args ?? []),
           ...['-netdev', `stream,id=n0,server=off,addr.type=unix,addr.path=${socket}`],
           ...['-device', `${spec.device},id=dev0,netdev=n0,mac=${MAC}${machine === 'q35' ? ',addr=5.0' : ''}`],

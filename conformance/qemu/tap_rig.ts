@@ -30,7 +30,7 @@ export class TapRig extends QemuMachine {
         ...['-device', `virtio-net-pci,disable-legacy=on,mq=on,vectors=${2 * pairs + 2}${options},id=dev0,netdev=n0,mac=${MAC},addr=5.0`],
       ],
     });
-    return new TapRig(qemu, pump, sim, new Trace(sim), { cpus: pairs, pci: true, cmdline: '' });
+    return new TapRig(qemu, pump, sim, new Trace(sim), { cpus: pairs, pci: true, iommu: false, cmdline: '' });
   }
 
   /** A command in the tap's namespace, with this machine's own programs, while our kernel runs on. */

@@ -12,6 +12,8 @@ export interface Variant {
   readonly mtu?: number;
   readonly cpus?: number;
   readonly machine?: 'q35' | 'microvm';
+  /** Behind QEMU's intel-iommu: with line interrupts, as messages into a mailbox would have to be mapped. */
+  readonly iommu?: boolean;
   /** More arguments of QEMU. */
   readonly args?: readonly string[];
 }
@@ -85,4 +87,19 @@ export const VARIANTS: readonly Variant[] = [
     interrupts: MMIO_LINE,
   },
   { name: 'legacy MMIO', device: MMIO, machine: 'microvm', without: ['VERSION_1'], interrupts: MMIO_LINE },
+  { name: 'behind an IOMMU', device: `${MODERN},iommu_platform=on,vectors=0`, iommu: true, with: ['IOMMU_PLATFORM'], interrupts: INTX },
+  {
+    name: 'behind an IOMMU, packed rings',
+    device: `${MODERN},iommu_platform=on,vectors=0,packed=on`,
+    iommu: true,
+    with: ['IOMMU_PLATFORM', 'RING_PACKED'],
+    interrupts: INTX,
+  },
+  {
+    name: 'past an IOMMU, by physical addresses',
+    device: `${MODERN},vectors=0`,
+    iommu: true,
+    without: ['IOMMU_PLATFORM'],
+    interrupts: INTX,
+  },
 ];
