@@ -73,18 +73,24 @@ export async function link(rig: E1000eRig, report: Report): Promise<void> {
     cable.setUp(up);
     pacer.run();
   };
+  const carriers = async (): Promise<string> =>
+    (await guest.run('sleep 1; cat /sys/class/net/eth1/carrier /sys/class/net/eth2/carrier')).out;
+  await guest.run('ip link set eth1 up; ip link set eth2 up; sleep 3');
+  const before = await carriers();
   setUp(false);
-  await eventually(() => !nics[0].linkUp);
-  const down = (await guest.run('sleep 0.3; cat /sys/class/net/eth0/carrier')).out.trim();
-  setUp(true);
-  const up = (await guest.run(`sleep 1; ${WAIT_FOR_LINK}; cat /sys/class/net/eth0/carrier`)).out.trim();
+  await eventually(() => !nics[2].linkUp);
+  const down = await carriers();
   const said = (await guest.run('dmesg | tail -n 3')).out;
+  setUp(true);
+  await eventually(() => nics[2].linkUp);
+  const up = await carriers();
+  const ok = [before, down, up].map((t) => t.trim().replace('\n', ',')).join(' ') === '1,1 1,0 1,1' && /eth2: NIC Link is Down/.test(said);
   report.check(
-    'a pulled cable takes the carrier, a plugged one brings it back; the kernel says so',
-    down === '0' && up === '1' && /NIC Link is Down/.test(said) && /NIC Link is Up 1000 Mbps Full Duplex, Flow Control: Rx\/Tx/.test(said),
-    down === '0' && up === '1' ? `carrier ${down}, then ${up}` : `carrier ${down}, then ${up}\n${said}`,
+    "a pulled cable: the chip tells Linux, QEMU's model does not with MSI-X on (it keeps the cause that was read)",
+    ok,
+    ok ? 'eth2 goes down and comes back' : `${before} ${down} ${up}\n${said}`,
   );
-  await ping(rig, report, '20 pings after it', '', 20);
+  await guest.run('ip link set eth1 down; ip link set eth2 down');
   await guest.run(`${ETHTOOL} -s eth0 speed 100 duplex full autoneg off; sleep 0.3; ${WAIT_FOR_LINK}`);
   const slow = (await guest.run('cat /sys/class/net/eth0/speed')).out.trim();
   await guest.run(`${ETHTOOL} -s eth0 autoneg on; sleep 0.3; ${WAIT_FOR_LINK}`);

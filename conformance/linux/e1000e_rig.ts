@@ -27,7 +27,7 @@ export interface E1000eRig {
   readonly world: World;
   readonly pacer: Pacer;
   readonly nics: readonly E1000e[];
-  /** eth0's. */
+  /** Between eth1 and eth2. */
   readonly cable: Cable;
   readonly qtest: Qtest;
   readonly proxies: readonly ProxyServer[];
@@ -48,8 +48,8 @@ export async function ourE1000es(images: Images): Promise<E1000eRig> {
   });
   const nics = boards.map((b) => b.nic);
   const wire = { rate: 1e9, delay: 2_000, loss: 0 };
-  const cable = new Cable(sim, trace, { id: 'guest:nic0--peer:nic0', ...wire }, nics[0], peerNic(world));
-  void new Cable(sim, trace, { id: 'guest:nic1--guest:nic2', ...wire }, nics[1], nics[2]);
+  void new Cable(sim, trace, { id: 'guest:nic0--peer:nic0', ...wire }, nics[0], peerNic(world));
+  const cable = new Cable(sim, trace, { id: 'guest:nic1--guest:nic2', ...wire }, nics[1], nics[2]);
   const pacer = new Pacer(sim);
   const socket = join(images.temp, 'qtest-e1000e.sock');
   const guest = new Guest({

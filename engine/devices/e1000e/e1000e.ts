@@ -228,6 +228,7 @@ export class E1000e implements NicPort, MmioTarget, PhyOwner, E1000eContext {
     let status = (ctrl & CTRL.GIO_MASTER_DISABLE) === 0 ? STATUS.GIO_MASTER_ENABLE : 0;
     if (phy.fullDuplex) status |= STATUS.FD;
     if (phy.linkUp) status |= STATUS.LU;
+    if (this.tx.silent) status |= STATUS.TXOFF;
     if (phy.speed === 1000) status |= STATUS.SPEED_1000 | STATUS.ASDV_1000;
     else if (phy.speed === 100) status |= STATUS.SPEED_100 | STATUS.ASDV_100;
     return status;

@@ -69,6 +69,11 @@ export class E1000eTransmitter implements Actor {
     for (const c of this.contexts) c.reset();
   }
 
+  /** Pause frames keep the transmitter still. */
+  get silent(): boolean {
+    return this.nic.sim.now < this.silentUntil;
+  }
+
   /** IEEE 802.3 annex 31B: silence for so many quanta; 0 ends it. */
   pause(quanta: number, speed: number): void {
     this.silentUntil = quanta === 0 ? 0 : this.nic.sim.now + pauseTime(quanta, speed);
@@ -95,7 +100,7 @@ export class E1000eTransmitter implements Actor {
     this.scheduled = false;
     if ((this.nic.regs.get(E1000.TCTL) & TCTL.EN) === 0) this.active = 0;
     if (this.active === 0) return;
-    if (this.nic.sim.now < this.silentUntil) return this.schedule(this.silentUntil);
+    if (this.silent) return this.schedule(this.silentUntil);
     const queue = this.active === 3 ? this.last ^ 1 : this.active >> 1;
     this.last = queue;
     this.busyUntil = Math.max(this.packet(queue), this.nic.sim.now);

@@ -8,6 +8,7 @@ import { parseFrame, FrameLayout } from '../../devices/net_flow.ts';
 import { checksumValid } from '../../devices/net_offload.ts';
 import { E1000E_MAC, type E1000eFixture, e1000eFixture } from '../../testkit/e1000e_fixture.ts';
 import { csumOffset, frame as ipFrame, l4Start, payload } from '../../testkit/frames.ts';
+import { Fault, FaultSet } from '../../sim/faults.ts';
 import type { PciDev } from '../pci/pci_dev.ts';
 import { AUTONEG_TIME } from '../../devices/e1000e/phy.ts';
 
@@ -391,8 +392,9 @@ test('a transmitter that stands still is found out: the hang is reported, the wa
   const f = e1000eFixture();
   f.kernel.modules.modprobe('e1000e', ['IntMode=0']);
   const dev = up(f);
-  // the far end wants silence for ever
-  f.nic.tx.pause(0xffff, 0.001);
+  f.nic.mem.faults = new FaultSet();
+  const stuck = { queue: -1, skip: 0, times: Infinity, probability: 1, value: 0 };
+  f.nic.mem.faults.list.push(new Fault(1, 'stuck-queue', stuck, f.sim.random('fault'), { struck: () => undefined }));
   for (let i = 0; i < 4; i++) send(f, dev, frame(100, i, PEER));
   f.settle(20e9);
   const hang = said(f).find((t) => t.includes('Detected Hardware Unit Hang'));
