@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildInitramfs } from './initramfs.ts';
+import { otherWays } from './legacy.ts';
 import { bringUp, observe } from './observe.ts';
 import { Report } from './report.ts';
 import { guestMac, type Images, ourDevices, qemuDevice } from './rig.ts';
@@ -28,7 +29,7 @@ async function withOurs(images: Images, report: Report): Promise<Map<string, str
   report.check('the device is running', rig.nics[0].pci.status === 0x0f, `status 0x${rig.nics[0].pci.status.toString(16)}`);
   const seen = await observe(guest);
   await addresses(rig, report);
-  for (const part of [traffic, jumbo, rss, tcp, linkAndQueues, filters, rebinding, health]) await part(rig, report);
+  for (const part of [traffic, jumbo, rss, tcp, linkAndQueues, filters, rebinding, otherWays, health]) await part(rig, report);
   report.note(
     `device accesses by Linux: ${proxies[0].counters.barReads} reads, ${proxies[0].counters.barWrites} writes; ${rig.qtest.messages} interrupt messages`,
   );

@@ -32,7 +32,7 @@ export class ProxyServer {
   constructor(
     private readonly socket: Duplex,
     private readonly fn: PciFunction,
-    private readonly bus: Bus,
+    bus: Bus,
     private readonly memory: GuestMemory,
     /** Called before each access: brings the simulation's clock up to date; and after the last one that came. */
     private readonly clock: { catchUp(): void; run(): void },
@@ -88,12 +88,11 @@ export class ProxyServer {
         return this.reply(this.fn.configRead(ConfigAccess.addr.get(m, at), ConfigAccess.len.get(m, at)));
       case CMD.BAR_WRITE:
         this.counters.barWrites++;
-        if (m.u8(at + BarAccess.memory.offset) !== 0)
-          this.bus.write(BarAccess.addr.get(m, at), BarAccess.size.get(m, at), BarAccess.val.get(m, at));
+        this.space(m, at).write(BarAccess.addr.get(m, at), BarAccess.size.get(m, at), BarAccess.val.get(m, at));
         return this.reply(0);
       case CMD.BAR_READ:
         this.counters.barReads++;
-        return this.reply(this.barRead(BarAccess.addr.get(m, at), BarAccess.size.get(m, at), m.u8(at + BarAccess.memory.offset) !== 0));
+        return this.reply(this.space(m, at).read(BarAccess.addr.get(m, at), BarAccess.size.get(m, at)));
       case CMD.RESET:
         this.counters.resets++;
         this.reset();
@@ -103,9 +102,9 @@ export class ProxyServer {
     }
   }
 
-  /** The platform has no I/O ports: such a read gives ones. */
-  private barRead(address: number, size: number, memory: boolean): number {
-    return memory ? this.bus.read(address, size) : 2 ** (8 * Math.min(size, 4)) - 1;
+  /** Where an access to a BAR goes: memory or ports. */
+  private space(m: ByteMem, at: number): Bus {
+    return m.u8(at + BarAccess.memory.offset) !== 0 ? this.place.bus : this.place.ports;
   }
 
   /** PCI 3.0 §4.3.1: RST# leaves decoding off and the BARs without an address. */

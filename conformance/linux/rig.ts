@@ -83,7 +83,17 @@ export async function ourDevices(images: Images): Promise<Rig> {
     channels: boards.length,
   });
   const proxies = boards.map(
-    (b, i) => new ProxyServer(guest.channel(i), b.nic.pci.fn, b.platform.bus, b.memory, pacer, (why) => guest.fail(why)),
+    (b, i) =>
+      new ProxyServer(
+        guest.channel(i),
+        b.nic.pci.fn,
+        b.platform.bus,
+        b.memory,
+        pacer,
+        (why) => guest.fail(why),
+        // q35: the slots' INTA# rotates over the I/O APIC's pins 20 to 23
+        (asserted) => qtest.setLine(20 + (b.slot & 3), asserted),
+      ),
   );
   let ending: Promise<void> | undefined;
   const end = async (): Promise<void> => {
