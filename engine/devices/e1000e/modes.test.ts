@@ -88,6 +88,7 @@ describe('delays', () => {
     // 200 units are 205 µs and start anew with each packet; 500 units after the first it comes all the same
     expect(came).toEqual([0, 0, 0, ICR.RXT0, ICR.RXT0]);
     s.r(E1000.ICR);
+    s.w(E1000.RDT0, 4);
     s.nic.receiveFrame({ bytes: frame(payload(60)), id: 9, skb: 0 });
     s.run(10_000);
     expect(icr()).toBe(0);
