@@ -1,6 +1,7 @@
 // e1000e on QEMU's 82574L: link, traffic, counters, rings, filters, checksums left to the device, interrupts of every kind.
 import { bringUp, type Check, complaints, expect, flap, linked, load, ownMac, pings, reloads, sizes, unload } from './exercise.ts';
 import type { Rig } from './rig.ts';
+import { streams } from './streams.ts';
 
 export const E1000E_MODULES = ['e1000e'] as const;
 
@@ -87,6 +88,25 @@ export const E1000E_DETAILS: readonly Check[] = [
         `${rig.port.received - before} frames, sums ${seen.join(' ')}, peer's errors ${bad}`,
       );
       return `${seen.length} datagrams; tshark checks them below`;
+    },
+  },
+  {
+    name: 'TCP streams both ways; the device segments (TSO)',
+    async run(rig) {
+      const before = statistic((await rig.run('ethtool -S eth0')).out, 'tx_tcp_seg_good');
+      const said = await streams(rig);
+      const cut = statistic((await rig.run('ethtool -S eth0')).out, 'tx_tcp_seg_good') - before;
+      expect(cut > 0, `${said}, but no packet was segmented by the device`);
+      return `${said}; the device cut ${cut} packets`;
+    },
+  },
+  {
+    name: 'the same without offloads',
+    async run(rig) {
+      await rig.must('ethtool -K eth0 tso off tx off');
+      const said = await streams(rig);
+      await rig.must('ethtool -K eth0 tx on tso on');
+      return said;
     },
   },
   {

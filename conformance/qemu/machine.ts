@@ -1,6 +1,7 @@
 // Our kernel on QEMU's board: booted, its programs run while the wall clock drives it, its log at hand.
 import { Kernel } from '../../engine/kernel/kernel.ts';
 import type { NetDevice } from '../../engine/kernel/net_device.ts';
+import { SIG } from '../../engine/kernel/process.ts';
 import { MODULES } from '../../engine/machine/modules.ts';
 import type { Sim } from '../../engine/sim/sim.ts';
 import type { Trace } from '../../engine/trace/trace.ts';
@@ -17,6 +18,11 @@ export const PEER_IP = '10.9.0.2';
 export interface Outcome {
   readonly status: number;
   readonly out: string;
+}
+
+/** A program that runs; `outcome` waits for its end, and ends it when that does not come. */
+export interface Running {
+  outcome(timeoutMs: number): Promise<Outcome>;
 }
 
 export interface BoardSpec {
@@ -100,17 +106,31 @@ export class QemuMachine {
     await this.qemu.stop();
   }
 
-  protected async runIn(kernel: Kernel, command: string, timeoutMs: number): Promise<Outcome> {
+  /** Starts a program and leaves it running; its input is this text, then the end. */
+  protected startIn(kernel: Kernel, command: string, input: string): Running {
     this.pump.catchUp();
     const host = { kind: 'host' } as const;
-    const spec = { argv: command.split(' '), netns: '', cwd: '/', env: {}, stdin: { kind: 'null' }, stdout: host, stderr: host } as const;
+    const stdin = input === '' ? ({ kind: 'null' } as const) : host;
+    const spec = { argv: command.split(' '), netns: '', cwd: '/', env: {}, stdin, stdout: host, stderr: host } as const;
     const p = kernel.procs.spawn(spec);
     if ('errno' in p) throw new Error(`${command}: no such program (${p.what})`);
-    if (!(await this.pump.until(() => p.exited, timeoutMs))) kernel.procs.kill(p.pid, 9);
-    const key = (pid: number): string => `${kernel.hostname}/${pid}`;
-    for (const o of kernel.procs.drainOutput()?.out ?? []) this.said.set(key(o.pid), (this.said.get(key(o.pid)) ?? '') + o.data);
-    const out = this.said.get(key(p.pid)) ?? '';
-    this.said.delete(key(p.pid));
-    return { status: p.status, out };
+    if (input !== '') kernel.procs.feed(p.pid, input, true);
+    const outcome = async (timeoutMs: number): Promise<Outcome> => {
+      if (!(await this.pump.until(() => p.exited, timeoutMs))) kernel.procs.kill(p.pid, SIG.KILL);
+      const key = (pid: number): string => `${kernel.hostname}/${pid}`;
+      for (const o of kernel.procs.drainOutput()?.out ?? []) this.said.set(key(o.pid), (this.said.get(key(o.pid)) ?? '') + o.data);
+      const out = this.said.get(key(p.pid)) ?? '';
+      this.said.delete(key(p.pid));
+      return { status: p.status, out };
+    };
+    return { outcome };
+  }
+
+  start(command: string, input = ''): Running {
+    return this.startIn(this.kernel, command, input);
+  }
+
+  protected runIn(kernel: Kernel, command: string, timeoutMs: number): Promise<Outcome> {
+    return this.startIn(kernel, command, '').outcome(timeoutMs);
   }
 }

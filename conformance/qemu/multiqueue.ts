@@ -2,6 +2,7 @@
 import { bringUpAlone, complaints, expect, load, unload } from './exercise.ts';
 import { deviceFeatures } from './introspect.ts';
 import { IP, PEER_IP } from './machine.ts';
+import { streamFromLinux, streamToLinux, TSO_FACTOR } from './streams.ts';
 import type { TapRig } from './tap_rig.ts';
 import { VIRTIO_MODULES } from './virtio.ts';
 
@@ -96,6 +97,22 @@ export const TAP_CHECKS: readonly TapCheck[] = [
       const counter = (name: string): number => Number(values[names.indexOf(name)]);
       expect(counter('NoPorts') > 0 && counter('InCsumErrors') === 0, out);
       return `Linux: NoPorts ${counter('NoPorts')}, InCsumErrors ${counter('InCsumErrors')}`;
+    },
+  },
+  {
+    name: 'a TCP stream to Linux: the device gets large packets (HOST_TSO4)',
+    async run(rig) {
+      const { packets, bytes } = await streamToLinux(rig);
+      expect(bytes / packets > TSO_FACTOR, `${packets} packets for ${bytes} bytes`);
+      return `${bytes / 1024} KiB unchanged, in ${packets} packets`;
+    },
+  },
+  {
+    name: 'a TCP stream from Linux: our kernel gets large packets (GUEST_TSO4)',
+    async run(rig) {
+      const { packets, bytes } = await streamFromLinux(rig);
+      expect(bytes / packets > TSO_FACTOR, `${packets} packets for ${bytes} bytes`);
+      return `${bytes / 1024} KiB unchanged, in ${packets} packets`;
     },
   },
   {

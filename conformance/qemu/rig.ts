@@ -5,7 +5,7 @@ import type { Kernel } from '../../engine/kernel/kernel.ts';
 import { Cable } from '../../engine/link/cable.ts';
 import type { World } from '../../engine/machine/world.ts';
 import { peerNic, peerWorld } from '../linux/peer.ts';
-import { MAC, type Outcome, QemuMachine } from './machine.ts';
+import { MAC, type Outcome, QemuMachine, type Running } from './machine.ts';
 import { Pump } from './pump.ts';
 import { Qemu } from './qemu.ts';
 import { StreamPort } from './stream_port.ts';
@@ -74,6 +74,10 @@ export class Rig extends QemuMachine {
 
   runOnPeer(command: string, timeoutMs = 20_000): Promise<Outcome> {
     return this.runIn(this.peer, command, timeoutMs);
+  }
+
+  startOnPeer(command: string, input = ''): Running {
+    return this.startIn(this.peer, command, input);
   }
 
   override async stop(): Promise<void> {

@@ -1,4 +1,5 @@
 // virtio-net on QEMU's virtio-net-pci: each variant through one life, then what only QEMU itself can tell.
+import { VTD_BASE, VTD_GCMD, VTD_REG } from '../../engine/platform/vtd.ts';
 import {
   bringUp,
   type Check,
@@ -16,6 +17,7 @@ import {
 } from './exercise.ts';
 import { compareRings, deviceFeatures, deviceStatus, rxFilter } from './introspect.ts';
 import type { Rig } from './rig.ts';
+import { streams } from './streams.ts';
 import type { Variant } from './variants.ts';
 
 export const VIRTIO_MODULES = ['virtio_pci', 'virtio_net'] as const;
@@ -90,6 +92,7 @@ export const DETAILS: readonly Check[] = [
       return `${1000 + more} echoes, rings ${r.seen}`;
     },
   },
+  { name: 'TCP streams both ways', run: streams },
   { name: 'set_link off and on: config-change interrupt, carrier, and back', run: flap },
   {
     name: 'promiscuous and all-multicast mode, seen by query-rx-filter',
