@@ -13,6 +13,7 @@ export class OffloadRequest {
   gsoType = 0;
   gsoSize = 0;
   ecn = false;
+  hdrLen = 0;
 }
 
 /** virtio-v1.2 §5.1.6.2: sums from csum_start to the end, over the pseudo-header sum that the driver left in the field. False: outside the packet. */

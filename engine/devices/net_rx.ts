@@ -101,9 +101,15 @@ export class NetRx implements Actor {
     const h = scratch.hdr;
     // virtio-v1.2 §5.1.6.4: num_buffers is 1 without mergeable buffers
     VirtioNetHdr.num_buffers.set(h, 0, 1);
-    // the other fields are 0 always: frames come from the wire whole, never as partial checksums or to be segmented
-    const valid = nic.guestCsum && verdict(this.mem, q.index, checksumValid(bytes, f));
-    VirtioNetHdr.flags.set(h, 0, valid ? VIRTIO_NET_HDR_F.DATA_VALID : 0);
+    const { offload } = frame;
+    const valid = offload === undefined && nic.guestCsum && verdict(this.mem, q.index, checksumValid(bytes, f));
+    VirtioNetHdr.flags.set(h, 0, valid ? VIRTIO_NET_HDR_F.DATA_VALID : offload?.needsCsum === true ? VIRTIO_NET_HDR_F.NEEDS_CSUM : 0);
+    // only a virtual wire brings packets that are not finished
+    VirtioNetHdr.gso_type.set(h, 0, offload?.gsoType ?? 0);
+    VirtioNetHdr.hdr_len.set(h, 0, offload?.hdrLen ?? 0);
+    VirtioNetHdr.gso_size.set(h, 0, offload?.gsoSize ?? 0);
+    VirtioNetHdr.csum_start.set(h, 0, offload?.csumStart ?? 0);
+    VirtioNetHdr.csum_offset.set(h, 0, offload?.csumOffset ?? 0);
     if (valid) nic.counters.rx_csum_valid++;
     if (nic.hashReport) {
       VirtioNetHdrHash.hash_value.set(h, VirtioNetHdr.$size, rss.last.value);

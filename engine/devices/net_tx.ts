@@ -2,6 +2,7 @@
 import { ByteMem, type Mem } from '../base/memory.ts';
 import { ops } from '../base/ops.ts';
 import type { Instant } from '../base/units.ts';
+import type { FrameOffload } from '../link/port.ts';
 import type { DmaPort } from '../platform/bus.ts';
 import type { Actor } from '../sim/sim.ts';
 import type { TracePoint, TraceScope } from '../trace/trace.ts';
@@ -123,7 +124,9 @@ export class NetTx implements Actor {
     const tooShort = length < MIN_PACKET ? 'shorter than an Ethernet header' : '';
     if (nic.pairs > 1 && tooShort === '') this.learn(bytes, pair);
     let frames: Uint8Array[] | string;
+    const left = tooShort === '' && (r.needsCsum || r.gsoType !== VIRTIO_NET_HDR_GSO.NONE) ? this.leftToReceiver(r) : undefined;
     if (tooShort !== '') frames = tooShort;
+    else if (left !== undefined) frames = [bytes];
     else if (r.gsoType !== VIRTIO_NET_HDR_GSO.NONE) {
       frames = this.mayAsk(r.gsoType) ? segment(bytes, r) : `gso_type ${r.gsoType} was not negotiated`;
       counters.tx_gso++;
@@ -146,7 +149,7 @@ export class NetTx implements Actor {
       const id = nic.sim.newId();
       counters.tx_frames++;
       if (this.tpTx.enabled) this.tpTx.emit(nic.name, txQueue(pair), c.head, packetAddress(c, nic.hdrLen), id, frame.length);
-      free = nic.wire.transmit(nic.port, { bytes: frame, id, skb: 0 });
+      free = nic.wire.transmit(nic.port, left === undefined ? { bytes: frame, id, skb: 0 } : { bytes: frame, id, skb: 0, offload: left });
     }
     return free;
   }
@@ -166,7 +169,17 @@ export class NetTx implements Actor {
     r.gsoType = gso & ~VIRTIO_NET_HDR_GSO.ECN;
     r.ecn = (gso & VIRTIO_NET_HDR_GSO.ECN) !== 0;
     r.gsoSize = VirtioNetHdr.gso_size.get(mem, at);
+    r.hdrLen = VirtioNetHdr.hdr_len.get(mem, at);
     return r;
+  }
+
+  /** On a virtual wire the packet goes as it is, when the other end takes it so. */
+  private leftToReceiver(r: OffloadRequest): FrameOffload | undefined {
+    const { wire, port } = this.nic;
+    if (wire === undefined || !this.mayAsk(r.gsoType)) return undefined;
+    const { needsCsum, csumStart, csumOffset, gsoSize, hdrLen } = r;
+    const offload = { needsCsum, csumStart, csumOffset, gsoType: r.gsoType | (r.ecn ? VIRTIO_NET_HDR_GSO.ECN : 0), gsoSize, hdrLen };
+    return wire.carries(port, offload) ? offload : undefined;
   }
 
   private mayAsk(gsoType: number): boolean {

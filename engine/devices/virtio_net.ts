@@ -3,12 +3,12 @@ import type { BytesField, Field } from '../base/layout.ts';
 import type { ByteMem } from '../base/memory.ts';
 import { invariant, InvariantError } from '../base/ops.ts';
 import type { Sim } from '../sim/sim.ts';
-import type { Frame, NicPort, Wire } from '../link/port.ts';
+import type { Frame, FrameOffload, NicPort, Wire } from '../link/port.ts';
 import { PCI_DEVICE_ID } from '../pci/ids.ts';
 import type { Platform } from '../platform/platform.ts';
 import { F } from '../virtio/features.ts';
 import { ETH_ALEN } from '../wire/headers.ts';
-import { ctrlQueue, netHdrLength, VirtioNetConfig } from '../virtio/net.ts';
+import { ctrlQueue, netHdrLength, VIRTIO_NET_HDR_GSO, VirtioNetConfig } from '../virtio/net.ts';
 import { VIRTIO_ID } from '../virtio/status.ts';
 import { NetCoalescing } from './net_coalesce.ts';
 import { NetConfig } from './net_config.ts';
@@ -205,6 +205,27 @@ export class VirtioNet implements VirtioDevice, NicPort, NicContext {
 
   receiveFrame(frame: Frame): void {
     if (this.linkUp) this.rx?.receive(frame);
+  }
+
+  /** virtio-v1.2 §5.1.6.4: what the driver negotiated and did not switch off since. */
+  takesOffload(offload: FrameOffload): boolean {
+    const on = (bits: bigint): boolean => (this.control.guestOffloads & bits) === bits;
+    if (!on(F.VIRTIO_NET_F_GUEST_CSUM)) return false;
+    if ((offload.gsoType & VIRTIO_NET_HDR_GSO.ECN) !== 0 && !on(F.VIRTIO_NET_F_GUEST_ECN)) return false;
+    switch (offload.gsoType & ~VIRTIO_NET_HDR_GSO.ECN) {
+      case VIRTIO_NET_HDR_GSO.NONE:
+        return true;
+      case VIRTIO_NET_HDR_GSO.TCPV4:
+        return on(F.VIRTIO_NET_F_GUEST_TSO4);
+      case VIRTIO_NET_HDR_GSO.TCPV6:
+        return on(F.VIRTIO_NET_F_GUEST_TSO6);
+      case VIRTIO_NET_HDR_GSO.UDP:
+        return on(F.VIRTIO_NET_F_GUEST_UFO);
+      case VIRTIO_NET_HDR_GSO.UDP_L4:
+        return on(F.VIRTIO_NET_F_GUEST_USO4 | F.VIRTIO_NET_F_GUEST_USO6);
+      default:
+        return false;
+    }
   }
 
   linkChanged(up: boolean): void {

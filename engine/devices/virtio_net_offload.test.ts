@@ -256,3 +256,56 @@ describe('virtio-v1.2 §5.1.6.2 HOST_USO', () => {
     expect([b.receive(), a.nic.net.counters.tx_bad]).toEqual([[], 1]);
   });
 });
+
+describe('virtio-v1.2 §5.1.6.4 packets that another host left unfinished, on a virtual wire', () => {
+  const o = { tcp: true } as const;
+  const header = {
+    gso_type: VIRTIO_NET_HDR_GSO.TCPV4,
+    gso_size: 1000,
+    flags: VIRTIO_NET_HDR_F.NEEDS_CSUM,
+    hdr_len: l4Start(o) + 20,
+    csum_start: l4Start(o),
+    csum_offset: csumOffset(o),
+  };
+  const large = frame(payload(3500), { ...o, csum: 'partial' });
+
+  it('a driver that takes large packets gets them whole, with what the header of the sender said', () => {
+    const { a, b, sim } = running({ cable: { vnet: true } });
+    a.send(large, header);
+    settle(sim);
+    const [packet] = b.receive();
+    const view = new DataView(packet.buffer, packet.byteOffset);
+    expect([packet[0], packet[1], ...[2, 4, 6, 8].map((at) => view.getUint16(at, true))]).toEqual([
+      VIRTIO_NET_HDR_F.NEEDS_CSUM,
+      VIRTIO_NET_HDR_GSO.TCPV4,
+      header.hdr_len,
+      1000,
+      header.csum_start,
+      header.csum_offset,
+    ]);
+    expect(body(packet)).toEqual(large);
+  });
+
+  it('§5.1.6.5.6: once the driver switched that off it gets finished frames', () => {
+    const { a, b, sim } = running({ cable: { vnet: true } });
+    const offloads = Uint8Array.of(Number(F.VIRTIO_NET_F_GUEST_CSUM), 0, 0, 0, 0, 0, 0, 0);
+    expect(b.command(VIRTIO_NET_CTRL.GUEST_OFFLOADS, 0, offloads)).toBe(0);
+    a.send(large, header);
+    settle(sim);
+    const got = b.receive();
+    expect(got.map((p) => [p.length - HDR, p[0] & VIRTIO_NET_HDR_F.NEEDS_CSUM, p[1]])).toEqual([
+      [1054, 0, 0],
+      [1054, 0, 0],
+      [1054, 0, 0],
+      [554, 0, 0],
+    ]);
+    expect(got.every((p) => validChecksum(body(p)))).toBe(true);
+  });
+
+  it('an Ethernet carries finished frames only', () => {
+    const { a, b, sim } = running();
+    a.send(large, header);
+    settle(sim);
+    expect(b.receive()).toHaveLength(4);
+  });
+});

@@ -6,7 +6,7 @@ import type { RandomStream } from '../sim/random.ts';
 import type { Actor, Sim } from '../sim/sim.ts';
 import type { Trace, TracePoint, TraceScope } from '../trace/trace.ts';
 import { FrameCapture } from './capture.ts';
-import type { Frame, NicPort, PortOwner, Wire } from './port.ts';
+import type { Frame, FrameOffload, NicPort, PortOwner, Wire } from './port.ts';
 import { LinkFrame, LinkState } from './trace.ts';
 
 export interface CableSpec {
@@ -18,6 +18,8 @@ export interface CableSpec {
   readonly delay: number;
   /** Probability that a frame is lost, 0 … 1. */
   readonly loss: number;
+  /** No Ethernet but memory between two hosts, as a tap or vhost-user makes it: packets go as they are, with what is still to be done to them. */
+  readonly vnet?: boolean;
 }
 
 /** IEEE 802.3 §4.2.3.2.2: the shortest frame, without FCS; the sender pads. */
@@ -53,6 +55,7 @@ export class Cable implements Wire, Actor {
   readonly capture = new FrameCapture();
   /** Injected faults; absent while there are none. */
   faults: FaultSet | undefined;
+  vnet: boolean;
   private isUp = true;
   private readonly lanes: readonly [Lane, Lane];
   private readonly random: RandomStream;
@@ -72,6 +75,7 @@ export class Cable implements Wire, Actor {
     this.rate = spec.rate;
     this.delay = spec.delay;
     this.loss = spec.loss;
+    this.vnet = spec.vnet ?? false;
     this.random = sim.random(`cable/${spec.id}`);
     this.scope = trace.scope(`cable/${spec.id}`, this);
     this.tpFrame = this.scope.point(LinkFrame);
@@ -83,6 +87,12 @@ export class Cable implements Wire, Actor {
 
   get up(): boolean {
     return this.isUp;
+  }
+
+  carries(from: PortOwner, offload: FrameOffload): boolean {
+    if (!this.vnet) return false;
+    const { to } = this.lanes[from === this.lanes[0].from ? 0 : 1];
+    return to.takesOffload?.(offload) ?? false;
   }
 
   transmit(from: PortOwner, frame: Frame): number {

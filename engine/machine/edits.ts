@@ -138,6 +138,7 @@ export function specOf(world: World, id: string): CableSpec {
     delay: cable.delay,
     loss: cable.loss,
     up: cable.up,
+    ...(cable.vnet ? { vnet: true } : {}),
   };
 }
 

@@ -42,6 +42,8 @@ export interface NicSpec {
   readonly packed?: boolean;
   /** The device offers to use buffers in order (VIRTIO_F_IN_ORDER); off when absent. */
   readonly inOrder?: boolean;
+  /** Doorbells with data are offered (VIRTIO_F_NOTIFICATION_DATA); off when absent. */
+  readonly notificationData?: boolean;
   /** QEMU's indirect_desc, event_idx and queue_reset; on when absent. */
   readonly indirect?: boolean;
   readonly eventIdx?: boolean;
@@ -67,6 +69,8 @@ export interface MachineSpec {
   readonly cmdline?: string;
   /** The board has an IOMMU, and the kernel makes it translate, or let everything pass; none when absent. */
   readonly iommu?: 'on' | 'passthrough';
+  /** What the real-time clock shows at boot, whole seconds since the Unix epoch; the start of 2026 when absent. */
+  readonly rtc?: number;
   /** Drivers are watched for what they must not do; on when absent. */
   readonly contract?: boolean;
   /** Variants of drivers that take the places of the real ones (engine/drivers/variants). */
@@ -83,6 +87,8 @@ export interface CableSpec {
   /** probability of losing a frame, 0..1 */
   readonly loss: number;
   readonly up: boolean;
+  /** A virtual wire: large packets and partial checksums go over it as they are, when the other end takes them. */
+  readonly vnet?: boolean;
 }
 
 export interface LabSpec {

@@ -139,7 +139,13 @@ export class World {
   connect(spec: CableSpec): Cable {
     const id = cableId(spec);
     const rate = spec.rate === 0 ? Infinity : spec.rate;
-    const cable = new Cable(this.sim, this.trace, { id, rate, delay: spec.delay, loss: spec.loss }, this.port(spec.a), this.port(spec.b));
+    const cable = new Cable(
+      this.sim,
+      this.trace,
+      { id, rate, delay: spec.delay, loss: spec.loss, vnet: spec.vnet ?? false },
+      this.port(spec.a),
+      this.port(spec.b),
+    );
     cable.capture.enabled = this.trace.capturing;
     if (!spec.up) cable.setUp(false);
     this.cables.set(id, cable);

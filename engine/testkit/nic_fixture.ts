@@ -27,6 +27,9 @@ export class TestWire implements Wire {
   /** How long a frame takes (ns). */
   frameTime = 100;
   constructor(private readonly sim: Sim) {}
+  carries(): boolean {
+    return false;
+  }
   transmit(_from: PortOwner, frame: Frame): number {
     this.sent.push(frame);
     return this.sim.now + this.frameTime;

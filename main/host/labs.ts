@@ -85,6 +85,7 @@ const nicSchema = z.strictObject({
   slot: z.int().min(1, 'slot: 1 to 30').max(30, 'slot: 1 to 30').optional(),
   packed: z.boolean().default(false),
   in_order: z.boolean().default(false),
+  notification_data: z.boolean().default(false),
   indirect_desc: onOff,
   event_idx: onOff,
   queue_reset: onOff,
@@ -103,6 +104,7 @@ const machineSchema = z.strictObject({
     .string()
     .regex(/^[ -~]*$/, 'cmdline: words of printable characters on one line')
     .default(''),
+  rtc: z.iso.datetime('rtc: a date and time in UTC, such as 2026-11-22T18:37:00Z').optional(),
   iommu: z.union([z.boolean(), z.literal('passthrough')], 'iommu: true, false or passthrough').default(false),
   setup: z.string().default(''),
   contract: z.boolean().default(true),
@@ -125,6 +127,7 @@ const cableSchema = z.strictObject({
     })
     .default(DEFAULT_CABLE.loss),
   up: z.boolean().default(true),
+  vnet: z.boolean().default(false),
 });
 const labSchema = z.strictObject({
   ringscope: z.literal(1, "the first key must be 'ringscope: 1', the version of the format"),
@@ -240,6 +243,7 @@ function toSpec(f: LabFile): LabSpec {
       ...(n.page_per_vq ? { pagePerVq: true } : {}),
       ...(n.packed ? { packed: true } : {}),
       ...(n.in_order ? { inOrder: true } : {}),
+      ...(n.notification_data ? { notificationData: true } : {}),
       ...(n.indirect_desc === false ? { indirect: false } : {}),
       ...(n.event_idx === false ? { eventIdx: false } : {}),
       ...(n.queue_reset === false ? { ringReset: false } : {}),
@@ -251,6 +255,7 @@ function toSpec(f: LabFile): LabSpec {
     ...(m.contract ? {} : { contract: false }),
     ...(m.variants.length === 0 ? {} : { variants: m.variants }),
     ...(m.cmdline === '' ? {} : { cmdline: m.cmdline }),
+    ...(m.rtc === undefined ? {} : { rtc: Math.floor(Date.parse(m.rtc) / 1000) }),
     ...(m.iommu === false ? {} : { iommu: m.iommu === true ? ('on' as const) : m.iommu }),
   }));
   const cables = f.cables.map((c): CableSpec => {
@@ -258,7 +263,7 @@ function toSpec(f: LabFile): LabSpec {
       const [machine, port = ''] = e.split(':');
       return { machine, port };
     });
-    return { a, b, rate: c.rate, delay: c.delay, loss: c.loss, up: c.up };
+    return { a, b, rate: c.rate, delay: c.delay, loss: c.loss, up: c.up, ...(c.vnet ? { vnet: true } : {}) };
   });
   return {
     name: f.name,
@@ -363,6 +368,7 @@ export function formatLab(lab: LabSpec): string {
               ...(n.pagePerVq === true ? { page_per_vq: true } : {}),
               ...(n.packed === true ? { packed: true } : {}),
               ...(n.inOrder === true ? { in_order: true } : {}),
+              ...(n.notificationData === true ? { notification_data: true } : {}),
               ...(n.indirect === false ? { indirect_desc: false } : {}),
               ...(n.eventIdx === false ? { event_idx: false } : {}),
               ...(n.ringReset === false ? { queue_reset: false } : {}),
@@ -372,6 +378,7 @@ export function formatLab(lab: LabSpec): string {
         ),
         ...(m.autoload.join() === DEFAULT_AUTOLOAD.join() ? {} : { autoload: m.autoload }),
         ...(m.cmdline === undefined ? {} : { cmdline: m.cmdline }),
+        ...(m.rtc === undefined ? {} : { rtc: new Date(m.rtc * 1000).toISOString().replace('.000', '') }),
         ...(m.iommu === undefined ? {} : { iommu: m.iommu === 'on' ? true : m.iommu }),
         ...(m.setup === '' ? {} : { setup: m.setup }),
         ...(Object.keys(m.costs).length === 0 ? {} : { costs: m.costs }),
@@ -386,6 +393,7 @@ export function formatLab(lab: LabSpec): string {
     delay: formatDuration(c.delay),
     ...(c.loss === 0 ? {} : { loss: c.loss }),
     ...(c.up ? {} : { up: false }),
+    ...(c.vnet === true ? { vnet: true } : {}),
   }));
   const head = { ringscope: 1, name: lab.name, ...(lab.notes === '' ? {} : { notes: lab.notes }), seed: lab.seed };
   return stringify(

@@ -16,6 +16,7 @@ import {
   VIRTIO_NET_OK,
   VirtioNetCtrl,
   VirtioNetCtrlCoal,
+  VirtioNetConfig,
 } from '../../virtio/net.ts';
 import { CTRL } from './virtnet_ctrl_buf.ts';
 import type { VirtnetInfo } from './virtnet_info.ts';
@@ -165,6 +166,9 @@ export class VirtnetCtrl {
         return -Errno.EINVAL;
       }
     }
+    // a legacy device without the command takes the address where it told it
+    else if (vi.has('VIRTIO_NET_F_MAC') && !vi.has('VIRTIO_F_VERSION_1'))
+      addr.forEach((byte, i) => vi.vdev.config.write(VirtioNetConfig.mac.offset + i, 1, byte));
     eth.eth_commit_mac_addr_change(dev, addr);
     return 0;
   }
