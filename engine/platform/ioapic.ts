@@ -1,4 +1,5 @@
 // The I/O APIC (Intel 82093AA datasheet §3, ICH9's with 24 pins): turns levels on its pins into interrupt messages for the local APICs.
+import { event, type TracePoint, type TraceScope } from '../trace/trace.ts';
 import type { Apic } from './apic.ts';
 import type { MmioTarget } from './bus.ts';
 
@@ -27,6 +28,19 @@ export const IOAPIC_RTE = {
 } as const;
 const RTE_WRITABLE = 0x1afff;
 
+/** A pin's message goes out; a level-triggered one waits for its end of interrupt then. */
+const IoApicMessage = event(
+  'ioapic:message',
+  { pin: 'u8', vector: 'u8', destination: 'u8', level: 'bool' },
+  (e) => `pin=${e.pin} vector=${e.vector} destination=${e.destination} ${e.level === true ? 'level' : 'edge'}`,
+);
+/** An end of interrupt reached a pin that waited for it; `again`: its line is still asserted. */
+const IoApicEoi = event(
+  'ioapic:eoi',
+  { pin: 'u8', vector: 'u8', again: 'bool' },
+  (e) => `pin=${e.pin} vector=${e.vector}${e.again === true ? ' asserted again' : ''}`,
+);
+
 /** One pin as views show it. */
 export interface IoApicPin {
   readonly vector: number;
@@ -50,7 +64,16 @@ export class IoApic implements MmioTarget {
   private readonly latched = new Uint8Array(IOAPIC_PINS);
   private readonly sent = new Float64Array(IOAPIC_PINS);
 
-  constructor(private readonly apic: Apic) {}
+  private readonly tpMessage: TracePoint;
+  private readonly tpEoi: TracePoint;
+
+  constructor(
+    private readonly apic: Apic,
+    scope: TraceScope,
+  ) {
+    this.tpMessage = scope.point(IoApicMessage);
+    this.tpEoi = scope.point(IoApicEoi);
+  }
 
   /** One source raises or releases its hold of a pin; a source calls only when its own level changes. */
   setPin(pin: number, level: boolean): void {
@@ -68,6 +91,7 @@ export class IoApic implements MmioTarget {
       const low = this.low[pin];
       if ((low & IOAPIC_RTE.VECTOR) !== vector || (low & IOAPIC_RTE.REMOTE_IRR) === 0) continue;
       this.low[pin] = low & ~IOAPIC_RTE.REMOTE_IRR;
+      if (this.tpEoi.enabled) this.tpEoi.emit(pin, vector, this.holders[pin] > 0);
       this.service(pin);
     }
   }
@@ -126,6 +150,7 @@ export class IoApic implements MmioTarget {
       this.latched[pin] = 0;
     }
     this.sent[pin]++;
+    if (this.tpMessage.enabled) this.tpMessage.emit(pin, low & IOAPIC_RTE.VECTOR, this.high[pin] >>> 24, (low & IOAPIC_RTE.LEVEL) !== 0);
     this.apic.deliver(this.high[pin] >>> 24, (low & IOAPIC_RTE.LOGICAL) !== 0, low & IOAPIC_RTE.VECTOR);
   }
 }

@@ -53,7 +53,7 @@ export class Platform {
     this.scope = trace.scopes[trace.scopes.length - 1];
     this.dmaDebug = new DmaDebug(spec.ramBytes, this.cpus);
     this.apic = new Apic(this.cpus);
-    this.ioapic = this.apic.ioapic = new IoApic(this.apic);
+    this.ioapic = this.apic.ioapic = new IoApic(this.apic, this.scope);
     this.bus.map({ base: IOAPIC_BASE, size: IOAPIC_SIZE, target: this.ioapic, name: 'ioapic' });
     this.iommu = spec.iommu === true ? new Iommu(this.ram, this.apic, this.scope) : undefined;
     if (this.iommu !== undefined) this.bus.map({ base: VTD_BASE, size: VTD_SIZE, target: this.iommu, name: 'intel-iommu' });

@@ -5,6 +5,7 @@ import { makeFailFunction } from './debugfs_fail_function.ts';
 import { S_IFDIR, StaticDir, type DirNode } from './node.ts';
 import { BusesDir, DevicesDir } from './sysfs_device.ts';
 import { IommuGroupsDir } from './sysfs_iommu.ts';
+import { KernelIrqDir } from './sysfs_irq.ts';
 import { ModulesDir } from './sysfs_module.ts';
 import { ClassNetDir } from './sysfs_net.ts';
 
@@ -15,6 +16,7 @@ export function makeSysfs(kernel: Kernel): DirNode {
   const kernelDir = new StaticDir(DIR)
     .add('debug', new StaticDir(DIR))
     .add('iommu_groups', new IommuGroupsDir(kernel))
+    .add('irq', new KernelIrqDir(kernel))
     .add('tracing', new StaticDir(DIR));
   return new StaticDir()
     .add('bus', new BusesDir(kernel))
