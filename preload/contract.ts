@@ -169,6 +169,8 @@ export interface VirtqueueView extends RingInfo {
   readonly lastDoorbell: Nanos | undefined;
   readonly lastInterrupt: Nanos | undefined;
   readonly doorbells: number;
+  /** Upper half of the last doorbell with NOTIFICATION_DATA: where the driver adds next, wrap counter or highest bit in bit 15. */
+  readonly doorbellData: number | undefined;
   readonly interrupts: number;
   /** One sentence each: would the next avail/used entry notify, and by what rule if not. */
   readonly notifyDevice: string;

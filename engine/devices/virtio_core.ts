@@ -173,13 +173,14 @@ export abstract class VirtioCore implements VirtioTransport, Actor {
     if (this.running) this.model.queueReset(q.index);
   }
 
-  /** A doorbell rang for a queue. */
-  doorbell(index: number): void {
+  /** A doorbell rang for a queue, with a value whose upper half means something with NOTIFICATION_DATA (virtio-v1.2 §2.9). */
+  doorbell(index: number, value: number): void {
     const q = this.queues[index];
     if (q === undefined) return;
     if (this.port.faults?.strike('lost-doorbell', index, `q${index}`) !== undefined) return;
     q.notifications++;
     q.lastNotification = this.platform.cpus.now();
+    if ((this.driverFeatures & F.VIRTIO_F_NOTIFICATION_DATA) !== 0n) q.notificationData = value >>> 16;
     if (this.tpNotify.enabled) this.tpNotify.emit(this.name, index);
     // virtio-v1.2 §3.1.1: nothing is processed before DRIVER_OK
     if (this.running && q.enabled) this.model.queueNotify(index);

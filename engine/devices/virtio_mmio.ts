@@ -184,7 +184,7 @@ export class VirtioMmio extends VirtioCore implements MmioTarget {
         return true;
       case R.QUEUE_NOTIFY:
         // virtio-v1.2 §4.2.2: with NOTIFICATION_DATA the queue number is in the low half
-        this.doorbell((this.driverFeatures & F.VIRTIO_F_NOTIFICATION_DATA) !== 0n ? value & 0xffff : value);
+        this.doorbell((this.driverFeatures & F.VIRTIO_F_NOTIFICATION_DATA) !== 0n ? value & 0xffff : value, value);
         return true;
       case R.INTERRUPT_ACK:
         this.clearIsr(value);

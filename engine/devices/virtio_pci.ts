@@ -81,7 +81,7 @@ export class VirtioPci extends VirtioCore implements MmioTarget, PciFunctionHook
   }
 
   mmioWrite(offset: number, size: number, value: number): void {
-    if (offset >= LAYOUT.NOTIFY) this.doorbell(Math.floor((offset - LAYOUT.NOTIFY) / this.multiplier));
+    if (offset >= LAYOUT.NOTIFY) this.doorbell(Math.floor((offset - LAYOUT.NOTIFY) / this.multiplier), value);
     else if (offset < LAYOUT.ISR) writeCommon(this, offset, size, value);
     else if (offset >= LAYOUT.DEVICE) this.writeConfig(offset - LAYOUT.DEVICE, size, value, false);
   }

@@ -74,7 +74,7 @@ export class VirtioPciLegacyBar implements MmioTarget {
         t.queueSelect = value & 0xffff;
         return;
       case L.queue_notify.offset:
-        return t.doorbell(value & 0xffff);
+        return t.doorbell(value & 0xffff, 0);
       case L.device_status.offset:
         return t.writeLegacyStatus(value & 0xff);
       case L.$size + M.config_msix_vector.offset:

@@ -70,6 +70,7 @@ export interface VirtqueueState extends RingPositions {
   readonly device: number;
   readonly notifications: number;
   readonly lastNotification: number;
+  readonly notificationData: number;
   readonly interrupts: number;
   readonly lastInterrupt: number;
   readonly popped: number;
@@ -121,6 +122,7 @@ export class Virtqueue {
     this.enabled = this.packed = this.eventIdx = this.indirect = this.inOrder = false;
     this.desc = this.driver = this.device = 0;
     this.fault = undefined;
+    this.notificationData = -1;
     this.ring = new SplitRing(this);
   }
 
@@ -248,6 +250,7 @@ export class Virtqueue {
       ...this.ring.positions,
       notifications: this.notifications,
       lastNotification: this.lastNotification,
+      notificationData: this.notificationData,
       interrupts: this.interrupts,
       lastInterrupt: this.lastInterrupt,
       popped: this.popped,

@@ -102,7 +102,10 @@ export function buildMmioNic(platform: Platform, spec: NicSpec, place: Place, n:
 
 function netSpec(spec: NicSpec, { portName, mac }: Place, slot: string): VirtioNetSpec {
   const { queuePairs, ringSize, net } = spec;
-  const offer = (spec.packed === true ? F.VIRTIO_F_RING_PACKED : 0n) | (spec.inOrder === true ? F.VIRTIO_F_IN_ORDER : 0n);
+  const offer =
+    (spec.packed === true ? F.VIRTIO_F_RING_PACKED : 0n) |
+    (spec.inOrder === true ? F.VIRTIO_F_IN_ORDER : 0n) |
+    (spec.notificationData === true ? F.VIRTIO_F_NOTIFICATION_DATA : 0n);
   const disable =
     (spec.indirect === false ? F.VIRTIO_F_RING_INDIRECT_DESC : 0n) |
     (spec.eventIdx === false ? F.VIRTIO_F_RING_EVENT_IDX : 0n) |

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { parseLab } from '../../main/host/labs.ts';
 import type { LabSpec } from '../machine/lab.ts';
 import { dmaOf } from '../machine/queries.ts';
+import { ringView } from '../session/views/rings.ts';
 import { Session } from '../session/session.ts';
 import { command, labFile, openLab, runFor } from '../testkit/lab.ts';
 import { F } from '../virtio/features.ts';
@@ -81,6 +82,24 @@ describe('virtio_net on every ring format', () => {
     const s = open(lab({ packed: false, indirect: true, eventIdx: true, inOrder: true }, ''));
     expect(nicOf(s).transport.offered & F.VIRTIO_F_IN_ORDER).not.toBe(0n);
     expect(nicOf(s).transport.driverFeatures & F.VIRTIO_F_IN_ORDER).toBe(0n);
+  });
+});
+
+describe('virtio-v1.2 §2.9 notification data', () => {
+  test.each([false, true])('every doorbell says where the driver adds next (packed: %s)', (packed) => {
+    const rings = { packed, indirect: true, eventIdx: false, inOrder: false, notificationData: true };
+    const s = open(lab(rings, 'virtio_ring.notification_data=1'));
+    expect(nicOf(s).transport.driverFeatures & F.VIRTIO_F_NOTIFICATION_DATA).not.toBe(0n);
+    command(s, 'h1', 'ping -c 100 -i 0.002 10.0.0.2');
+    runFor(s, 0.5e9);
+    for (const index of [0, 1, 4]) {
+      const q = nicOf(s).transport.queues[index].state();
+      const ring = ringView(s.world, { machine: 'h1', port: 'nic0', queue: index });
+      expect(q.notifications).toBeGreaterThan(0);
+      // everything was taken since: the device stands where the last doorbell said
+      if (ring?.format === 'packed') expect(q.notificationData).toBe(ring.driverAvail.at | (ring.driverAvail.wrap << 15));
+      else expect(q.notificationData).toBe(ring?.availIdx);
+    }
   });
 });
 

@@ -21,8 +21,11 @@ const RING_SUPPORTED = featureWord(
   'VIRTIO_F_RING_PACKED',
   'VIRTIO_F_ORDER_PLATFORM',
 );
-/** An option of ours: Linux 6.1 does not accept VIRTIO_F_IN_ORDER; with this on the boot command line our ring does (docs/adr/0007). */
-const IN_ORDER_OPTION = 'virtio_ring.in_order=1';
+/** Boot options of ours: what Linux 6.1 does not accept, and our ring does when the command line says so (docs/adr/0007). */
+const RING_OPTIONS: readonly (readonly [string, bigint])[] = [
+  ['virtio_ring.in_order=1', F.VIRTIO_F_IN_ORDER],
+  ['virtio_ring.notification_data=1', F.VIRTIO_F_NOTIFICATION_DATA],
+];
 
 const asVirtio = (dev: Device): VirtioDevice => dev as VirtioDevice;
 const busOf = (dev: Device): VirtioBus => asVirtio(dev).kernel.modules.state('virtio') as VirtioBus;
@@ -42,8 +45,9 @@ const ATTRIBUTES: readonly DeviceAttribute[] = Object.freeze([
 
 /** Of the transport's bits, leaves those that the ring knows; called by each transport's finalize_features. */
 export function vring_transport_features(vdev: VirtioDevice): void {
-  const inOrder = vdev.kernel.cmdline.split(' ').includes(IN_ORDER_OPTION) ? F.VIRTIO_F_IN_ORDER : 0n;
-  vdev.features &= ~TRANSPORT_MASK | RING_SUPPORTED | inOrder;
+  const said = vdev.kernel.cmdline.split(' ');
+  const more = RING_OPTIONS.reduce((w, [option, feature]) => (said.includes(option) ? w | feature : w), 0n);
+  vdev.features &= ~TRANSPORT_MASK | RING_SUPPORTED | more;
 }
 
 /** Whether the device takes bus addresses; without VIRTIO_F_ACCESS_PLATFORM it reaches memory past any IOMMU, by physical addresses. */

@@ -167,7 +167,7 @@ export class VirtioMmioDevice implements VirtioConfig, IrqTarget {
   }
 
   vm_notify(vq: Virtqueue): boolean {
-    this.kernel.io.writel(vq.index, vq.notifyAddress);
+    this.kernel.io.writel(vq.notifiesWithData ? vq.notificationData() : vq.index, vq.notifyAddress);
     return true;
   }
 

@@ -86,7 +86,7 @@ export abstract class VirtioPciDevice implements VirtioConfig, IrqTarget {
     this.vp_del_vqs();
   }
   notify(vq: Virtqueue): boolean {
-    return this.vp_notify(vq);
+    return vq.notifiesWithData ? this.vp_notify_with_data(vq) : this.vp_notify(vq);
   }
   setVqAffinity(vq: Virtqueue, mask: number): void {
     this.vp_set_vq_affinity(vq, mask);
@@ -102,6 +102,12 @@ export abstract class VirtioPciDevice implements VirtioConfig, IrqTarget {
 
   vp_notify(vq: Virtqueue): boolean {
     this.kernel.io.writew(vq.index, vq.notifyAddress);
+    return true;
+  }
+
+  /** virtio-v1.2 §4.1.5.2 */
+  vp_notify_with_data(vq: Virtqueue): boolean {
+    this.kernel.io.writel(vq.notificationData(), vq.notifyAddress);
     return true;
   }
 

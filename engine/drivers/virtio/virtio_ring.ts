@@ -33,6 +33,8 @@ export interface RingOptions {
   readonly inOrder: boolean;
   /** Alignment of the used ring of a split ring. */
   readonly align: number;
+  /** VIRTIO_F_NOTIFICATION_DATA. */
+  readonly notifiesWithData?: boolean;
 }
 
 /** Where the three areas of a ring are: descriptor, driver and device area (virtio-v1.2 §2.6), under their names in a split ring. */
@@ -104,6 +106,8 @@ export abstract class Virtqueue implements IrqTarget {
   readonly useIndirect: boolean;
   readonly inOrder: boolean;
   readonly align: number;
+  /** Doorbells carry `notificationData`. */
+  readonly notifiesWithData: boolean;
 
   constructor(
     readonly vdev: VirtioDevice,
@@ -118,6 +122,7 @@ export abstract class Virtqueue implements IrqTarget {
     this.useIndirect = options.indirect;
     this.inOrder = options.inOrder;
     this.align = options.align;
+    this.notifiesWithData = options.notifiesWithData === true;
   }
 
   abstract readonly packed: boolean;

@@ -35,6 +35,7 @@ export function vring_create_virtqueue({
     indirect: has(F.VIRTIO_F_RING_INDIRECT_DESC),
     inOrder: has(F.VIRTIO_F_IN_ORDER),
     align,
+    notifiesWithData: has(F.VIRTIO_F_NOTIFICATION_DATA),
   };
   const Ring = has(F.VIRTIO_F_RING_PACKED) ? PackedVirtqueue : SplitVirtqueue;
   const vq = new Ring(vdev, index, spec, dma, options);

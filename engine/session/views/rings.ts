@@ -72,6 +72,7 @@ export function ringView(world: World, ref: RingRef) {
     lastInterrupt: d.lastInterrupt < 0 ? undefined : d.lastInterrupt,
     doorbells: d.notifications,
     interrupts: d.interrupts,
+    doorbellData: d.notificationData < 0 ? undefined : d.notificationData,
     stopped: txQueue !== undefined && (txQueue.drvXoff || txQueue.stackXoff),
     vector: d.vector === 0xffff ? undefined : d.vector,
     faults: d.fault === undefined ? [] : [d.fault.text],

@@ -52,6 +52,7 @@ function ring(over: Partial<SplitRingView> = {}): SplitRingView {
     lastDoorbell: 1_000,
     lastInterrupt: undefined,
     doorbells: 1,
+    doorbellData: undefined,
     interrupts: 0,
     notifyDevice: 'Device notify.',
     notifyDriver: 'Interrupts are off while NAPI polls.',
@@ -101,6 +102,10 @@ describe('a packed ring', () => {
         .map((m) => [m.label, m.slot]),
     ).toEqual([['doorbell at', 2]]);
     expect(where(packed())).toContain('driver event 0x2000: never · device event 0x3000: at 2/0');
+  });
+  it('a doorbell that carried data says where the driver adds next (virtio-v1.2 §2.9)', () => {
+    expect(fact(packed({ doorbellData: 0x8005 }), 'doorbell')).toContain('said next 5/1');
+    expect(fact(ring({ doorbellData: 0x8005 }), 'doorbell')).toContain('said next 32773');
   });
   it('a row shows the buffer ID, and AVAIL and USED among the flags', () => {
     expect(descriptorRow(packed(), 0)).toMatchObject({ addr: '0x00001000', len: '12', link: '5', flags: 'NEXT USED', chain: 'head' });

@@ -277,12 +277,20 @@ export function fact(view: RingView, name: FactName): string {
     case 'free':
       return `${view.numFree} of ${view.size}`;
     case 'doorbell':
-      return view.lastDoorbell === undefined ? 'never' : `${formatInstant(view.lastDoorbell)} · ${count(view.doorbells)}`;
+      return view.lastDoorbell === undefined
+        ? 'never'
+        : `${formatInstant(view.lastDoorbell)} · ${count(view.doorbells)}${doorbellData(view)}`;
     case 'interrupt':
       return view.lastInterrupt === undefined ? 'never' : `${formatInstant(view.lastInterrupt)} · ${count(view.interrupts)}`;
     case 'vector':
       return view.vector === undefined ? 'none' : `MSI-X ${view.vector}`;
   }
+}
+
+/** virtio-v1.2 §2.9 */
+function doorbellData({ format, doorbellData: data }: RingView): string {
+  if (data === undefined) return '';
+  return ` · said next ${format === 'packed' ? `${data & 0x7fff}/${data >> 15}` : data}`;
 }
 
 function splitFact(view: SplitRingView, name: 'avail.idx' | 'used.idx'): string {
