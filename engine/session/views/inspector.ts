@@ -139,6 +139,7 @@ function virtioSections(
       command: vdev === undefined ? undefined : `cat /sys/bus/virtio/devices/${vdev.name}/features`,
       rows: [
         { name: 'device status', value: `${hex(pci.status)} ${statusNames(pci.status).join(' ')}`, note: 'virtio-v1.2 §2.1' },
+        ...(pci.fault === undefined ? [] : [{ name: 'first fault since reset', value: pci.fault.text }]),
         { name: 'queue pairs in use', value: `${model.pairs} of ${model.maxPairs}` },
         { name: 'MAC', value: formatMac(model.filter.mac) },
         { name: 'link', value: model.linkUp ? 'up' : 'down' },
