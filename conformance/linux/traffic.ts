@@ -110,6 +110,12 @@ export async function tcp(rig: Rig, report: Report): Promise<void> {
     sent !== undefined && sent === received,
     sent === received ? `${seconds.toFixed(1)} s, ${retransmitted} segments sent again, md5 ${sent}` : out,
   );
+  const rings = nics[2].pci.queues.slice(0, 2).map((q) => q.state());
+  report.check(
+    "eth2's rings are packed, and Linux's driver and the device agree on them after many rounds",
+    rings.every((q) => q.packed && q.popped > q.size && q.inUse === 0 && q.fault === undefined),
+    rings.map((q) => `${q.popped} buffers through ${q.size} descriptors, at ${q.usedIdx}/${q.usedWrap}`).join(', '),
+  );
   report.check(
     'the device segmented (HOST_TSO4)',
     from.tx_gso > 0 && from.tx_frames > from.tx_packets,
