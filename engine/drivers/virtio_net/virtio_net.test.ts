@@ -364,3 +364,65 @@ test('the link follows the cable, and a function that is pulled out takes its in
   f.settle();
   expect(f.kernel.init_net.devices.map((d) => d.name)).toEqual(['lo', 'eth0']);
 });
+
+test('virtio-v1.2 §5.1.6.5.5.1: the driver’s default RSS spreads over the queues in use; ethtool changes reach the device', () => {
+  const f = nicFixture({ queuePairs: 4, cpus: 4, net: { properties: { rss: true, hash: true } } });
+  const dev = up(f);
+  const ops = dev.ethtool_ops!;
+  const { rss } = f.nic.net;
+  expect(ops.get_rxfh!(dev).indir!.slice(0, 6)).toEqual([0, 1, 2, 3, 0, 1]);
+  expect([ops.get_rxfh!(dev).key!.length, f.nic.net.hdrLen, rss.steering]).toEqual([40, 20, false]);
+  f.kernel.ethtool.setFeatures(dev, new Map([['rx-hashing', true]]));
+  expect([rss.steering, rss.enabledTypes, rss.tableEntry(5), f.nic.net.pairs]).toEqual([true, 0x3f, 1, 4]);
+  expect(ops.set_rxfh!(dev, { indir: Array.from({ length: 128 }, () => 2) })).toBe(0);
+  expect(rss.tableEntry(5)).toBe(2);
+  expect(ops.set_rxfh!(dev, { hfunc: 'xor' })).toBe(-95);
+  // only addresses, or addresses with ports: RXH_IP_SRC | RXH_IP_DST, and RXH_IP_SRC alone
+  expect([ops.set_rxfh_fields!(dev, 'tcp4', 0x30), ops.set_rxfh_fields!(dev, 'tcp4', 0x10)]).toEqual([0, -22]);
+  expect([rss.enabledTypes & 2, ops.get_rxfh_fields!(dev, 'tcp4'), ops.get_rxfh_fields!(dev, 'udp4')]).toEqual([0, 0x30, 0xf0]);
+  const receiver = new Receiver(f);
+  f.nic.net.receiveFrame({ bytes: frame(200, 9), id: 1, skb: 0 });
+  f.settle();
+  expect(receiver.packets).toEqual([frame(200, 9).subarray(14)]);
+});
+
+test('virtio-v1.2 §5.1.6.5.7: coalescing is told to the device; without it only transmit NAPI can be switched, while the interface is down', () => {
+  const f = nicFixture({ net: { properties: { notf_coal: true } } });
+  const dev = up(f);
+  const set = (over: Record<string, number>): number =>
+    dev.ethtool_ops!.set_coalesce!(dev, { ...dev.ethtool_ops!.get_coalesce!(dev), ...over });
+  expect(set({ rx_coalesce_usecs: 20, rx_max_coalesced_frames: 4, tx_max_coalesced_frames: 2 })).toBe(0);
+  expect([f.nic.net.coalescing.ofQueue(0), f.nic.net.coalescing.ofQueue(1)]).toEqual([
+    { maxUsecs: 20, maxPackets: 4 },
+    { maxUsecs: 0, maxPackets: 2 },
+  ]);
+  const plain = nicFixture();
+  const other = up(plain);
+  const ops = other.ethtool_ops!;
+  const change = (over: Record<string, number>): number => ops.set_coalesce!(other, { ...ops.get_coalesce!(other), ...over });
+  expect([change({ tx_max_coalesced_frames: 0 }), change({ rx_coalesce_usecs: 1 }), change({ rx_max_coalesced_frames: 0 })]).toEqual([
+    -16, -95, -22,
+  ]);
+  plain.kernel.net.dev_change_flags(other, other.flags & ~IFF.UP);
+  expect([change({ tx_max_coalesced_frames: 0 }), ops.get_coalesce!(other)['tx_max_coalesced_frames']]).toEqual([0, 0]);
+  plain.kernel.net.dev_change_flags(other, other.flags | IFF.UP);
+  for (let i = 0; i < 600; i++) send(plain, other, frame(100, i));
+  plain.settle();
+  // without NAPI completions are collected by the next packets only
+  expect(plain.wire.sent.filter((x) => x.bytes.length === 100)).toHaveLength(600);
+});
+
+test('virtio-v1.2 §5.1.4.2: features that need a control queue are refused at probe when there is none', () => {
+  const f = nicFixture();
+  const { model } = f.nic.pci;
+  const offered = f.nic.pci.offered & ~F.VIRTIO_NET_F_CTRL_VQ;
+  Object.defineProperty(f.nic.pci, 'offered', { value: offered });
+  expect(model.features & F.VIRTIO_NET_F_CTRL_RX).not.toBe(0n);
+  f.kernel.modules.modprobe('virtio_pci');
+  f.kernel.modules.modprobe('virtio_net');
+  f.settle();
+  expect(f.kernel.init_net.devices.map((d) => d.name)).toEqual(['lo']);
+  expect(f.kernel.printk.lines().at(-2)).toContain(
+    'virtio_net virtio0: device advertises feature VIRTIO_NET_F_CTRL_RX but not VIRTIO_NET_F_CTRL_VQ',
+  );
+});
