@@ -84,7 +84,7 @@ export function checkXmitDone(kernel: Kernel, skb: SkBuff, dev: NetDevice, txq: 
 /** True when the packet is alive. */
 export function checkSkbAlive(kernel: Kernel, skb: SkBuff, what: string): boolean {
   if (skb.users > 0) return true;
-  const by = skb.freedDriver === '' ? what : `${skb.freedDriver} ${what}`;
+  const by = skb.freedDev === undefined ? what : `${driverOf(skb.freedDev)} ${what}`;
   kernel.contract.violation(
     what.includes('free') || what.includes('consume') ? 'skb-double-free' : 'skb-use-after-free',
     by,
@@ -97,13 +97,14 @@ export function checkSkbAlive(kernel: Kernel, skb: SkBuff, what: string): boolea
 /** A packet is freed now. */
 export function markFreed(kernel: Kernel, skb: SkBuff): void {
   skb.freedAt = kernel.now();
-  skb.freedDriver = skb.dev === undefined ? '' : driverOf(skb.dev);
+  skb.freedDev = skb.dev;
 }
 
 /** A packet's head is about to be freed. */
 export function checkSkbHead(kernel: Kernel, skb: SkBuff): void {
   const { dmaDebug } = kernel.platform;
-  if (!dmaDebug.isMapped(skb.head, skb.end - skb.head)) return;
+  // a driver maps what holds data, from the headroom on
+  if (!dmaDebug.isMapped(skb.head, Math.max(1, skb.tail - skb.head))) return;
   const by = skb.dev === undefined ? 'skb_free_head' : driverOf(skb.dev);
   kernel.contract.violation('dma-free-mapped', by, `skb ${skb.id}, ${skb.end - skb.head} bytes at 0x${skb.head.toString(16)}`);
 }

@@ -24,8 +24,6 @@ export class DmaApiDebug implements DmaReporter {
   numErrors = 1;
   /** Log only for this driver; '' for all. */
   driverFilter = '';
-  /** Fewest entries that were ever free. */
-  minFree = Infinity;
 
   constructor(readonly kernel: Kernel) {
     kernel.platform.dmaDebug.reporter = this;

@@ -50,6 +50,7 @@ export class SkbAlloc extends SkbBits {
   failAfter = 0;
   faults: FaultSet | undefined;
   private readonly free: SkBuff[] = [];
+  private quarantineAt = 0;
   private readonly caches: PageFragCache[];
   private readonly tpKfree: TracePoint;
   private readonly tpConsume: TracePoint;
@@ -275,7 +276,13 @@ export class SkbAlloc extends SkbBits {
   }
 
   private quarantined(): SkBuff | undefined {
-    return this.free.length < QUARANTINE ? undefined : this.free.shift();
+    const { free } = this;
+    if (free.length < QUARANTINE) return undefined;
+    // the oldest, roughly: a cursor goes round, and the newest takes the place of the one that is taken
+    const at = this.quarantineAt++ % (free.length - 1);
+    const skb = free[at];
+    free[at] = free.pop() as SkBuff;
+    return skb;
   }
 
   protected refused(): boolean {

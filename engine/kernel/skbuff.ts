@@ -65,7 +65,7 @@ export class SkBuff {
   users = 1;
   /** When it was freed, and whose device it was on then, kept while the contract checker is on. */
   freedAt = 0;
-  freedDriver = '';
+  freedDev: NetDevice | undefined;
   cloned = false;
   headKind = HEAD_KMALLOC;
   mac_header = -1;

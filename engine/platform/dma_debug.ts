@@ -48,6 +48,10 @@ export interface DmaReporter {
 const LINE_SHIFT = 6;
 const PAST = 64;
 
+function add(counts: Uint8Array, first: number, last: number, by: number): void {
+  for (let line = first; line <= last; line++) counts[line] += by;
+}
+
 /** Mappings per cache line of RAM, by what the device may do there. Follows from the mappings, so it is no state of its own. */
 class LineCounts implements SelfCloning, SelfHashing {
   readonly readable: Uint8Array;
@@ -62,10 +66,9 @@ class LineCounts implements SelfCloning, SelfHashing {
     const last = (address + Math.max(1, length) - 1) >>> LINE_SHIFT;
     if (last >= this.lines) return;
     if (last >= this.touched) this.touched = last + 1;
-    for (let line = address >>> LINE_SHIFT; line <= last; line++) {
-      if (direction !== 'DMA_FROM_DEVICE') this.readable[line] += by;
-      if (direction !== 'DMA_TO_DEVICE') this.writable[line] += by;
-    }
+    const first = address >>> LINE_SHIFT;
+    if (direction !== 'DMA_FROM_DEVICE') add(this.readable, first, last, by);
+    if (direction !== 'DMA_TO_DEVICE') add(this.writable, first, last, by);
   }
 
   cloneInto(cloner: Cloner): LineCounts {

@@ -8,6 +8,8 @@ const FIRST_BITS = 6;
 /** Linear probing, at most half full; a removed entry leaves no tombstone, what follows it moves up. */
 export class DmaMappings {
   size = 0;
+  /** The most there ever were. */
+  most = 0;
   private bits = FIRST_BITS;
   private dma = new Float64Array(1 << FIRST_BITS).fill(EMPTY);
   private gpa = new Float64Array(1 << FIRST_BITS);
@@ -28,7 +30,7 @@ export class DmaMappings {
     if (this.size * 2 >= this.dma.length) this.grow();
     const slot = this.probe(dma);
     const replaced = this.dma[slot] === EMPTY ? undefined : this.by[slot];
-    if (replaced === undefined) this.size++;
+    if (replaced === undefined && ++this.size > this.most) this.most = this.size;
     this.dma[slot] = dma;
     this.gpa[slot] = gpa;
     this.length[slot] = length;
