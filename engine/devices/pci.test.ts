@@ -152,18 +152,22 @@ it('read-only configuration bytes ignore writes, and an absent function reads as
   expect(driver.cfg(0x100)).toBe(0xffffffff);
 });
 
-it('hot unplug takes registers and BARs away; hot plug brings a function with addresses', () => {
+it('hot unplug takes registers and BARs away; hot plug brings a function without addresses, which software gives it', () => {
   const { host, platform, nic } = referenceGuest();
   const spare = virtioNetPci(platform, { portName: 'guest:nic1', slot: '00:03.0', mac: MAC, queuePairs: 1 });
   host.addFunction(PCI_DEVFN(host.freeSlot(), 0), spare.pci.fn);
   const driver = new ScriptedDriver(platform, 3);
+  expect([driver.cfg(0x20), driver.cfg(4, 2)]).toEqual([0xc, 0]);
+  host.firmware();
   driver.probe();
   expect(platform.bus.read(driver.common + 0x12, 2)).toBe(3);
   host.removeFunction(PCI_DEVFN(1, 0));
   expect(platform.bus.read(0xfebfc012, 2)).toBe(0xffff);
   expect([nic.pci.fn.bars.every((b) => b.mapped === -1), nic.pci.port.busMaster, nic.pci.status]).toEqual([true, false, 0]);
   host.addFunction(PCI_DEVFN(1, 0), nic.pci.fn);
-  expect(platform.bus.read(0xfebfc012, 2)).toBe(9);
+  expect(platform.bus.read(0xfebfc012, 2)).toBe(0xffff);
+  host.firmware();
+  expect(platform.bus.read(nic.pci.fn.barAddress(nic.pci.fn.bars.find((b) => b.index === 4)!) + 0x12, 2)).toBe(9);
 });
 
 it('PCI 3.0 §6.8.2.9: a masked vector keeps its interrupt pending and sends it when unmasked', () => {
@@ -225,6 +229,7 @@ it('PCI Power Management 1.2 §5.4.1: in D3hot only configuration space answers,
   host.removeFunction(PCI_DEVFN(2, 0));
   e1000e.addBar(5, 'mem32', 0x1000, target);
   host.addFunction(PCI_DEVFN(2, 0), e1000e);
+  host.firmware();
   const at = e1000e.barAddress(e1000e.bars.find((b) => b.index === 5)!);
   const set = (offset: number, size: number, value: number): void =>
     platform.bus.write(ECAM_BASE + ecamOffset(0, 2, 0) + offset, size, value);

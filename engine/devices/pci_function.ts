@@ -233,10 +233,7 @@ export class PciFunction {
   plug(place: PciPlace | undefined): void {
     if (place === undefined) {
       for (const bar of this.bars) this.mapBar(bar, -1);
-      PciHeader.command.set(this.config, 0, 0);
-      this.resetMessages();
-      this.hooks?.unplugged();
-      this.setInterrupt(false);
+      this.softReset();
     }
     this.place = place;
     if (this.port !== undefined && place !== undefined) this.port.requester = place.requester;
@@ -305,6 +302,9 @@ export class PciFunction {
   /** What a function reset does to configuration space: decoding and mastering off, no addresses, no messages (PCI 3.0 §4.3.1). */
   private softReset(): void {
     PciHeader.command.set(this.config, 0, 0);
+    if (this.powerAt !== 0)
+      PciPmCap.control.set(this.config, this.powerAt, PciPmCap.control.get(this.config, this.powerAt) & ~PCI_PM_CTRL.STATE_MASK);
+    this.power = 0;
     for (const bar of this.bars) {
       const at = barOffset(bar.index);
       const flags = bar.index === ROM_BAR ? 0 : this.config.u32(at) & (bar.kind === 'io' ? PCI_BAR.SPACE_IO : ~PCI_BAR.MEM_MASK);

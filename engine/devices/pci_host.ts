@@ -38,12 +38,11 @@ class HostSlot implements PciPlace {
 
 /**
  * `new PciHost(platform)`, then `addFunction(PCI_DEVFN(1, 0), nic.fn)` per device, then `firmware()` once: the guest sees assigned BARs.
- * Later `addFunction`/`removeFunction` are hot plug; a function added after `firmware()` gets its addresses at once, as ACPI hot plug leaves it.
+ * Later `addFunction`/`removeFunction` are hot plug: such a function has no addresses until software gives it some.
  */
 export class PciHost implements MmioTarget {
   /** By devfn, bus 0. */
   readonly functions = new Map<number, PciFunction>();
-  private booted = false;
   private readonly tpRead: TracePoint;
   private readonly tpWrite: TracePoint;
 
@@ -58,7 +57,6 @@ export class PciHost implements MmioTarget {
     invariant(!this.functions.has(devfn), `PCI slot ${PCI_SLOT(devfn)}.${PCI_FUNC(devfn)} is taken`);
     this.functions.set(devfn, fn);
     fn.plug(new HostSlot(this.platform, devfn));
-    if (this.booted) assignResources(this.functions);
   }
 
   removeFunction(devfn: number): void {
@@ -77,7 +75,6 @@ export class PciHost implements MmioTarget {
   /** Leaves the functions as SeaBIOS does: BARs assigned, decoding on, interrupt lines set. */
   firmware(): void {
     assignResources(this.functions);
-    this.booted = true;
   }
 
   mmioRead(offset: number, size: number): number {
