@@ -3,6 +3,7 @@ import { Errno } from '../base/errno.ts';
 import { invariant } from '../base/ops.ts';
 import { checkTimers, driverOf } from './contract_net.ts';
 import { ether_setup } from './eth.ts';
+import { netDevicePath } from './fs/paths.ts';
 import type { Kernel } from './kernel.ts';
 import { IFF, NetDevice, type NetDeviceOps } from './net_device.ts';
 import type { Net } from './net_namespace.ts';
@@ -191,6 +192,7 @@ export class DevRegistry {
       dev.netdev_ops.ndo_uninit?.(dev);
       net.link.linkwatch_forget_dev(dev);
       rtnl.notify(dev.net, 'link', { type: 'RTM_DELLINK', info: message });
+      this.kernel.vfs.forget(`/sys/${netDevicePath(dev)}`);
       this.dev_put(dev);
       dev.reg_state = 'unregistered';
       if (dev.kind !== undefined) this.free_netdev(dev);

@@ -3,6 +3,7 @@ import { Errno } from '../base/errno.ts';
 import { invariant, ops } from '../base/ops.ts';
 import { type BusType, Device, type DeviceDriver, type IommuGroupInfo } from './device.ts';
 import { FailFunction } from './fail_function.ts';
+import { devicePath } from './fs/paths.ts';
 import type { Kernel } from './kernel.ts';
 import { rootResource } from './resource.ts';
 
@@ -87,6 +88,7 @@ export class DriverCore {
   device_del(dev: Device): void {
     this.device_release_driver(dev);
     for (const child of dev.children.slice()) this.device_del(child);
+    this.kernel.vfs.forget(`/sys/${devicePath(dev)}`);
     dev.registered = false;
     const siblings = dev.parent?.children;
     if (siblings?.includes(dev)) siblings.splice(siblings.indexOf(dev), 1);

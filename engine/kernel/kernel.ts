@@ -30,6 +30,7 @@ import { Timers } from './timer.ts';
 import { Ftrace } from './trace/ftrace.ts';
 import { Warnings } from './warn.ts';
 import { COMMAND_LINE } from './uts.ts';
+import { DEFAULT_RTC } from './wall_clock.ts';
 import { Workqueues } from './workqueue.ts';
 
 export interface KernelSpec {
@@ -42,6 +43,8 @@ export interface KernelSpec {
   readonly cmdline?: string;
   /** Watch drivers for what they must not do; off when absent. */
   readonly contract?: boolean;
+  /** What the real-time clock shows at boot, whole seconds since the Unix epoch; the start of 2026 when absent. */
+  readonly rtc?: number;
 }
 
 /** uname -r, as Debian 12 names its kernel. */
@@ -118,6 +121,11 @@ export class Kernel implements CpuEntries {
       const r = this.modules.modprobe(name);
       if (r.errno !== 0) this.printk.pr_warn(`systemd-modules-load: Failed to insert module '${name}': ${strerror(r.errno)}`);
     }
+  }
+
+  /** What the real-time clock showed at boot, whole seconds since the Unix epoch. */
+  get rtc(): number {
+    return this.spec.rtc ?? DEFAULT_RTC;
   }
 
   /** The boot command line. */

@@ -48,6 +48,7 @@ export class Machine implements Actor {
       programs: PROGRAMS,
       autoload: spec.autoload,
       cmdline: this.commandLine(),
+      ...(spec.rtc === undefined ? {} : { rtc: spec.rtc }),
       contract: spec.contract ?? true,
     });
     this.platform.cpus.entries = this.kernel;

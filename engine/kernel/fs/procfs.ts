@@ -6,7 +6,6 @@ import { comm } from '../processes.ts';
 import type { Resource } from '../resource.ts';
 import { NR_SOFTIRQS } from '../softirq.ts';
 import { linuxBanner } from '../uts.ts';
-import { BOOT_EPOCH_SECONDS } from '../wall_clock.ts';
 import {
   BuiltDir,
   DirNode,
@@ -69,7 +68,7 @@ function stat(kernel: Kernel): string {
   for (const c of cpus) out += `cpu${c.id} 0 0 0 ${ticks}${zeros}\n`;
   const irqs = kernel.irq.list().map((d) => d.counts.reduce((a, b) => a + b, 0));
   out += `intr ${irqs.reduce((a, b) => a + b, 0)} ${irqs.join(' ')}\n`;
-  out += `ctxt 0\nbtime ${BOOT_EPOCH_SECONDS}\nprocesses ${kernel.procs.forks}\nprocs_running 1\nprocs_blocked 0\n`;
+  out += `ctxt 0\nbtime ${kernel.rtc}\nprocesses ${kernel.procs.forks}\nprocs_running 1\nprocs_blocked 0\n`;
   const soft = Array.from({ length: NR_SOFTIRQS }, (_, nr) =>
     cpus.reduce((sum, c) => sum + kernel.softirqs.counts[c.id * NR_SOFTIRQS + nr], 0),
   );

@@ -28,7 +28,7 @@ export interface Stat {
   readonly gid: number;
   /** Bytes. */
   readonly size: number;
-  /** Nanoseconds since boot; add BOOT_EPOCH_SECONDS for the date. */
+  /** Nanoseconds since boot; add the kernel's `rtc` for the date. */
   readonly mtime: number;
 }
 
@@ -38,9 +38,14 @@ export interface DirEntry {
   readonly type: number;
 }
 
+/** File systems whose nodes are made when somebody looks, and whose inodes then stay. */
+const GENERATED: ReadonlySet<string> = new Set(['sysfs', 'debugfs', 'tracefs']);
+
 export class Vfs {
   readonly mounts: Mounts;
   readonly sysctl: Sysctls;
+  /** When a generated file or directory was first looked at, by path: what Linux's inode of it says as its times. */
+  private readonly instantiated = new Map<string, number>();
 
   constructor(readonly kernel: Kernel) {
     this.sysctl = new Sysctls(kernel);
@@ -69,6 +74,7 @@ export class Vfs {
     }
     if ((flags & O_CREAT) !== 0 && (flags & O_EXCL) !== 0) return -Errno.EEXIST;
     const node = place.node;
+    if (GENERATED.has(this.mounts.fstypeOf(place.path))) this.instantiate(place.path);
     if (node instanceof DirNode) return -Errno.EISDIR;
     if (!(node instanceof FileNode)) return -Errno.ENXIO;
     if (this.mounts.fstypeOf(place.path) === 'sysfs' && !permits(node.mode, flags)) return -Errno.EACCES;
@@ -210,6 +216,9 @@ export class Vfs {
   private statOf(ctx: VfsContext, place: Place | number): Stat | number {
     if (typeof place === 'number') return place;
     const n = place.node;
+    const fstype = this.mounts.fstypeOf(place.path);
+    const generated = GENERATED.has(fstype);
+    if (generated) this.instantiate(place.path);
     return {
       mode: n.mode,
       ino: n.ino !== 0 ? n.ino : inodeOf(place.path),
@@ -217,8 +226,19 @@ export class Vfs {
       uid: n.uid,
       gid: n.gid,
       size: n.size(),
-      mtime: n.mtime,
+      mtime: generated ? (this.instantiated.get(place.path) ?? 0) : fstype === 'proc' ? this.kernel.now() : n.mtime,
     };
+  }
+
+  /** Inodes of the path and of the directories above it, where there are none yet. */
+  private instantiate(path: string): void {
+    for (let at = path; at !== '' && !this.instantiated.has(at); at = at.slice(0, at.lastIndexOf('/')))
+      this.instantiated.set(at, this.kernel.now());
+  }
+
+  /** A directory that sysfs showed is gone: what is there next is new. */
+  forget(path: string): void {
+    for (const at of this.instantiated.keys()) if (at === path || at.startsWith(`${path}/`)) this.instantiated.delete(at);
   }
 
   private createFile(ctx: VfsContext, path: string, flags: number, mode: number): OpenFile | number {

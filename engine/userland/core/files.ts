@@ -6,7 +6,6 @@ import type { OpenFile } from '../../kernel/fs/node.ts';
 import { S_IFDIR, S_IFLNK, S_IFMT } from '../../kernel/fs/node.ts';
 import { O_RDONLY, type Stat } from '../../kernel/fs/vfs.ts';
 import { Process, SIG } from '../../kernel/process.ts';
-import { BOOT_EPOCH_SECONDS } from '../../kernel/wall_clock.ts';
 import { civilDate } from '../ip/monitor.ts';
 import { getopt } from '../ping/getopt.ts';
 import { type Tool, type ToolContext, ToolExit } from '../tool.ts';
@@ -147,8 +146,8 @@ function modeText(mode: number): string {
 }
 
 /** 'Nov 22 17:26' of a time in nanoseconds since boot. */
-function dateText(mtime: number): string {
-  const seconds = BOOT_EPOCH_SECONDS + Math.floor(mtime / 1e9);
+function dateText(mtime: number, rtc: number): string {
+  const seconds = rtc + Math.floor(mtime / 1e9);
   const d = civilDate(Math.floor(seconds / 86_400));
   const two = (n: number): string => String(n).padStart(2, '0');
   return `${MONTHS[d.month - 1]} ${String(d.day).padStart(2)} ${two(Math.floor(seconds / 3600) % 24)}:${two(Math.floor(seconds / 60) % 60)}`;
@@ -211,7 +210,7 @@ class Listing {
     const owner = (id: number): string => (id === 0 ? 'root' : String(id));
     for (const e of sorted) {
       const head = `${modeText(e.stat.mode)} ${String(e.stat.nlink).padStart(links)} ${owner(e.stat.uid)} ${owner(e.stat.gid)} ${String(e.stat.size).padStart(sizes)}`;
-      this.ctx.print(`${head} ${dateText(e.stat.mtime)} ${shown(e)}${e.target === undefined ? '' : ` -> ${e.target}`}\n`);
+      this.ctx.print(`${head} ${dateText(e.stat.mtime, this.ctx.kernel.rtc)} ${shown(e)}${e.target === undefined ? '' : ` -> ${e.target}`}\n`);
     }
   }
 

@@ -1,5 +1,5 @@
 // `ip monitor`: prints rtnetlink's notifications until it is interrupted.
-import { BOOT_EPOCH_SECONDS } from '../../kernel/wall_clock.ts';
+import type { Kernel } from '../../kernel/kernel.ts';
 import type { Net } from '../../kernel/net_namespace.ts';
 import type { AddrInfo, NeighInfo, NetconfInfo, RouteInfo, RuleInfo } from '../../kernel/rtnl_records.ts';
 import type { LinkInfo, NsidInfo, RtmType, RtnlGroup, RtnlMessage } from '../../kernel/rtnetlink.ts';
@@ -90,9 +90,10 @@ export function civilDate(days: number): { readonly year: number; readonly month
   return { year: yoe + era * 400 + (month <= 2 ? 1 : 0), month, day: doy - Math.floor((153 * mp + 2) / 5) + 1 };
 }
 
-/** `-t`: a line of its own; `-ts`: a prefix. `now` in nanoseconds since boot. */
-export function timestampText(now: number, short: boolean): string {
-  const seconds = BOOT_EPOCH_SECONDS + Math.floor(now / 1e9);
+/** `-t`: a line of its own; `-ts`: a prefix. */
+export function timestampText(kernel: Kernel, short: boolean): string {
+  const now = kernel.now();
+  const seconds = kernel.rtc + Math.floor(now / 1e9);
   const micros = Math.floor((now % 1e9) / 1e3);
   const days = Math.floor(seconds / 86_400);
   const d = civilDate(days);
@@ -112,7 +113,7 @@ export function monitorMessage(ip: IpContext, request: MonitorRequest, message: 
   if (request.ifindex !== 0 && interfaceOf(message) !== request.ifindex) return;
   const { out, opt } = ip;
   const deleted = message.type.startsWith('RTM_DEL');
-  if (opt.timestamp > 0) out.fp(timestampText(ip.kernel.now(), opt.timestamp === 2));
+  if (opt.timestamp > 0) out.fp(timestampText(ip.kernel, opt.timestamp === 2));
   if (request.labels) out.fp(`[${LABELS[message.type]}]`);
   ip.learn(net);
   switch (LABELS[message.type]) {

@@ -1,8 +1,8 @@
 // ping(8): the sender's clock, replies and errors. What differs between IPv4 and IPv6 is in a PingFamily.
 import { Errno, strerror } from '../../base/errno.ts';
 import type { SimEvent } from '../../sim/sim.ts';
+import type { Kernel } from '../../kernel/kernel.ts';
 import { Process, SIG } from '../../kernel/process.ts';
-import { BOOT_EPOCH_SECONDS } from '../../kernel/wall_clock.ts';
 import { MSG, type Message, type Sock } from '../../kernel/sock.ts';
 import { ToolExit } from '../tool.ts';
 import { RouteMemory } from './messages.ts';
@@ -186,7 +186,7 @@ export class PingProcess extends Process {
     packet[5] = this.identifier & 0xff;
     packet[6] = seq >> 8;
     packet[7] = seq & 0xff;
-    if (this.timing) writeTimeval(packet, 8, this.kernel.now());
+    if (this.timing) writeTimeval(packet, 8, this.kernel);
     this.family.checksum(packet);
     for (;;) {
       const n = this.kernel.sockets.sendmsg(
@@ -279,7 +279,7 @@ export class PingProcess extends Process {
     if (!options.badChecksum) s.acknowledge(seq);
     let trip: number | undefined;
     if (this.timing && data.length >= 8 + TIMEVAL) {
-      trip = Math.max(0, microseconds(o.latency ? this.kernel.now() : message.tstamp) - readTimeval(data, 8));
+      trip = Math.max(0, microseconds(o.latency ? this.kernel.now() : message.tstamp) - readTimeval(data, 8, this.kernel));
       if (!options.badChecksum) {
         s.trip(trip);
         if (o.adaptive) this.interval = Math.trunc(((s.rtt > 0 ? Math.trunc(s.rtt / 8) : this.interval * 1000) + 500) / 1000);
@@ -321,7 +321,7 @@ export class PingProcess extends Process {
   stamp(): string {
     if (!this.options.timestamps) return '';
     const now = this.kernel.now();
-    return `[${BOOT_EPOCH_SECONDS + Math.floor(now / 1e9)}.${String(Math.floor((now % 1e9) / 1e3)).padStart(6, '0')}] `;
+    return `[${this.kernel.rtc + Math.floor(now / 1e9)}.${String(Math.floor((now % 1e9) / 1e3)).padStart(6, '0')}] `;
   }
 
   /** An address with its name when names are wanted: 'localhost (127.0.0.1)'. */
@@ -355,16 +355,17 @@ export class PingProcess extends Process {
 /** Microseconds since boot, the unit of round trips. */
 const microseconds = (ns: number): number => Math.floor(ns / 1000);
 
-function writeTimeval(b: Uint8Array, at: number, now: number): void {
+function writeTimeval(b: Uint8Array, at: number, kernel: Kernel): void {
+  const now = kernel.now();
   const view = new DataView(b.buffer, b.byteOffset);
-  view.setUint32(at, BOOT_EPOCH_SECONDS + Math.floor(now / 1e9), true);
+  view.setUint32(at, kernel.rtc + Math.floor(now / 1e9), true);
   view.setUint32(at + 4, 0, true);
   view.setUint32(at + 8, Math.floor((now % 1e9) / 1e3), true);
   view.setUint32(at + 12, 0, true);
 }
 
 /** The stamp of `writeTimeval` in microseconds since boot. */
-function readTimeval(b: Uint8Array, at: number): number {
+function readTimeval(b: Uint8Array, at: number, kernel: Kernel): number {
   const view = new DataView(b.buffer, b.byteOffset);
-  return (view.getUint32(at, true) - BOOT_EPOCH_SECONDS) * 1e6 + view.getUint32(at + 8, true);
+  return (view.getUint32(at, true) - kernel.rtc) * 1e6 + view.getUint32(at + 8, true);
 }

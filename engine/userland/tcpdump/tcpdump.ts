@@ -12,7 +12,6 @@ import { Process, SIG } from '../../kernel/process.ts';
 import { AF } from '../../kernel/rtnl_records.ts';
 import { PACKET_OUTGOING } from '../../kernel/skbuff.ts';
 import { MSG, type Message, SOCK, type Sock } from '../../kernel/sock.ts';
-import { BOOT_EPOCH_SECONDS } from '../../kernel/wall_clock.ts';
 import { ETH_P } from '../../wire/headers.ts';
 import { resolve, reverse } from '../ping/resolver.ts';
 import { ToolExit } from '../tool.ts';
@@ -272,7 +271,7 @@ export class TcpdumpProcess extends Process {
     if (direction !== 'inout' && outgoing !== (direction === 'out')) return;
     const bytes = this.device === undefined ? cooked(m) : m.data;
     this.deliver({
-      seconds: BOOT_EPOCH_SECONDS + Math.floor(m.tstamp / 1e9),
+      seconds: this.kernel.rtc + Math.floor(m.tstamp / 1e9),
       micros: Math.floor((m.tstamp % 1e9) / 1e3),
       length: m.length + bytes.length - m.data.length,
       bytes,
