@@ -87,7 +87,12 @@ export abstract class VirtioCore implements VirtioTransport, Actor {
   }
 
   flush(queue: Virtqueue): void {
-    if (queue.publish()) this.interruptQueue(queue);
+    if (queue.publish() || this.ranEmpty(queue)) this.interruptQueue(queue);
+  }
+
+  /** virtio-v1.2 §6.3 NOTIFY_ON_EMPTY: a legacy driver that took it hears when a queue has nothing left, whatever it suppresses. */
+  private ranEmpty(queue: Virtqueue): boolean {
+    return (this.driverFeatures & F.VIRTIO_F_NOTIFY_ON_EMPTY) !== 0n && queue.state().inUse === 0 && !queue.hasWork();
   }
 
   interruptQueue(queue: Virtqueue): void {
@@ -112,8 +117,8 @@ export abstract class VirtioCore implements VirtioTransport, Actor {
     this.fault ??= fault;
     if (this.tpFault.enabled) this.tpFault.emit(this.name, fault.queue, fault.kind, fault.text);
     this.setStatus(this.status | S.NEEDS_RESET);
-    // virtio-v1.2 §2.1.2: the driver hears of it only once it has set DRIVER_OK
-    if ((this.status & S.DRIVER_OK) !== 0) this.configInterrupt();
+    // virtio-v1.2 §2.1.2: the driver hears of it only once it has set DRIVER_OK; a legacy driver knows no such bit (QEMU: virtio_error())
+    if ((this.status & S.DRIVER_OK) !== 0 && !this.legacyDriver) this.configInterrupt();
   }
 
   /** A modern driver wrote the status (virtio-v1.2 §2.1, §3.1.1). */
@@ -135,6 +140,11 @@ export abstract class VirtioCore implements VirtioTransport, Actor {
     if (value === 0) return this.reset();
     this.legacyDriver = true;
     this.moveTo((value & DRIVER_STATUS & ~S.FEATURES_OK) | (this.status & S.NEEDS_RESET));
+  }
+
+  /** The status as the legacy interface shows it. */
+  get legacyStatus(): number {
+    return this.status & ~S.NEEDS_RESET;
   }
 
   /** A legacy driver wrote its features: 32 bits, in force at once, what was not offered is ignored (QEMU: virtio_set_features()). */

@@ -8,6 +8,7 @@ import { F } from '../virtio/features.ts';
 import { legacyRing, VirtioPciLegacy as L, VirtioPciLegacyMsix as M } from '../virtio/legacy.ts';
 import { VIRTIO_NET_S, VirtioNetConfig } from '../virtio/net.ts';
 import { VIRTIO_MSI_NO_VECTOR } from '../virtio/pci_cfg.ts';
+import { VIRTQ_AVAIL_F_NO_INTERRUPT, VirtqAvail } from '../virtio/ring.ts';
 import { VIRTIO_CONFIG_S as S } from '../virtio/status.ts';
 import type { VirtioNetSpec } from './virtio_net.ts';
 
@@ -160,6 +161,38 @@ test.each([
     expect([d.in({ offset: 0, size: 1 }, L.$size), a.nic.net.mac[0]]).toEqual([first, first]);
   },
 );
+
+test.each([
+  [0n, 0],
+  [F.VIRTIO_F_NOTIFY_ON_EMPTY, 1],
+])(
+  'virtio-v1.2 §6.3 NOTIFY_ON_EMPTY: with features %d a queue that runs empty interrupts %d times though interrupts are suppressed',
+  (features, bits) => {
+    const { a, d, sim } = legacy({ ...LEGACY, vectors: 0 });
+    const { tx } = d.start(Number(features));
+    const at = a.driver.page(100);
+    tx.addChain([{ addr: at, len: LEGACY_HDR + 60 }]);
+    VirtqAvail.flags.set(a.driver.ram, tx.avail, VIRTQ_AVAIL_F_NO_INTERRUPT);
+    tx.publish();
+    d.out(L.queue_notify, 1);
+    settle(sim);
+    expect([tx.takeUsed().length, d.in(L.isr_status)]).toEqual([1, bits]);
+  },
+);
+
+test('virtio-v1.2 §2.1.2: a legacy driver is not shown DEVICE_NEEDS_RESET; the queue that broke a rule is still', () => {
+  const { a, d, sim } = legacy({ ...LEGACY, vectors: 0 });
+  const { tx } = d.start(0);
+  tx.addChain([{ addr: 0xfffffff0, len: 64 }]);
+  tx.publish();
+  d.out(L.queue_notify, 1);
+  settle(sim);
+  expect([d.in(L.device_status), d.in(L.isr_status), a.nic.pci.queues[1].fault?.kind]).toEqual([
+    S.ACKNOWLEDGE | S.DRIVER | S.DRIVER_OK,
+    0,
+    'outside memory',
+  ]);
+});
 
 test('virtio-v1.2 §2.4: status 0 takes queues, features and the interrupt away', () => {
   const { d, a } = legacy({ ...LEGACY, vectors: 0 });

@@ -136,7 +136,7 @@ export class VirtioMmio extends VirtioCore implements MmioTarget {
       case R.INTERRUPT_STATUS:
         return this.isr;
       case R.STATUS:
-        return this.status;
+        return this.spec.legacy ? this.legacyStatus : this.status;
       default:
         return 0;
     }

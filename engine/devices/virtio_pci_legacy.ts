@@ -51,7 +51,7 @@ export class VirtioPciLegacyBar implements MmioTarget {
       case L.queue_select.offset:
         return t.queueSelect;
       case L.device_status.offset:
-        return t.status;
+        return t.legacyStatus;
       case L.isr_status.offset:
         return t.readIsr();
       case L.$size + M.config_msix_vector.offset:
