@@ -169,7 +169,10 @@ export class DevXmit {
     return xps >= 0 ? xps : this.skb_tx_hash(dev, skb);
   }
   get_xps_queue(dev: NetDevice, skb: SkBuff): number {
-    const queues = dev.xps_map?.[this.kernel.smp_processor_id()];
+    // by the receive queue of the socket's packets first, then by CPU
+    const from = skb.sk?.rxQueue ?? -1;
+    const byQueue = from >= 0 ? dev.xps_rxqs_map?.[from] : undefined;
+    const queues = byQueue !== undefined && byQueue.length > 0 ? byQueue : dev.xps_map?.[this.kernel.smp_processor_id()];
     if (queues === undefined || queues.length === 0) return -1;
     const queue = queues.length === 1 ? queues[0] : queues[Math.floor((this.skb_get_hash(skb) * queues.length) / 0x100000000)];
     return queue < dev.real_num_tx_queues ? queue : -1;
@@ -376,20 +379,24 @@ export class DevXmit {
   /** XPS: the CPUs in `mask` send through `queue`. */
   netif_set_xps_queue(dev: NetDevice, mask: number, queue: number): number {
     if (queue >= dev.num_tx_queues) return -Errno.EINVAL;
-    const map = (dev.xps_map ??= this.kernel.platform.cpus.list.map(() => []));
-    map.forEach((queues, cpu) => {
-      const at = queues.indexOf(queue);
-      const wanted = (mask & (1 << cpu)) !== 0;
-      if (wanted && at < 0) queues.push(queue);
-      else if (!wanted && at >= 0) queues.splice(at, 1);
-    });
+    setXps((dev.xps_map ??= this.kernel.platform.cpus.list.map(() => [])), BigInt(mask >>> 0), queue);
     return 0;
+  }
+  /** The same by receive queues: `mask` has a bit for each. */
+  setXpsRxqs(dev: NetDevice, mask: bigint, queue: number): number {
+    setXps((dev.xps_rxqs_map ??= Array.from({ length: dev.num_rx_queues }, () => [])), mask, queue);
+    return 0;
+  }
+  /** Mask of receive queues whose sockets send through a transmit queue. */
+  xpsRxqs(dev: NetDevice, queue: number): bigint {
+    return (dev.xps_rxqs_map ?? []).reduce((mask, queues, from) => (queues.includes(queue) ? mask | (1n << BigInt(from)) : mask), 0n);
   }
   /** Queues from `first` on are not used any more. */
   netif_reset_xps_queues_gt(dev: NetDevice, first: number): void {
-    dev.xps_map?.forEach((queues, cpu, map) => {
-      map[cpu] = queues.filter((q) => q < first);
-    });
+    for (const map of [dev.xps_map, dev.xps_rxqs_map])
+      map?.forEach((queues, i) => {
+        map[i] = queues.filter((q) => q < first);
+      });
   }
   /** CPU mask of a transmit queue; 0 when none is set. */
   xps_cpus(dev: NetDevice, queue: number): number {
@@ -441,3 +448,13 @@ const mix = (h: number, k: number): number => {
   const y = h ^ x;
   return (Math.imul((y << 13) | (y >>> 19), 5) + 0xe6546b64) | 0;
 };
+
+/** `queue` is on the lists whose bit is set, and on no other. */
+function setXps(map: readonly number[][], mask: bigint, queue: number): void {
+  map.forEach((queues, i) => {
+    const at = queues.indexOf(queue);
+    const wanted = ((mask >> BigInt(i)) & 1n) !== 0n;
+    if (wanted && at < 0) queues.push(queue);
+    else if (!wanted && at >= 0) queues.splice(at, 1);
+  });
+}

@@ -214,6 +214,8 @@ export class NetDevice {
   ifalias = '';
   /** XPS: transmit queues by CPU, in the order they were set; undefined when nobody set any. */
   xps_map: number[][] | undefined;
+  /** XPS by the receive queue a socket's packets come from: transmit queues by receive queue. */
+  xps_rxqs_map: number[][] | undefined;
   /** RPS: steering of each receive queue that has any. */
   readonly rps: RpsQueue[] = [];
   /** NAPI contexts run in threads of their own. */

@@ -104,6 +104,8 @@ export class SkBuff {
 
 export interface SkbOwner {
   sock_wfree(skb: SkBuff): void;
+  /** Receive queue its packets come from, -1 when none is known (Linux: sk_rx_queue_mapping). */
+  readonly rxQueue?: number;
 }
 
 /** FIFO of skbs (Linux: struct sk_buff_head). A ring rather than links: a clone of the world must not recurse along a queue. */

@@ -180,6 +180,7 @@ export abstract class Sock implements SkbOwner {
   bound_dev_if = 0;
   /** Hash of the flow it received from last, for receive flow steering (Linux: sk_rxhash). */
   rxhash = 0;
+  rxQueue = -1;
   mark = 0;
   priority = 0;
   broadcast = false;

@@ -331,6 +331,7 @@ export class Sockets {
       return -Errno.ENOMEM;
     }
     if (skb.hash !== 0) sk.rxhash = skb.hash;
+    if (skb.queue_mapping > 0) sk.rxQueue = skb.queue_mapping - 1;
     skb.dst = undefined;
     if (skb.tstamp === 0) skb.tstamp = this.kernel.now();
     sk.rmem_alloc += skb.truesize;

@@ -252,16 +252,25 @@ const multiqueue =
   (q, kernel) =>
     q.dev.num_tx_queues > 1 ? show(q, kernel) : -Errno.ENOENT;
 
-/** A CPU mask: groups of hexadecimal digits between commas, from the last one on; -EINVAL, or -EOVERFLOW beyond the CPUs there are. */
-function cpuMask(text: string, kernel: Kernel): number {
+/** A bitmap: groups of hexadecimal digits between commas, from the last one on. -EINVAL, or -EOVERFLOW for more than `bits`. */
+function parseBitmap(text: string, bits: number): bigint | number {
   const groups = text.trim() === '' ? [] : text.trim().split(',').reverse();
-  let mask = 0;
+  let mask = 0n;
   for (const [i, group] of groups.entries()) {
     if (!/^[0-9a-fA-F]*$/.test(group)) return -Errno.EINVAL;
-    if (i > 0 || group.length > 8) return -Errno.EOVERFLOW;
-    mask = group === '' ? 0 : parseInt(group, 16);
+    if (i >= Math.ceil(bits / 32) || group.length > 8) return -Errno.EOVERFLOW;
+    mask |= BigInt(`0x0${group}`) << BigInt(32 * i);
   }
-  return mask >= 2 ** kernel.platform.cpus.list.length ? -Errno.EOVERFLOW : mask;
+  return mask >> BigInt(bits) === 0n ? mask : -Errno.EOVERFLOW;
+}
+const bitmapText = (mask: bigint, bits: number): string =>
+  mask
+    .toString(16)
+    .padStart(Math.ceil(bits / 4), '0')
+    .replace(/(?!^)(?=(?:.{8})+$)/g, ',');
+function cpuMask(text: string, kernel: Kernel): number {
+  const mask = parseBitmap(text, kernel.platform.cpus.list.length);
+  return Number(mask);
 }
 const storeMask =
   (store: (q: QueueArg, mask: number, kernel: Kernel) => number) =>
@@ -308,8 +317,12 @@ const TX_FILES: readonly (readonly [string, number, FileOps<QueueArg>])[] = [
     'xps_rxqs',
     RW,
     queueAttr(
-      multiqueue(() => '0'),
-      storeZero,
+      multiqueue((q, k) => bitmapText(k.net.xmit.xpsRxqs(q.dev, q.index), q.dev.num_rx_queues)),
+      (q, data, k) => {
+        if (q.dev.num_tx_queues <= 1) return -Errno.ENOENT;
+        const mask = parseBitmap(data, q.dev.num_rx_queues);
+        return typeof mask === 'number' ? mask : k.net.xmit.setXpsRxqs(q.dev, mask, q.index);
+      },
     ),
   ],
 ];
