@@ -16,6 +16,7 @@ import { EthtoolProcess } from './ethtool/self_test.ts';
 import { runIp } from './ip/ip.ts';
 import { IpProcess } from './ip/ip_process.ts';
 import type { ToolFinder } from './ip/netns.ts';
+import { iperf3 } from './iperf3/iperf3.ts';
 import { NcProcess } from './nc/nc.ts';
 import { ArpingProcess } from './ping/arping.ts';
 import { PingProcess } from './ping/ping.ts';
@@ -60,6 +61,7 @@ const MAKERS: Readonly<Record<string, Maker>> = Object.freeze({
   cat: (kernel, net, argv) => new CatProcess(kernel, net, argv),
   ethtool: (kernel, net, argv) => new EthtoolProcess(kernel, net, argv),
   ip: (kernel, net, argv) => new IpProcess(kernel, net, argv, FINDER),
+  iperf3,
   nc: (kernel, net, argv) => new NcProcess(kernel, net, argv),
   netcat: (kernel, net, argv) => new NcProcess(kernel, net, argv),
   ping: (kernel, net, argv) => new PingProcess(kernel, net, argv),

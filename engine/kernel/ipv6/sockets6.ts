@@ -6,7 +6,9 @@ import { ICMPV6, IPPROTO } from '../../wire/headers.ts';
 import type { InetSock, Ipv6Pinfo } from '../ipv4/inet_sock.ts';
 import { ipv4Net } from '../ipv4/ipv4_net.ts';
 import { IPSTATS } from '../ipv4/mib.ts';
+import { mapped6 } from '../ipv4/tcp_ipv4.ts';
 import { TcpSock } from '../ipv4/tcp_sock.ts';
+import { v4number } from '../ipv4/arp.ts';
 import type { Kernel } from '../kernel.ts';
 import type { NetDevice } from '../net_device.ts';
 import type { SkBuff } from '../skbuff.ts';
@@ -61,6 +63,7 @@ export class Sockets6 {
     const { v6 } = sk;
     const { ipv4, ipv6 } = this.kernel;
     if (v6 === undefined) return -Errno.EAFNOSUPPORT;
+    if (isMapped6(addr.addr) && sk.type === SOCK.DGRAM) return this.connectMapped(sk, v6, addr);
     const daddr = isAny6(addr.addr) ? IN6_LOOPBACK : addr.addr;
     if (needsScopeId6(daddr)) {
       if (addr.scope_id !== 0) {
@@ -87,6 +90,19 @@ export class Sockets6 {
     v6.scope_id = needsScopeId6(daddr) ? sk.bound_dev_if : 0;
     sk.dport = addr.port;
     sk.connected = true;
+    return 0;
+  }
+
+  /** An IPv4 peer of an IPv6 socket. */
+  private connectMapped(sk: InetSock, v6: Ipv6Pinfo, addr: SockAddrIn6): number {
+    const { ipv4 } = this.kernel;
+    if (v6.v6only) return -Errno.ENETUNREACH;
+    const bound = sk.num === 0 ? ipv4.udp.udp_v4_get_port(sk, 0) : 0;
+    if (bound < 0) return bound;
+    const err = ipv4.common.connect4(sk, v4number(addr.addr.subarray(12)), addr.port);
+    if (err < 0) return err;
+    v6.daddr = addr.addr.slice();
+    v6.saddr = mapped6(sk.saddr);
     return 0;
   }
 

@@ -32,6 +32,8 @@ export class Udp6 {
       if (v6.v6only) return -Errno.ENETUNREACH;
       return ipv4.udp.udp_sendmsg(sk, data, v4number(addr.addr.subarray(addr.addr.length - 4)), addr.port, control);
     }
+    if (addr === undefined && v6.daddr !== undefined && isMapped6(v6.daddr))
+      return ipv4.udp.udp_sendmsg(sk, data, sk.daddr, sk.dport, control);
     if (data.length > 0xffff - 8) return -Errno.EMSGSIZE;
     const dport = addr?.port ?? sk.dport;
     if (dport === 0) return -Errno.EINVAL;
