@@ -146,13 +146,13 @@ export interface RingId {
 }
 export interface RingInfo extends RingId {
   readonly name: string; // 'input.0' | 'output.0' | 'control'
-  readonly format: 'split' | 'packed';
+  readonly format: 'split' | 'packed' | 'e1000e';
   readonly size: number;
   readonly enabled: boolean;
 }
 /** Who owns a descriptor. `completed`: used by the device, not yet reaped by the driver. */
 export type Owner = 'free' | 'driver' | 'device' | 'used';
-/** What a virtqueue of any format shows. */
+/** What a ring of any format shows. */
 export interface VirtqueueView extends RingInfo {
   readonly time: Nanos;
   /** The event after which it was read. */
@@ -179,7 +179,8 @@ export interface VirtqueueView extends RingInfo {
   readonly vector: number | undefined;
   readonly faults: readonly string[];
   /** The descriptors as they are in RAM, four numbers each; absent where the host leaves them out (many queues open).
-   *  Split: addr, len, flags, next. Packed: addr, len, id, flags. */
+   *  Split: addr, len, flags, next. Packed: addr, len, id, flags. E1000e: addr, len, status and errors (receive) or command with DD
+   *  (transmit), kind (0 to be written, 1 written back, 2 legacy, 3 context, 4 data). */
   readonly table?: readonly number[];
 }
 /** virtio-v1.2 §2.7 */
@@ -223,7 +224,15 @@ export interface PackedRingView extends VirtqueueView {
   readonly driverEvent: RingEvent; // written by the driver: when to interrupt
   readonly deviceEvent: RingEvent; // written by the device: when to ring the doorbell
 }
-export type RingView = SplitRingView | PackedRingView;
+/** A ring of an 82574L (its datasheet, §7.1.9, §7.2.10). */
+export interface E1000eRingView extends VirtqueueView {
+  readonly format: 'e1000e';
+  readonly head: number; // RDH or TDH: the device's
+  readonly tail: number; // RDT or TDT: written by the driver
+  readonly nextToUse: number; // the driver's own
+  readonly nextToClean: number;
+}
+export type RingView = SplitRingView | PackedRingView | E1000eRingView;
 export interface FieldView {
   readonly name: string;
   readonly value: string;

@@ -3,6 +3,7 @@ import { VirtioPci } from '../devices/virtio_pci.ts';
 import type { VirtqueueState } from '../devices/virtqueue.ts';
 import { VirtioDevice } from '../drivers/virtio/virtio_device.ts';
 import type { Virtqueue } from '../drivers/virtio/virtio_ring.ts';
+import { e1000Adapter, type E1000Ring } from '../drivers/e1000e/adapter.ts';
 import type { Device } from '../kernel/device.ts';
 import type { NetDevice } from '../kernel/net_device.ts';
 import type { Net } from '../kernel/net_namespace.ts';
@@ -78,9 +79,55 @@ export function skbInRing(
   queue: number,
   id: number,
 ): { readonly id: number; readonly summary: string } | undefined {
-  const token = queueOf(machine, port, queue)?.driver?.tokenOf(id);
+  return skbText(queueOf(machine, port, queue)?.driver?.tokenOf(id));
+}
+
+function skbText(token: unknown): { readonly id: number; readonly summary: string } | undefined {
   if (!(token instanceof SkBuff)) return undefined;
   const { len, data_len, dev } = token;
   const parts = data_len === 0 ? '' : `, ${data_len} of them in fragments`;
   return { id: token.id, summary: `${len} bytes${parts}${dev === undefined ? '' : `, from ${dev.name}`}` };
+}
+
+/** Both sides of one ring of an e1000e: 0 is what it receives into, 1 what it sends from. */
+export interface E1000eSides {
+  readonly receive: boolean;
+  /** A register as the device has it; reading changes nothing. */
+  register(offset: number): number;
+  readonly doorbells: number;
+  readonly lastDoorbell: number;
+  /** Interrupts of the vector the ring's cause goes to, or of the one there is. */
+  readonly vector: number | undefined;
+  readonly interrupts: number;
+  readonly lastInterrupt: number;
+  readonly driver: E1000Ring | undefined;
+  readonly netdev: NetDevice | undefined;
+  physical(address: number): number;
+  /** The packet at a descriptor, as the driver knows it. */
+  skb(index: number): { readonly id: number; readonly summary: string } | undefined;
+}
+
+export function e1000eQueueOf(machine: Machine, port: string, index: number): E1000eSides | undefined {
+  const nic = machine.nics.get(port);
+  const device = nic?.e1000e;
+  if (nic === undefined || device === undefined || index < 0 || index > 1) return undefined;
+  const netdev = netdevOf(machine, nic);
+  const adapter = netdev?.priv === undefined ? undefined : e1000Adapter(netdev);
+  const receive = index === 0;
+  const driver = receive ? adapter?.rx_ring : adapter?.tx_ring;
+  const vector = nic.fn?.msix?.enabled === true ? index : undefined;
+  const slot = vector ?? device.irq.sent.length - 1;
+  return {
+    receive,
+    register: (offset) => device.regs.get(offset),
+    doorbells: device.doorbells[receive ? 0 : 2],
+    lastDoorbell: device.lastDoorbell[receive ? 0 : 2],
+    vector,
+    interrupts: device.irq.sent[slot],
+    lastInterrupt: device.irq.lastSent[slot],
+    driver: driver === undefined || driver.desc === 0 ? undefined : driver,
+    netdev,
+    physical: (address) => nic.port?.physical?.(address) ?? address,
+    skb: (i) => skbText(driver?.skb[i]),
+  };
 }

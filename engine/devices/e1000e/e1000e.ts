@@ -51,6 +51,9 @@ export class E1000e implements NicPort, MmioTarget, PhyOwner, E1000eContext {
   readonly irq: E1000eInterrupts;
   readonly drops: E1000eDrops = zeroDrops();
   wire: Wire | undefined;
+  /** Writes to the tails of rx0, rx1, tx0, tx1, and when the last was (-1 never). */
+  readonly doorbells = new Float64Array(4);
+  readonly lastDoorbell = new Float64Array(4).fill(-1);
   readonly rx: E1000eReceiver;
   readonly tx: E1000eTransmitter;
   private readonly pci: E1000eFunction;
@@ -209,16 +212,23 @@ export class E1000e implements NicPort, MmioTarget, PhyOwner, E1000eContext {
         return;
       case E1000.RDT0:
       case E1000.RDT1:
+        this.rang(offset === E1000.RDT0 ? 0 : 1);
         return this.rx.tailMoved();
       case E1000.RCTL:
         return (value & RCTL.EN) !== 0 ? this.rx.tailMoved() : this.rx.reset();
       case E1000.TDT0:
       case E1000.TDT1:
+        this.rang(offset === E1000.TDT0 ? 2 : 3);
         if (this.mem.faults?.strike('lost-doorbell', txQueueNumber(offset === E1000.TDT0 ? 0 : 1), 'TDT') !== undefined) return;
         return this.tx.kick(offset === E1000.TDT0 ? 0 : 1, this.platform.cpus.now());
       case E1000.TCTL:
         for (let q = 0; q < 2; q++) this.tx.kick(q, this.platform.cpus.now());
     }
+  }
+
+  private rang(tail: number): void {
+    this.doorbells[tail]++;
+    this.lastDoorbell[tail] = this.platform.cpus.now();
   }
 
   /** §10.2.2.2 */

@@ -47,6 +47,8 @@ export interface MsiTarget {
 export class E1000eInterrupts implements Actor {
   /** Messages sent, by vector; the last is MSI's. */
   readonly sent = new Float64Array(VECTORS + 1);
+  /** When the last one went, -1 never. */
+  readonly lastSent = new Float64Array(VECTORS + 1).fill(-1);
   /** Until when a vector keeps still (EITR), and whether it owes a message then. */
   private readonly quietUntil = new Float64Array(VECTORS + 1);
   private readonly owed = new Uint8Array(VECTORS + 1);
@@ -235,7 +237,8 @@ export class E1000eInterrupts implements Actor {
     this.quietUntil[vector] = this.sim.now + interval * ITR_UNIT;
     const went = vector === MSI ? this.msi.sendMsi() : this.msix.notify(vector);
     if (vector === MSI && !went) this.msi.setPin(true);
-    if (went) this.sent[vector]++;
+    this.sent[vector]++;
+    this.lastSent[vector] = this.sim.now;
     this.regs.count(E1000.IAC);
     if (this.tp.enabled) this.tp.emit(this.name, this.regs.get(E1000.ICR), vector === MSI ? -1 : vector);
   }

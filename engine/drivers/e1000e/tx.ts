@@ -271,8 +271,8 @@ export class E1000Tx {
           bytes += skb.len;
         }
         this.e1000_put_txbuf(ring, i, true);
-        TxDescData.cmd_and_length.set(ram, ring.descAt(i), 0);
-        TxDescData.status.set(ram, ring.descAt(i), 0);
+        // status, options and tag; the rest stays as it was
+        ram.setU32(ring.descAt(i) + TxDescData.status.offset, 0);
         i = i + 1 === ring.count ? 0 : i + 1;
       }
       ring.next_to_clean = i;

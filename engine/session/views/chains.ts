@@ -1,6 +1,5 @@
 // One descriptor chain opened: fields, buffers, DMA mapping, the packet in it.
 import { ByteMem, type Mem } from '../../base/memory.ts';
-import type { FieldInfo } from '../../base/layout.ts';
 import { dmaOf, queueOf, skbInRing } from '../../machine/queries.ts';
 import type { Machine } from '../../machine/machine.ts';
 import type { World } from '../../machine/world.ts';
@@ -9,20 +8,14 @@ import { descAt, VIRTQ_DESC_F, VirtqDesc } from '../../virtio/ring.ts';
 import { decodeFrame } from '../../wire/decode.ts';
 import type { DecodeNode as DecodeTree } from '../../wire/decode_tree.ts';
 import { packedDescAt, VIRTQ_DESC_F_AVAIL, VIRTQ_DESC_F_USED, VirtqPackedDesc } from '../../virtio/ring_packed.ts';
-import { type RingRef, ringView } from './rings.ts';
+import { e1000eChainView } from './e1000e_rings.ts';
+import { type FieldText, fieldsAt, toHex } from './fields.ts';
+import { type RingRef, virtqueueView } from './rings.ts';
 
 /** Bytes of a chain's buffers that are shown. */
 const SHOWN = 2048;
 /** Entries of an indirect table that are shown. */
 const TABLE_SHOWN = 1024;
-
-export interface FieldText {
-  readonly name: string;
-  readonly value: string;
-  readonly note: string;
-  readonly offset: number;
-  readonly size: number;
-}
 
 const hex = (n: number): string => `0x${n.toString(16)}`;
 const FLAGS = { ...VIRTQ_DESC_F, AVAIL: VIRTQ_DESC_F_AVAIL, USED: VIRTQ_DESC_F_USED };
@@ -31,33 +24,6 @@ const flagNames = (flags: number, names: Readonly<Record<string, number>> = VIRT
     .filter(([, bit]) => (flags & bit) !== 0)
     .map(([n]) => n)
     .join(' | ') || '0';
-
-/** Every integer field of a layout at `base`, as text. */
-function fieldsAt(
-  layout: { readonly $fields: readonly FieldInfo[] },
-  mem: Mem,
-  base: number,
-  show: (name: string, value: number) => string = (_n, v) => String(v),
-): FieldText[] {
-  return layout.$fields.map((f) => {
-    const at = base + f.offset;
-    const value =
-      f.kind === 'u8'
-        ? mem.u8(at)
-        : f.kind === 'le16'
-          ? mem.u16(at)
-          : f.kind === 'le32'
-            ? mem.u32(at)
-            : f.kind === 'le64'
-              ? mem.u64(at)
-              : f.kind === 'be16'
-                ? mem.u16be(at)
-                : f.kind === 'be32'
-                  ? mem.u32be(at)
-                  : 0;
-    return { name: f.name, value: show(f.name, value), note: f.note, offset: f.offset, size: f.size };
-  });
-}
 
 const descriptorText = (name: string, v: number): string =>
   name === 'addr' ? hex(v) : name === 'flags' ? `${hex(v)} (${flagNames(v)})` : String(v);
@@ -77,7 +43,11 @@ interface Buffer {
 
 /** The chain that a descriptor belongs to; undefined when there is no such descriptor. */
 export function chainView(world: World, ref: RingRef, descriptor: number) {
-  const ring = ringView(world, ref);
+  return e1000eChainView(world, ref, descriptor) ?? virtqueueChainView(world, ref, descriptor);
+}
+
+function virtqueueChainView(world: World, ref: RingRef, descriptor: number) {
+  const ring = virtqueueView(world, ref);
   const machine = world.machines.get(ref.machine);
   if (ring === undefined || machine === undefined || descriptor < 0 || descriptor >= ring.size || !ring.enabled || ring.table.length === 0)
     return undefined;
@@ -119,7 +89,7 @@ export function chainView(world: World, ref: RingRef, descriptor: number) {
   };
 }
 
-type Ring = NonNullable<ReturnType<typeof ringView>>;
+type Ring = NonNullable<ReturnType<typeof virtqueueView>>;
 type SplitRing = Extract<Ring, { readonly format: 'split' }>;
 type PackedRing = Extract<Ring, { readonly format: 'packed' }>;
 
@@ -237,5 +207,3 @@ const shift = (nodes: readonly DecodeTree[], by: number): DecodeTree[] =>
     end: n.end + by,
     ...(n.children === undefined ? {} : { children: shift(n.children, by) }),
   }));
-
-const toHex = (b: Uint8Array): string => Array.from(b, (x) => x.toString(16).padStart(2, '0')).join('');

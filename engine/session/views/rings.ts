@@ -3,6 +3,7 @@ import { queueOf } from '../../machine/queries.ts';
 import type { World } from '../../machine/world.ts';
 import { F } from '../../virtio/features.ts';
 import { ctrlQueue } from '../../virtio/net.ts';
+import { e1000eRingList, e1000eRingView } from './e1000e_rings.ts';
 import { packedParts } from './ring_packed.ts';
 import { splitParts } from './ring_split.ts';
 
@@ -15,27 +16,29 @@ export interface RingRef {
 
 export interface RingSummary extends RingRef {
   readonly name: string;
-  readonly format: 'split' | 'packed';
+  readonly format: 'split' | 'packed' | 'e1000e';
   readonly size: number;
   readonly enabled: boolean;
 }
 
-/** All virtqueues of all NICs, in order of machine, port, index. */
+/** All rings of all NICs, in order of machine, port, index. */
 export function ringList(world: World): RingSummary[] {
   return [...world.machines.values()].flatMap((m) =>
-    [...m.nics.entries()].flatMap(([port, { virtio }]) =>
-      (virtio?.transport.queues ?? []).map((q) => {
-        const s = q.state();
-        return {
-          machine: m.spec.name,
-          port,
-          queue: s.index,
-          name: queueName(virtio?.net.maxPairs ?? 1, s.index),
-          format: s.packed ? ('packed' as const) : ('split' as const),
-          size: s.size,
-          enabled: s.enabled,
-        };
-      }),
+    [...m.nics.entries()].flatMap(([port, { virtio, e1000e }]): readonly RingSummary[] =>
+      e1000e !== undefined
+        ? e1000eRingList(m, port)
+        : (virtio?.transport.queues ?? []).map((q) => {
+            const s = q.state();
+            return {
+              machine: m.spec.name,
+              port,
+              queue: s.index,
+              name: queueName(virtio?.net.maxPairs ?? 1, s.index),
+              format: s.packed ? ('packed' as const) : ('split' as const),
+              size: s.size,
+              enabled: s.enabled,
+            };
+          }),
     ),
   );
 }
@@ -51,6 +54,10 @@ export const queueName = (pairs: number, index: number): string =>
 
 /** One ring, decoded from RAM; undefined when there is no such queue. */
 export function ringView(world: World, ref: RingRef) {
+  return e1000eRingView(world, ref) ?? virtqueueView(world, ref);
+}
+
+export function virtqueueView(world: World, ref: RingRef) {
   const machine = world.machines.get(ref.machine);
   const sides = machine === undefined ? undefined : queueOf(machine, ref.port, ref.queue);
   if (machine === undefined || sides === undefined) return undefined;

@@ -30,7 +30,7 @@ export function QueueColumn({ ring, shape, table, opened, onOpen }: QueueColumnP
         <h3>{queueTitle(ring)}</h3>
         <span className="muted mono">{ring.name}</span>
         <span className="muted ring-entries">
-          {ring.size} {ring.format === 'packed' ? 'descriptors, packed' : 'entries'}
+          {ring.size} {ring.format === 'packed' ? 'descriptors, packed' : ring.format === 'e1000e' ? 'descriptors, 82574L' : 'entries'}
         </span>
         <span className="grow" />
         <HealthButton

@@ -35,6 +35,16 @@ const COLUMNS: Readonly<Record<RingInfo['format'], readonly Column[]>> = {
     { key: 'link', title: 'next', note: 'The chain’s next descriptor, valid with NEXT. virtio-v1.2 §2.7.5' },
     CHAIN,
   ],
+  e1000e: [
+    ...FIRST,
+    {
+      key: 'flags',
+      title: 'status',
+      note: 'What the device wrote back (receive), or the command and DD (transmit). 82574L §7.1.5.2, §7.2.12',
+    },
+    { key: 'link', title: 'kind', note: 'Written back, or which kind of transmit descriptor. 82574L §7.2.10' },
+    { ...CHAIN, title: 'packet', note: 'The first descriptor of the packet it is part of' },
+  ],
   packed: [
     ...FIRST,
     { key: 'link', title: 'id', note: 'Buffer ID: in the last descriptor of a list, and in a used descriptor. virtio-v1.2 §2.8.13' },

@@ -1,6 +1,7 @@
 // What a person is told about a ring of either format: who owns what, positions, notification, and why a queue stands still. Pure.
 import type { Owner, RingInfo, RingView, SplitRingView } from '../../../preload/contract.ts';
 import { formatInstant, hex } from '../../widgets/units.ts';
+import { e1000eDone, e1000eFact, e1000eFlagNames, e1000eGiven, e1000eKind, e1000eMarkers, e1000eSlot, e1000eWhere } from './e1000e_view.ts';
 import { packedFact, packedFlagNames, packedMarkers, packedWhere, packedWindow } from './packed_view.ts';
 
 const OWNER_OF: Readonly<Record<string, Owner>> = { f: 'free', a: 'driver', d: 'device', u: 'used' };
@@ -47,12 +48,14 @@ export interface SlotWindow {
 
 /** Avail entries the driver has published and the device has not fetched. */
 export function unfetched(view: RingView): SlotWindow {
+  if (view.format === 'e1000e') return e1000eGiven(view);
   if (view.format === 'packed') return packedWindow(view.deviceAvail, view.driverAvail, view.size);
   return { from: view.deviceLastAvail % view.size, count: Math.min(ahead(view.availIdx, view.deviceLastAvail), view.size) };
 }
 
 /** Used entries the device has written and the driver has not reaped. */
 export function unreaped(view: RingView): SlotWindow {
+  if (view.format === 'e1000e') return e1000eDone(view);
   if (view.format === 'packed') return packedWindow(view.driverUsed, view.deviceUsed, view.size);
   return { from: view.driverLastUsed % view.size, count: Math.min(ahead(view.usedIdx, view.driverLastUsed), view.size) };
 }
@@ -71,6 +74,7 @@ export interface Marker {
 }
 
 export function markers(view: RingView): readonly Marker[] {
+  if (view.format === 'e1000e') return e1000eMarkers(view);
   return view.format === 'packed' ? packedMarkers(view) : splitMarkers(view);
 }
 
@@ -158,6 +162,17 @@ export interface DescriptorRow {
 export function descriptorRow(view: RingView, id: number): DescriptorRow {
   const head = view.heads[id] ?? -1;
   const { table } = view;
+  if (view.format === 'e1000e') {
+    return {
+      id,
+      owner: ownerOf(view.owners, id),
+      chain: head < 0 ? '' : head === id ? 'first' : `of ${head}`,
+      addr: table === undefined ? '' : hex(table[id * 4], 8),
+      len: table === undefined ? '' : String(table[id * 4 + 1]),
+      flags: e1000eFlagNames(view, table?.[id * 4 + 2] ?? 0),
+      link: e1000eKind(table?.[id * 4 + 3] ?? 0),
+    };
+  }
   const packed = view.format === 'packed';
   const flags = table?.[id * 4 + (packed ? 3 : 2)] ?? 0;
   const linked = packed || (flags & VIRTQ_DESC_F_NEXT) !== 0;
@@ -186,6 +201,7 @@ export function describeDescriptor(view: RingView, id: number): string {
 export function describeSlot(view: RingView, track: Marker['track'], slot: number): string {
   const here = markers(view).filter((marker) => marker.track === track && marker.slot === slot);
   const pointed = here.length === 0 ? '' : ` · ${here.map((marker) => marker.label).join(', ')}`;
+  if (view.format === 'e1000e') return `${e1000eSlot(view, track, slot)}${pointed}`;
   if (view.format === 'packed') {
     const state =
       track === 'avail'
@@ -220,7 +236,10 @@ export const HEALTH_TEXT: Readonly<Record<Health, string>> = { ok: 'running', st
 /** The causal chain behind a queue that does not move, most direct cause first; empty when nothing is odd. */
 export function why(view: RingView): readonly string[] {
   const reasons: string[] = [...view.faults];
-  if (!view.enabled) reasons.push('The driver has not enabled this queue (queue_enable is 0): the device ignores it. virtio-v1.2 §4.1.4.3');
+  if (!view.enabled && view.format === 'e1000e')
+    reasons.push('The driver has given this ring no memory: its length register is 0. 82574L §10.2.5.6');
+  else if (!view.enabled)
+    reasons.push('The driver has not enabled this queue (queue_enable is 0): the device ignores it. virtio-v1.2 §4.1.4.3');
   const waiting = unfetched(view).count;
   const toReap = unreaped(view).count;
   if (view.stopped) {
@@ -245,11 +264,12 @@ export function why(view: RingView): readonly string[] {
 }
 
 /** The lines under a ring; the names are fixed for a format, so that only the values are redrawn. */
-export type FactName = 'avail.idx' | 'used.idx' | 'avail' | 'used' | 'free' | 'doorbell' | 'interrupt' | 'vector';
+export type FactName = 'tail' | 'head' | 'avail.idx' | 'used.idx' | 'avail' | 'used' | 'free' | 'doorbell' | 'interrupt' | 'vector';
 const COMMON_FACTS = ['free', 'doorbell', 'interrupt', 'vector'] as const;
 const FACTS: Readonly<Record<RingInfo['format'], readonly FactName[]>> = {
   split: ['avail.idx', 'used.idx', ...COMMON_FACTS],
   packed: ['avail', 'used', ...COMMON_FACTS],
+  e1000e: ['tail', 'head', ...COMMON_FACTS],
 };
 export const factNames = (ring: RingInfo): readonly FactName[] => FACTS[ring.format];
 export const FACT_NOTES: Readonly<Record<FactName, string>> = {
@@ -258,6 +278,8 @@ export const FACT_NOTES: Readonly<Record<FactName, string>> = {
   avail:
     'Next descriptor the driver makes available / its wrap counter · the same of the device · waiting between them. virtio-v1.2 §2.8.1',
   used: 'Next descriptor the device uses / its wrap counter · the same of the driver · waiting between them. virtio-v1.2 §2.8.1',
+  tail: 'Written by the driver (RDT, TDT) · where it fills next · descriptors between head and tail. 82574L §7.1.9',
+  head: 'Kept by the device (RDH, TDH) · where the driver takes up next · descriptors between them. 82574L §7.1.9',
   free: 'num_free: descriptors on the driver’s free list, of all',
   doorbell: 'Last write to the queue’s notify register · how many so far',
   interrupt: 'Last MSI-X message of this queue · how many so far',
@@ -274,6 +296,9 @@ export function fact(view: RingView, name: FactName): string {
     case 'avail':
     case 'used':
       return view.format === 'packed' ? packedFact(view, name) : '';
+    case 'tail':
+    case 'head':
+      return view.format === 'e1000e' ? e1000eFact(view, name) : '';
     case 'free':
       return `${view.numFree} of ${view.size}`;
     case 'doorbell':
@@ -283,7 +308,7 @@ export function fact(view: RingView, name: FactName): string {
     case 'interrupt':
       return view.lastInterrupt === undefined ? 'never' : `${formatInstant(view.lastInterrupt)} · ${count(view.interrupts)}`;
     case 'vector':
-      return view.vector === undefined ? 'none' : `MSI-X ${view.vector}`;
+      return view.vector === undefined ? (view.format === 'e1000e' ? 'none: MSI or the line' : 'none') : `MSI-X ${view.vector}`;
   }
 }
 
@@ -301,6 +326,7 @@ function splitFact(view: SplitRingView, name: 'avail.idx' | 'used.idx'): string 
 
 /** Where the parts of the ring lie, and what was negotiated about it. */
 export function where(view: RingView): string {
+  if (view.format === 'e1000e') return e1000eWhere(view);
   const features = [
     view.format === 'packed' ? 'RING_PACKED' : '',
     view.eventIdx ? 'EVENT_IDX' : 'no EVENT_IDX',
