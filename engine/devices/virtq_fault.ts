@@ -32,7 +32,6 @@ const VIRTQ_FAULTS = {
 } as const satisfies Readonly<Record<string, readonly [string, string, string]>>;
 
 export type VirtqFaultKind = keyof typeof VIRTQ_FAULTS;
-export const VIRTQ_FAULT_KINDS = Object.freeze(Object.keys(VIRTQ_FAULTS) as VirtqFaultKind[]);
 
 export interface VirtqFault {
   readonly time: number;

@@ -209,7 +209,7 @@ export class Virtqueue {
     return false;
   }
 
-  /** Adds a buffer to the chain that is being taken; false when no device may use it so. `where`: 'descriptor 5'. */
+  /** Adds a buffer to the chain that is being taken; false when no device may use it so. `index` names its descriptor. */
   accept(chain: VirtqChain, head: number, addr: number, len: number, write: boolean, index: number): boolean {
     if (len === 0) return this.fail('zero length', head, `descriptor ${index}`);
     if (!write && chain.in > 0) return this.fail('write before read', head, `descriptor ${index}`);

@@ -31,8 +31,6 @@ export const packedDescAt = (ring: number, i: number): number => ring + i * Virt
 export const packedRingBytes = (size: number): number => VirtqPackedDesc.$size * size;
 /** virtio-v1.2 §2.8.10.1 */
 export const PACKED_ALIGN = { DESC: 16, EVENT: 4 } as const;
-/** virtio-v1.2 §2.8.10.1: positions have 15 bits. */
-export const PACKED_MAX_SIZE = 0x8000;
 
 /** virtio-v1.2 §2.8.2: available when AVAIL equals the driver's wrap counter and USED does not. */
 export const isAvailDesc = (flags: number, wrap: number): boolean =>
