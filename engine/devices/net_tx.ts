@@ -176,7 +176,7 @@ export class NetTx implements Actor {
   /** On a virtual wire the packet goes as it is, when the other end takes it so. */
   private leftToReceiver(r: OffloadRequest): FrameOffload | undefined {
     const { wire, port } = this.nic;
-    if (wire === undefined || !this.mayAsk(r.gsoType)) return undefined;
+    if (wire === undefined || !wire.vnet || !this.mayAsk(r.gsoType)) return undefined;
     const { needsCsum, csumStart, csumOffset, gsoSize, hdrLen } = r;
     const offload = { needsCsum, csumStart, csumOffset, gsoType: r.gsoType | (r.ecn ? VIRTIO_NET_HDR_GSO.ECN : 0), gsoSize, hdrLen };
     return wire.carries(port, offload) ? offload : undefined;

@@ -43,6 +43,8 @@ export interface NicPort extends PortOwner {
 /** The wire side: what a NIC holds when a cable is plugged in. */
 export interface Wire {
   readonly up: boolean;
+  /** A virtual wire: it carries packets with work left over. */
+  readonly vnet: boolean;
   /** The other end takes a packet with such work left over, and the wire carries it. */
   carries(from: PortOwner, offload: FrameOffload): boolean;
   /** Starts transmitting now; returns the instant at which the sender's side is free again. */

@@ -27,6 +27,7 @@ export class TestWire implements Wire {
   /** How long a frame takes (ns). */
   frameTime = 100;
   constructor(private readonly sim: Sim) {}
+  readonly vnet = false;
   carries(): boolean {
     return false;
   }
