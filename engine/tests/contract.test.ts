@@ -8,7 +8,7 @@ function scene(contract: boolean): Scene {
   return new WrongDriver(bootKernel({ contract }).kernel).start();
 }
 
-/** Rules about rings and vectors, broken in tests of their own. */
+/** Broken in engine/drivers/virtio/virtio_ring_contract.test.ts. */
 const ELSEWHERE = ['ring-unwritten', 'ring-barrier', 'irq-vectors-in-use'];
 
 test.each(CONTRACT_RULES.filter((r) => !ELSEWHERE.includes(r)))('%s', (rule) => {

@@ -65,13 +65,15 @@ const DESC_SIZE = 16;
 
 export abstract class Virtqueue implements IrqTarget {
   /** Inline in Linux, or a part of another function. */
-  static readonly inlined: readonly string[] = Object.freeze(['virtqueue_init']);
+  static readonly inlined: readonly string[] = Object.freeze(['virtqueue_init', 'virtio_wmb']);
   readonly kernel: Kernel;
   /** Entries, and the most the device takes. */
   num = 0;
   num_max = 0;
   num_free = 0;
   broken = false;
+  /** A write barrier stands behind the last descriptor written. */
+  protected ordered = true;
   inReset = false;
   /** Doorbell address and MSI-X vector, kept by the transport. */
   notifyAddress = 0;
@@ -146,6 +148,11 @@ export abstract class Virtqueue implements IrqTarget {
   abstract virtqueue_poll(opaque: number): boolean;
   /** Interrupts on, but only once three quarters of what is outstanding are used; false when there is work already. */
   abstract virtqueue_enable_cb_delayed(): boolean;
+  /** What is written before is seen before what is written after (virtio-v1.2 §2.7.13.3.1, §2.8.17.1). */
+  protected virtio_wmb(): void {
+    this.ordered = true;
+  }
+
   /** Takes a chain back: mappings undone, descriptors free, token forgotten. */
   protected abstract detach(id: number): void;
   /** A ring of another size, empty; -ENOMEM leaves the old one, empty too. */

@@ -148,8 +148,8 @@ export class PackedVirtqueue extends Virtqueue {
     this.nextAvail = i;
     this.availWrap = wrap;
     this.commit(id, curr, last, total, data, ctx, room);
-    // virtio-v1.2 §2.8.17: the head's flags make the whole list available
-    this.ram.setU16(packedDescAt(this.place.desc, head) + FLAGS_AT, headFlags);
+    this.virtio_wmb();
+    this.expose(packedDescAt(this.place.desc, head), headFlags);
     return 0;
   }
 
@@ -184,8 +184,17 @@ export class PackedVirtqueue extends Virtqueue {
       this.availWrap ^= 1;
     }
     this.commit(id, this.descNext[id], id, 1, data, ctx, room);
-    ram.setU16(at + FLAGS_AT, flags);
+    this.virtio_wmb();
+    this.expose(at, flags);
     return 0;
+  }
+
+  /** virtio-v1.2 §2.8.17: the head's flags make the whole list available. */
+  private expose(at: number, flags: number): void {
+    const { ram, kernel } = this;
+    if (kernel.contract.enabled && !this.ordered)
+      kernel.contract.violation('ring-barrier', `${this.vdev.driver?.name ?? 'virtio'} ${this.name}`, `descriptor at 0x${at.toString(16)}`);
+    ram.setU16(at + FLAGS_AT, flags);
   }
 
   alloc_indirect_packed(total: number): number {
@@ -206,6 +215,7 @@ export class PackedVirtqueue extends Virtqueue {
 
   private writeDesc(at: number, addr: number, len: number, id: number): void {
     const { view } = this.ram;
+    this.ordered = false;
     view.setUint32(at, addr >>> 0, true);
     view.setUint32(at + 4, Math.floor(addr / 0x100000000), true);
     view.setUint32(at + 8, len, true);

@@ -25,15 +25,12 @@ export class SplitVirtqueue extends Virtqueue {
     'vring_unmap_one_split',
     'alloc_indirect_split',
     'virtqueue_reinit_split',
-    'virtio_wmb',
   ]);
   readonly packed = false;
   place!: VringPlace;
   bus!: RingBusPlace;
   private availIdx = 0;
   private availFlags = 0;
-  /** A write barrier stands behind the last descriptor written. */
-  private ordered = true;
   private order: InOrderUse | undefined;
 
   allocate(num: number, mayReduce: boolean): number {
@@ -131,11 +128,6 @@ export class SplitVirtqueue extends Virtqueue {
     this.exposeAvail();
     if (++this.numAdded === 0xffff) this.virtqueue_kick();
     return 0;
-  }
-
-  /** What is written before is seen before what is written after (virtio-v1.2 §2.7.13.3.1). */
-  protected virtio_wmb(): void {
-    this.ordered = true;
   }
 
   /** Moves avail.idx over the next slot: from now on the device may take its chain (virtio-v1.2 §2.7.13.3). */
