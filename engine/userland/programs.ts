@@ -21,6 +21,7 @@ import { NcProcess } from './nc/nc.ts';
 import { ArpingProcess } from './ping/arping.ts';
 import { PingProcess } from './ping/ping.ts';
 import { TracepathProcess } from './ping/tracepath.ts';
+import { SS } from './ss/ss.ts';
 import { TC } from './tc/tc.ts';
 import { TcpdumpProcess } from './tcpdump/tcpdump.ts';
 import { type Tool, ToolProcess } from './tool.ts';
@@ -44,6 +45,7 @@ const TOOLS: Readonly<Record<string, Tool>> = Object.freeze({
   nstat: NSTAT,
   rmmod: RMMOD,
   route: ROUTE,
+  ss: SS,
   sysctl: SYSCTL,
   tc: TC,
   uname: UNAME,

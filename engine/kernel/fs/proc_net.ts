@@ -1,4 +1,5 @@
 // /proc/net: devices, routes, neighbours and counters of the reader's namespace (Linux: net/core/net-procfs.c, net/ipv4/proc.c …).
+import { tcp4Sockets, tcp6Sockets, tcpCounts } from './proc_tcp.ts';
 import { ops } from '../../base/ops.ts';
 import { ipv4Net } from '../ipv4/ipv4_net.ts';
 import type { MibLine } from '../ipv4/mib.ts';
@@ -150,13 +151,20 @@ const snmp6: Show = (_kernel, net) =>
     .map(([name, value]) => `${name.padEnd(32)}\t${value}\n`)
     .join('');
 
-function sockstat(_kernel: Kernel, net: Net): string {
+function sockstat(kernel: Kernel, net: Net): string {
   const n = ipv4Net(net);
+  const tcp = tcpCounts(kernel, net);
   let udp = 0;
   for (const socks of n.udp.values()) for (const s of socks) if (s.family === AF.INET) udp++;
   const frags = n.frags.size;
-  const used = udp + n.ping.size + n.raw.length;
-  return `sockets: used ${used}\nTCP: inuse 0 orphan 0 tw 0 alloc 0 mem 0\nUDP: inuse ${udp} mem 0\nUDPLITE: inuse 0\nRAW: inuse ${n.raw.length}\nFRAG: inuse ${frags} memory ${n.fragMem}\n`;
+  const used = kernel.sockets.all.filter((s) => s.net === net).length;
+  return `sockets: used ${used}\nTCP: inuse ${tcp.inuse} orphan ${tcp.orphan} tw ${tcp.tw} alloc ${tcp.alloc} mem 0\nUDP: inuse ${udp} mem 0\nUDPLITE: inuse 0\nRAW: inuse ${n.raw.length}\nFRAG: inuse ${frags} memory ${n.fragMem}\n`;
+}
+
+function sockstat6(kernel: Kernel, net: Net): string {
+  const n = ipv4Net(net);
+  const udp = [...n.udp.values()].flat().filter((s) => s.family === AF.INET6).length;
+  return `TCP6: inuse ${tcpCounts(kernel, net).inuse6}\nUDP6: inuse ${udp}\nUDPLITE6: inuse 0\nRAW6: inuse ${n.raw6.length}\nFRAG6: inuse 0 memory 0\n`;
 }
 
 /** The receivers' functions by EtherType. */
@@ -196,6 +204,9 @@ export const PROC_NET: readonly (readonly [string, FileOps<undefined>])[] = [
   ['snmp', perNet(snmp)],
   ['snmp6', perNet(snmp6)],
   ['sockstat', perNet(sockstat)],
+  ['sockstat6', perNet(sockstat6)],
   ['softnet_stat', perNet(softnetStat)],
+  ['tcp', perNet(tcp4Sockets)],
+  ['tcp6', perNet(tcp6Sockets)],
   ['udp', perNet(udpSockets)],
 ];
