@@ -199,3 +199,38 @@ describe('a ring of any format', () => {
     },
   );
 });
+
+describe('a device that writes nonsense into a ring', () => {
+  test.each(FORMATS)(
+    '%s: the driver takes back only what it gave, once each, or calls the queue broken; nothing leaks when it goes',
+    (_name, options) => {
+      fc.assert(
+        fc.property(
+          fc.array(fc.record({ at: fc.nat(4095), value: fc.oneof(fc.nat(15), fc.nat(0xffff)) }), { maxLength: 60 }),
+          fc.integer({ min: 0, max: 0xffff }),
+          (writes, usedIdx) => {
+            const b = new Bench({ ...options, size: 16 });
+            const { vq, dma, platform } = b.pair;
+            for (let i = 0; i < 5; i++) b.add(1, 1, 40 + i);
+            const outstanding = new Set<object>(b.offered);
+            const { desc, used } = vq.place;
+            const bytes = options.packed === true ? 16 * vq.num : 4 + 8 * vq.num;
+            const base = options.packed === true ? desc : used;
+            for (const { at, value } of writes) platform.ram.setU16(base + 2 * (at % (bytes / 2)), value);
+            if (options.packed !== true) platform.ram.setU16(used + 2, usedIdx);
+            let back = 0;
+            for (let buf = vq.virtqueue_get_buf_ctx(); buf !== undefined && back < 100; buf = vq.virtqueue_get_buf_ctx(), back++) {
+              expect(outstanding.delete(buf)).toBe(true);
+            }
+            for (let buf = vq.virtqueue_detach_unused_buf(); buf !== undefined; buf = vq.virtqueue_detach_unused_buf()) {
+              expect(outstanding.delete(buf)).toBe(true);
+            }
+            expect([outstanding.size, vq.num_free]).toEqual([0, vq.num]);
+            expect(dma.leaks().every((m) => m.type === 'coherent')).toBe(true);
+          },
+        ),
+        { numRuns: 60 },
+      );
+    },
+  );
+});
