@@ -5,6 +5,7 @@ import type { MasterPort, MmioTarget } from '../../platform/bus.ts';
 import type { Msix } from '../msix.ts';
 import { PciFunction, type PciFunctionHooks, ROM_BAR } from '../pci_function.ts';
 import type { MsiTarget } from './interrupts.ts';
+import { IoWindow } from './io_window.ts';
 import { REGISTER_BYTES } from './register_file.ts';
 
 const CLASS_ETHERNET = 0x020000;
@@ -37,9 +38,9 @@ export class E1000eFunction implements PciFunctionHooks, MsiTarget {
     const ids = { vendor: PCI_VENDOR_ID.INTEL, device: PCI_DEVICE_ID.INTEL_82574L, subsystemVendor: PCI_VENDOR_ID.INTEL, subsystemId: 0 };
     const fn = new PciFunction(name, { ...ids, classCode: CLASS_ETHERNET, revision: 0, interruptPin: 1, express: true }, mem);
     fn.addBar(BAR.REGISTERS, 'mem32', REGISTER_BYTES, owner);
-    // flash, the register window in I/O space and the boot ROM are decoded, but nothing answers: no driver of this world uses them
+    // flash and boot ROM are decoded, but nothing answers: no driver of this world uses them
     fn.addBar(BAR.FLASH, 'mem32', FLASH_BYTES, undefined);
-    fn.addBar(BAR.IO, 'io', IO_BYTES, undefined);
+    fn.addBar(BAR.IO, 'io', IO_BYTES, new IoWindow(owner, REGISTER_BYTES));
     fn.addMsix(AT.MSIX, BAR.MSIX, msix);
     fn.addBar(ROM_BAR, 'mem32', ROM_BYTES, undefined);
     this.fn = fn;

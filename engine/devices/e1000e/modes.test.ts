@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { BUFFER, DATA, E1000eScript as Script, RING, RX, TX } from '../../testkit/e1000e_script.ts';
 import { frame, l4Start, payload } from '../../testkit/frames.ts';
-import { PciHeader } from '../../pci/config_space.ts';
+import { PCI_COMMAND, PciHeader } from '../../pci/config_space.ts';
 import {
   E1000_DESC_SIZE,
   RXDPS_HDRSP,
@@ -284,4 +284,15 @@ test('what is in the buffers beyond a frame stays as it was', () => {
   const rest = new Uint8Array(BUFFER - n);
   ram.read(DATA + BUFFER + n, rest, 0, rest.length);
   expect(rest.every((b) => b === 0xa5)).toBe(true);
+});
+
+test('§10.1.1.5: the registers are reached through I/O space as well: an address, then data', () => {
+  const s = new Script();
+  const { fn } = s.nic;
+  fn.configWrite(PciHeader.command.offset, 2, PCI_COMMAND.IO | PCI_COMMAND.MEMORY);
+  const port = fn.barAddress(fn.bars.find((b) => b.kind === 'io')!);
+  const { ports } = s.platform;
+  ports.write(port, 4, E1000.RDLEN0);
+  ports.write(port + 4, 4, 0x1000);
+  expect([s.r(E1000.RDLEN0), ports.read(port + 4, 4), ports.read(port, 4)]).toEqual([0x1000, 0x1000, E1000.RDLEN0]);
 });

@@ -20,10 +20,8 @@ const RX_ERRORS: readonly (readonly [number, string])[] = [
 const TX_COMMAND: readonly (readonly [number, string])[] = [
   [0x1, 'DD'],
   [0x01000000, 'EOP'],
-  [0x02000000, 'IFCS'],
   [0x04000000, 'TSE'],
   [0x08000000, 'RS'],
-  [0x20000000, 'DEXT'],
   [0x40000000, 'VLE'],
   [0x80000000, 'IDE'],
 ];
@@ -31,7 +29,7 @@ const KINDS = ['', 'written', 'legacy', 'context', 'data'];
 
 const isReceive = (view: { readonly name: string }): boolean => view.name.startsWith('input');
 
-/** 82574L datasheet §7.1.5.2 and §7.2.12. */
+/** 82574L datasheet §7.1.5.2 and §7.2.12; what every descriptor has (IFCS, DEXT) is left to the opened one. */
 export function e1000eFlagNames(view: { readonly name: string }, flags: number): string {
   const names = isReceive(view) ? [...RX_STATUS, ...RX_ERRORS] : TX_COMMAND;
   return names.flatMap(([bit, name]) => ((flags & bit) !== 0 ? [name] : [])).join(' ');
