@@ -17,7 +17,7 @@ import type { VirtioDevice } from './virtio_device.ts';
 import type { Virtqueue } from './virtqueue.ts';
 
 export interface VirtioMmioSpec {
-  /** For traces: 'virtio-net-device fef00000'. */
+  /** For traces: 'virtio-net-device mmio.0'. */
   readonly name: string;
   /** Version 1, the legacy interface, instead of 2. */
   readonly legacy: boolean;

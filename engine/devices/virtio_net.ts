@@ -29,6 +29,8 @@ import { VIRTQUEUE_MAX } from './virtqueue.ts';
 export interface VirtioNetSpec {
   /** 'h1:nic0' */
   readonly portName: string;
+  /** QEMU's name of the device, for traces; 'virtio-net-pci' when absent. */
+  readonly device?: string;
   /** '00:01.0', for traces. */
   readonly slot: string;
   readonly mac: Uint8Array;
@@ -97,7 +99,7 @@ export class VirtioNet implements VirtioDevice, NicPort, NicContext {
     );
     this.sim = platform.sim;
     this.portName = portName;
-    this.name = `virtio-net-pci ${spec.slot}`;
+    this.name = `${spec.device ?? 'virtio-net-pci'} ${spec.slot}`;
     this.maxPairs = queuePairs;
     this.timing = { ...NIC_TIMING, ...spec.timing };
     const net = spec.net ?? {};

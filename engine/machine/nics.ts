@@ -84,12 +84,12 @@ export function buildPciNic(platform: Platform, spec: NicSpec, place: Place & { 
 /** The nth virtio-mmio device of a board. */
 export function buildMmioNic(platform: Platform, spec: NicSpec, place: Place, n: number): NicParts {
   const base = MMIO_BASE + n * VIRTIO_MMIO_SIZE;
-  const described = netSpec(spec, place, `mmio.${n}`);
+  const described = { ...netSpec(spec, place, `mmio.${n}`), device: 'virtio-net-device' };
   const net = new VirtioNet(platform, described);
   const mmio = new VirtioMmio(
     platform,
     {
-      name: `virtio-net-device ${base.toString(16)}`,
+      name: net.name,
       legacy: spec.transport === 'mmio-legacy',
       base,
       gsi: MMIO_LINES[n],
