@@ -35,6 +35,21 @@ export const INTERRUPT_MODES: readonly (readonly [string, RegExp])[] = [
   ['IntMode=0', /IO-APIC +21-fasteoi +eth0$/m],
 ];
 
+/** QEMU's 82540EM under our e1000: one life, link and streams included. */
+export async function lifeOfE1000(rig: Rig, echoes: number): Promise<string> {
+  await load(rig, ['e1000']);
+  expect(ownMac(rig), 'eth0 has not the address QEMU gave');
+  await bringUp(rig);
+  await pings(rig, 'out', echoes);
+  await pings(rig, 'in', echoes);
+  const more = await sizes(rig);
+  const said = await streams(rig);
+  const link = await flap(rig);
+  const wrong = [...(await unload(rig, ['e1000'])), ...complaints(rig)];
+  expect(wrong.length === 0, wrong.join('\n'));
+  return `${2 * echoes + more} echoes, ${said}, link ${link}`;
+}
+
 /** With one of these: one life. With a line interrupt also a link that goes and comes; QEMU 7.2 tells of that once only by MSI-X. */
 export async function lifeOfE1000e(rig: Rig, parameter: string, interrupts: RegExp, echoes: number): Promise<string> {
   await rig.must(`modprobe e1000e ${parameter}`);

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Report } from '../linux/report.ts';
-import { E1000E_DETAILS, INTERRUPT_MODES, lifeOfE1000e } from './e1000e.ts';
+import { E1000E_DETAILS, INTERRUPT_MODES, lifeOfE1000, lifeOfE1000e } from './e1000e.ts';
 import type { QemuMachine } from './machine.ts';
 import { RSS_CHECKS, TAP_CHECKS, type TapCheck, TAP_PAIRS } from './multiqueue.ts';
 import { Rig, type RigSpec } from './rig.ts';
@@ -118,6 +118,7 @@ async function main(): Promise<void> {
     for (const [parameter, interrupts] of INTERRUPT_MODES)
       if (chosen('e1000e'))
         await withRig(`e1000e ${parameter}`, { device: 'e1000e', cpus: 1 }, (rig) => lifeOfE1000e(rig, parameter, interrupts, ECHOES));
+    if (chosen('e1000')) await withRig('e1000, an 82540EM', { device: 'e1000', cpus: 1 }, (rig) => lifeOfE1000(rig, 50));
     if (chosen('e1000e behind an IOMMU'))
       await withRig('e1000e behind an IOMMU', { device: 'e1000e', cpus: 1, iommu: true }, (rig) =>
         lifeOfE1000e(rig, 'IntMode=0', INTERRUPT_MODES[2][1], ECHOES),
