@@ -417,3 +417,14 @@ test('a transmitter that stands still is found out: the hang is reported, the wa
   ]);
   expect(said(f)).toContain('e1000e 0000:00:02.0 eth0: Reset adapter unexpectedly');
 });
+
+test('a word written to non-volatile memory is there after a reload, under a right checksum; another magic number is refused', () => {
+  const f = e1000eFixture();
+  const dev = up(f);
+  const ops = dev.ethtool_ops!;
+  expect(ops.set_eeprom!(dev, 0x10d38086, 17, Uint8Array.of(0x42))).toBe(0);
+  expect(ops.set_eeprom!(dev, 0x10d38087, 17, Uint8Array.of(0x43))).toBe(-14);
+  f.kernel.modules.delete_module('e1000e');
+  const again = up(f);
+  expect(ops.get_eeprom!(again, 16, 2)).toEqual(Uint8Array.of(0x00, 0x42));
+});

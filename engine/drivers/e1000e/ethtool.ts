@@ -214,6 +214,22 @@ export class E1000Ethtool {
     return out;
   }
 
+  /** The magic number is the function's identity; the checksum follows what is written. */
+  e1000_set_eeprom(magic: number, offset: number, bytes: Uint8Array): number {
+    const { hw, pdev } = this.adapter;
+    if (bytes.length === 0) return -Errno.EOPNOTSUPP;
+    if (magic >>> 0 !== (pdev.vendor | (pdev.device << 16)) >>> 0) return -Errno.EFAULT;
+    for (let word = offset >> 1; word <= (offset + bytes.length - 1) >> 1; word++) {
+      const old = hw.e1000e_read_nvm_eerd(word);
+      if (old < 0) return old;
+      const byte = (at: number, before: number): number => bytes[at - offset] ?? before;
+      const value = byte(2 * word, old & 0xff) | (byte(2 * word + 1, old >> 8) << 8);
+      const err = hw.e1000_write_nvm_eewr_82571(word, value);
+      if (err < 0) return err;
+    }
+    return hw.e1000e_update_nvm_checksum_generic();
+  }
+
   e1000_nway_reset(): number {
     const { adapter } = this;
     if (!adapter.dev.started) return -Errno.EAGAIN;
@@ -292,6 +308,7 @@ export const e1000_ethtool_ops: EthtoolOps = ops<EthtoolOps>({
   get_regs: (dev) => tool(dev).e1000_get_regs(),
   get_eeprom_len: () => 2 * NVM_WORDS,
   get_eeprom: (dev, offset, length) => tool(dev).e1000_get_eeprom(offset, length),
+  set_eeprom: (dev, magic, offset, bytes) => tool(dev).e1000_set_eeprom(magic, offset, bytes),
   nway_reset: (dev) => tool(dev).e1000_nway_reset(),
   set_phys_id: (dev) => tool(dev).e1000_set_phys_id(),
   get_priv_flags: (dev) => [['s0ix-enabled', e1000Adapter(dev).s0ix]],
@@ -300,5 +317,8 @@ export const e1000_ethtool_ops: EthtoolOps = ops<EthtoolOps>({
   get_rx_flow_hash: (dev, flow) => tool(dev).e1000_get_rx_flow_hash(flow),
   self_test: (dev, offline, waiter) => e1000Adapter(dev).self_test.e1000_diag_test(offline, waiter),
   get_msglevel: (dev) => e1000Adapter(dev).msg_enable,
+  set_msglevel: (dev, level) => {
+    e1000Adapter(dev).msg_enable = level;
+  },
   get_wol: () => ({ supported: 0, wolopts: 0 }),
 });

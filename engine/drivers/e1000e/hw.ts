@@ -158,6 +158,23 @@ export class E1000Hw {
     return -Errno.EIO;
   }
 
+  /** Writes a word of non-volatile memory; 0 or -EIO. */
+  e1000_write_nvm_eewr_82571(word: number, value: number): number {
+    this.ew32(E1000.EEWR, ((value << EERD.DATA_SHIFT) | (word << EERD.ADDR_SHIFT) | EERD.START) >>> 0);
+    for (let i = 0; i < PATIENCE; i++) if ((this.er32(E1000.EEWR) & EERD.DONE) !== 0) return 0;
+    return -Errno.EIO;
+  }
+
+  e1000e_update_nvm_checksum_generic(): number {
+    let sum = 0;
+    for (let word = 0; word < NVM.CHECKSUM; word++) {
+      const value = this.e1000e_read_nvm_eerd(word);
+      if (value < 0) return value;
+      sum += value;
+    }
+    return this.e1000_write_nvm_eewr_82571(NVM.CHECKSUM, (NVM_SUM - sum) & 0xffff);
+  }
+
   e1000e_validate_nvm_checksum_generic(): number {
     let sum = 0;
     for (let word = 0; word <= NVM.CHECKSUM; word++) {
