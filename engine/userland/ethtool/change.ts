@@ -110,7 +110,9 @@ function valueOf(name: string, word: string): number {
       case 'xcvr':
         return fail("deprecated parameter 'xcvr' not supported by kernel");
       case 'advertise':
-        return /^(0x)?[0-9a-fA-F]+(\/(0x)?[0-9a-fA-F]+)?$/.test(word) ? Number.parseInt(word.replace(/^0x/, ''), 16) : undefined;
+        return /^(0x)?[0-9a-fA-F]+(\/(0x)?[0-9a-fA-F]+)?$/.test(word)
+          ? Number.parseInt(word.replace(/^0x/, ''), 16)
+          : fail(`flag '${word}' for parameter 'advertise' is not followed by 'on' or 'off'`);
       default:
         return parseUnsigned(word);
     }

@@ -60,6 +60,20 @@ test.each([
   ['ethtool -G v0 rx', 1, '', "ethtool (-G): no value for parameter 'rx'\n"],
   ['ethtool -G v0 bogus 1', 1, '', "ethtool (-G): unknown parameter 'bogus'\n"],
   ['ethtool -G v0 rx -1', 1, '', "ethtool (-G): invalid value '-1' for parameter 'rx'\n"],
+  ['ethtool -X v0', 1, '', 'ethtool: bad command line argument(s)\nFor more information run ethtool -h\n'],
+  ['ethtool -X v0 equal 2 default', 1, '', 'Equal and default options are mutually exclusive\n'],
+  ['ethtool -X v0 default', 1, '', 'Cannot get RX ring count: Operation not supported\n'],
+  ['ethtool -N v0 rx-flow-hash tcp4 xy', 1, '', 'ethtool: bad command line argument(s)\nFor more information run ethtool -h\n'],
+  ['ethtool -N v0 delete 1', 1, '', 'rmgr: Cannot delete RX class rule: Operation not supported\nCannot delete classification rule\n'],
+  ['ethtool -N v0 flow-type tcp4 loc 1', 0, '', 'rmgr: Cannot insert RX class rule: Operation not supported\n'],
+  ['ethtool -K v0 gro maybe', 1, '', "ethtool (-K): flag 'maybe' for parameter '(null)' is not followed by 'on' or 'off'\n"],
+  ['ethtool -K v0 bogus on', 92, '', 'netlink error: bit name not found (offset 52)\nnetlink error: Operation not supported\n'],
+  ['ethtool -S v0 --groups nosuch', 1, '', 'netlink error: bit name not found (offset 48)\nnetlink error: Operation not supported\n'],
+  ['ethtool -k v0 extra', 1, '', "ethtool: unexpected parameter 'extra'\n"],
+  ['ethtool -s v0 wol z', 1, '', "ethtool (-s): invalid char 'z' in 'z' for parameter 'wol'\n"],
+  ['ethtool --set-fec v0', 1, '', 'ethtool (--set-fec): parameters missing\n'],
+  ['ethtool --reset v0 mac-shared', 1, 'ETHTOOL_RESET 0x200000\n', 'Cannot issue ETHTOOL_RESET: Operation not supported\n'],
+  ['ethtool --flash nosuch file', 255, '', 'Flashing failed: No such device\n'],
 ])('%s is refused as ethtool refuses it', (command, status, out, err) => expect(f.run(command)).toEqual({ status, out, err }));
 
 test('a device that is not there is asked about five times', () => {

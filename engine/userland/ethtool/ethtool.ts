@@ -56,6 +56,24 @@ function runCommand(command: EthtoolCommand, e: EthtoolContext): number {
   return status;
 }
 
+/** One answer per device that has one. */
+function runDump(command: EthtoolCommand, tool: ToolContext, args: readonly string[], json: boolean): number {
+  const writer = json ? new JsonWriter(true) : undefined;
+  writer?.startArray();
+  for (const dev of [...tool.net.devices].sort((a, b) => a.ifindex - b.ifindex)) {
+    const e = new EthtoolContext(tool, dev.name, args, writer);
+    e.dumping = true;
+    try {
+      command.run(e);
+    } catch (error) {
+      if (!(error instanceof ToolExit)) throw error;
+    }
+  }
+  writer?.endArray();
+  if (writer !== undefined) tool.print(`${writer.take()}\n`);
+  return 0;
+}
+
 function run(tool: ToolContext): number {
   let args = tool.argv.slice(1);
   let json = false;
@@ -87,6 +105,7 @@ function run(tool: ToolContext): number {
     const why = rest[0] === '*' ? 'wildcard dump not supported' : 'device name longer than 15 not supported';
     throw new ToolExit(1, `ethtool netlink support for subcommand missing, ${why}\n`);
   }
+  if (rest[0] === '*' && command.dump === true) return runDump(command, tool, rest.slice(1), json);
   return runCommand(command, new EthtoolContext(tool, rest[0], rest.slice(1), json ? new JsonWriter(true) : undefined));
 }
 

@@ -22,7 +22,12 @@ export class EthtoolContext {
   get core(): EthtoolCore {
     return this.tool.kernel.ethtool;
   }
+  /** One of several devices: a blank line goes before each. */
+  dumping = false;
+  private begun = false;
   print(text: string): void {
+    if (this.dumping && !this.begun && !text.startsWith('Permanent')) this.tool.print('\n');
+    this.begun = true;
     this.tool.print(text);
   }
 
@@ -84,6 +89,8 @@ export class EthtoolContext {
 export interface EthtoolCommand {
   /** Short and long spelling. */
   readonly opts: readonly string[];
+  /** Takes '*' for all devices; those that cannot answer are passed over. */
+  readonly dump?: boolean;
   /** Knows --json, always or with some arguments. */
   readonly json?: boolean | ((args: readonly string[]) => boolean);
   run(e: EthtoolContext): number;

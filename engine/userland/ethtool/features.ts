@@ -135,6 +135,6 @@ function change(e: EthtoolContext): number {
 }
 
 export const FEATURE_COMMANDS: readonly EthtoolCommand[] = [
-  { opts: ['-k', '--show-features', '--show-offload'], json: true, run: show },
+  { opts: ['-k', '--show-features', '--show-offload'], dump: true, json: true, run: show },
   { opts: ['-K', '--features', '--offload'], run: change },
 ];

@@ -129,6 +129,7 @@ function setPause(e: EthtoolContext): number {
 }
 
 function privateFlags(e: EthtoolContext): number {
+  e.noMoreArguments();
   const dev = e.netlinkDevice();
   const flags = dev.ethtool_ops?.get_priv_flags?.(dev);
   if (flags === undefined) return e.netlinkError(Errno.EOPNOTSUPP, 1);

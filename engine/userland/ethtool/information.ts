@@ -28,7 +28,10 @@ function standardStatistics(e: EthtoolContext): number {
   if (word === '--groups' && names.length === 0) throw new ToolExit(1, "ethtool (-S): no value for parameter '--groups'\n");
   const groups = word === '--all-groups' ? STAT_GROUPS : STAT_GROUPS.filter((g) => names.includes(g));
   const dev = e.netlinkDevice();
-  if (names.some((n) => !STAT_GROUPS.includes(n))) e.netlinkError(Errno.EOPNOTSUPP, 1, 'bit name not found', e.attributeOffset(0) + 16);
+  const unknown = names.findIndex((n) => !STAT_GROUPS.includes(n));
+  // each name before it is an attribute in a nest of its own
+  const before = names.slice(0, unknown).reduce((at, n) => at + 4 + Math.ceil((4 + n.length + 1) / 4) * 4, e.attributeOffset(0) + 16);
+  if (unknown >= 0) e.netlinkError(Errno.EOPNOTSUPP, 1, 'bit name not found', before);
   if (e.json === undefined) e.print(`Standard stats for ${dev.name}:\n`);
   else {
     e.json.startObject();
@@ -88,6 +91,10 @@ function permanentAddress(e: EthtoolContext): number {
   const dev = e.device;
   if (dev === undefined) return e.netlinkError(Errno.ENODEV, 1);
   const a = e.core.permAddr(dev);
+  if (e.dumping) {
+    if (a.some((b) => b !== 0)) e.print(`Permanent address of ${dev.name}: ${hardwareAddress(a)}\n`);
+    return 0;
+  }
   e.print(`Permanent address: ${a.every((b) => b === 0) ? 'not set' : hardwareAddress(a)}\n`);
   return 0;
 }
@@ -117,7 +124,7 @@ export const INFORMATION_COMMANDS: readonly EthtoolCommand[] = [
   { opts: ['-i', '--driver'], run: driver },
   { opts: ['-S', '--statistics'], json: (args) => args.length > 0, run: statistics },
   { opts: ['--phy-statistics'], run: phyStatistics },
-  { opts: ['-T', '--show-time-stamping'], run: timeStamping },
-  { opts: ['-P', '--show-permaddr'], run: permanentAddress },
-  { opts: ['-a', '--show-pause'], json: true, run: pause },
+  { opts: ['-T', '--show-time-stamping'], dump: true, run: timeStamping },
+  { opts: ['-P', '--show-permaddr'], dump: true, run: permanentAddress },
+  { opts: ['-a', '--show-pause'], dump: true, json: true, run: pause },
 ];

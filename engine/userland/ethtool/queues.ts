@@ -182,10 +182,10 @@ function setCoalesce(e: EthtoolContext): number {
 }
 
 export const QUEUE_COMMANDS: readonly EthtoolCommand[] = [
-  { opts: ['-g', '--show-ring'], run: showRings },
+  { opts: ['-g', '--show-ring'], dump: true, run: showRings },
   { opts: ['-G', '--set-ring'], run: setRings },
-  { opts: ['-l', '--show-channels'], run: showChannels },
+  { opts: ['-l', '--show-channels'], dump: true, run: showChannels },
   { opts: ['-L', '--set-channels'], run: setChannels },
-  { opts: ['-c', '--show-coalesce'], run: showCoalesce },
+  { opts: ['-c', '--show-coalesce'], dump: true, run: showCoalesce },
   { opts: ['-C', '--coalesce'], run: setCoalesce },
 ];

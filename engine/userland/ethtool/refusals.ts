@@ -1,5 +1,5 @@
 // Commands for what no device here has: their parameters are parsed as ethtool does, then the kernel says no.
-import { Errno } from '../../base/errno.ts';
+import { Errno, strerror } from '../../base/errno.ts';
 import { parseUnsigned } from '../iproute/args.ts';
 import { ToolExit } from '../tool.ts';
 import { badArguments, type EthtoolCommand, type EthtoolContext } from './ethtool_context.ts';
@@ -16,15 +16,24 @@ const netlinkRefusal = (
   more: {
     readonly json?: boolean;
     readonly known?: Readonly<Record<string, ParameterKind>>;
+    readonly optional?: boolean;
+    /** What a parameter may be, where it is one of a few words. */
+    readonly words?: Readonly<Record<string, readonly string[]>>;
     readonly bare?: boolean;
     readonly extack?: string;
   } = {},
 ): EthtoolCommand => ({
   opts,
+  dump: more.bare === true,
   json: more.json === true,
   run(e): number {
-    if (more.known !== undefined) parseParameters(opts[0], e.args, more.known, { required: true });
-    else if (more.bare === true) e.noMoreArguments();
+    if (more.known !== undefined) {
+      for (const { name, value } of parseParameters(opts[0], e.args, more.known, { required: more.optional !== true })) {
+        const words = more.words?.[name];
+        if (words !== undefined && !words.includes(String(value)))
+          throw new ToolExit(1, `ethtool (${opts[0]}): invalid value '${value}' for parameter '${name}'\n`);
+      }
+    } else if (more.bare === true) e.noMoreArguments();
     e.netlinkDevice(status);
     return e.netlinkError(Errno.EOPNOTSUPP, status, more.extack, more.extack === undefined ? undefined : e.attributeOffset(0));
   },
@@ -43,7 +52,7 @@ const MODULE_EEPROM: Readonly<Record<string, ParameterKind>> = Object.freeze({
 function moduleEeprom(e: EthtoolContext): number {
   const given = parseParameters('-m', e.args, MODULE_EEPROM);
   // the raw bytes come by ioctl
-  if (given.some((g) => g.name === 'raw' && g.value === true))
+  if (given.some((g) => (g.name === 'raw' || g.name === 'hex') && g.value === true))
     return e.ioctlError('Cannot get module EEPROM information', ioctlErrno(e), 1);
   e.netlinkDevice();
   return e.netlinkError(Errno.EOPNOTSUPP, 1);
@@ -51,7 +60,13 @@ function moduleEeprom(e: EthtoolContext): number {
 
 function moduleParameters(e: EthtoolContext): number {
   e.noMoreArguments();
-  e.print(`Module parameters for ${e.netlinkDevice().name}:\n`);
+  const { name } = e.netlinkDevice();
+  if (e.json === undefined) e.print(`Module parameters for ${name}:\n`);
+  else {
+    e.json.startObject();
+    e.json.field('ifname', name);
+    e.json.endObject();
+  }
   return 0;
 }
 
@@ -104,7 +119,6 @@ function setDump(e: EthtoolContext): number {
 /** The kernel looks for the device and leaves the rest to firmware loading, whose failure only the log tells. */
 function flash(e: EthtoolContext): number {
   if (e.args.length === 0 || e.args.length > 2) return badArguments();
-  if (e.args[1] !== undefined && parseUnsigned(e.args[1]) === undefined) return badArguments();
   if (e.device !== undefined && e.tool.capable) return 0;
   return e.ioctlError('Flashing failed', ioctlErrno(e), 255);
 }
@@ -120,7 +134,9 @@ const phyTunable = (verb: 'Get' | 'Set', values: readonly string[]) =>
   function run(e: EthtoolContext): number {
     const what = Object.hasOwn(PHY_TUNABLES, e.args[0] ?? '') ? PHY_TUNABLES[e.args[0]] : badArguments();
     if (verb === 'Get' ? e.args.length !== 1 : !values.includes(e.args[1] ?? '')) return badArguments();
-    return e.ioctlError(`Cannot ${verb} ${what}`, ioctlErrno(e), 87);
+    // the tool words one of them in two ways
+    const said = verb === 'Set' && e.args[0] === 'energy-detect-power-down' ? what.replace(/ value$/, '') : what;
+    return e.ioctlError(`Cannot ${verb} ${said}`, ioctlErrno(e), 87);
   };
 
 const TUNABLES: readonly string[] = ['rx-copybreak', 'tx-copybreak', 'tx-buf-size', 'pfc-prevention-tout'];
@@ -158,14 +174,15 @@ function perQueue(e: EthtoolContext): number {
   if (!['--show-coalesce', '-c', '--coalesce', '-C'].includes(args[0])) return badArguments();
   // the first failure leaves no commands to run, which the second complains about
   const what = 'Cannot get device per queue parameters';
-  throw new ToolExit(242, `${what}: Operation not supported\n${what}: Invalid argument\n`);
+  throw new ToolExit(242, `${what}: ${strerror(ioctlErrno(e))}\n${what}: Invalid argument\n`);
 }
 
 export const REFUSAL_COMMANDS: readonly EthtoolCommand[] = [
   { opts: ['-m', '--dump-module-eeprom', '--module-info'], run: moduleEeprom },
-  { opts: ['--show-module'], run: moduleParameters },
+  { opts: ['--show-module'], json: true, run: moduleParameters },
   netlinkRefusal(['--set-module'], 83, {
     known: { 'power-mode-policy': 'word' },
+    words: { 'power-mode-policy': ['high', 'auto'] },
     extack: 'Setting power mode policy is not supported by this device',
   }),
   { opts: ['--show-tunnels'], run: tunnels },
@@ -175,7 +192,7 @@ export const REFUSAL_COMMANDS: readonly EthtoolCommand[] = [
   netlinkRefusal(['--show-fec'], 1, { json: true, bare: true }),
   netlinkRefusal(['--set-fec'], 83, { known: { encoding: 'word' } }),
   netlinkRefusal(['--cable-test'], 1),
-  netlinkRefusal(['--cable-test-tdr'], 1),
+  netlinkRefusal(['--cable-test-tdr'], 1, { known: { first: 'u32', last: 'u32', step: 'u32', pair: 'u32' }, optional: true }),
   { opts: ['-w', '--get-dump'], run: getDump },
   { opts: ['-W', '--set-dump'], run: setDump },
   { opts: ['-f', '--flash'], run: flash },

@@ -1,6 +1,7 @@
 // Receive classification: `ethtool -n` and `-N`: what of a flow is hashed, and rules, which no device here has.
 import { Errno, strerror } from '../../base/errno.ts';
-import { parseUnsigned } from '../iproute/args.ts';
+import { AF } from '../../kernel/rtnl_records.ts';
+import { parseAddress, parseUnsigned } from '../iproute/args.ts';
 import { ToolExit } from '../tool.ts';
 import { badArguments, type EthtoolCommand, type EthtoolContext } from './ethtool_context.ts';
 
@@ -97,7 +98,7 @@ function show(e: EthtoolContext): number {
 
 function setHash(e: EthtoolContext): number {
   const [, flow, letters, ...rest] = e.args;
-  if (flow === undefined || letters === undefined || !Object.hasOwn(FLOWS, flow) || flow === 'ether') return badArguments();
+  if (flow === undefined || letters === undefined || !Object.hasOwn(FLOWS, flow)) return badArguments();
   let data = 0;
   for (const letter of letters) {
     const field = FIELDS.find(([, l]) => l === letter);
@@ -123,6 +124,11 @@ function addRule(e: EthtoolContext): number {
   for (let i = 0; i < rest.length; i += 2) {
     if (!RULE_WORDS.includes(rest[i])) {
       e.print(`Add rule, unrecognized option[${rest[i]}]\n`);
+      return badArguments();
+    }
+    const word = rest[i + 1];
+    if (word !== undefined && /^(src|dst)-ip$/.test(rest[i]) && parseAddress(word, type.endsWith('6') ? AF.INET6 : AF.INET) === undefined) {
+      e.tool.error(`Invalid ${rest[i]} value[${word}]\n`);
       return badArguments();
     }
     placed ||= rest[i] === 'loc';

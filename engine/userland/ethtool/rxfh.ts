@@ -31,11 +31,11 @@ function table(indir: readonly number[]): string {
 
 function show(e: EthtoolContext): number {
   const [word, context] = e.args;
-  if (e.args.length > 0 && (word !== 'context' || parseUnsigned(context ?? '') === undefined || e.args.length > 2)) return badArguments();
+  if (e.args.length > 0 && (word !== 'context' || (parseUnsigned(context ?? '') ?? 0) === 0 || e.args.length > 2)) return badArguments();
   const { dev, count } = rings(e);
   const unsupported = (): never => e.ioctlError('Cannot get RX flow hash indir size and/or key size', Errno.EOPNOTSUPP, 1);
   // no driver here keeps more than one configuration
-  if (context !== undefined && Number(context) !== 0) return unsupported();
+  if (context !== undefined) return unsupported();
   const now = dev.ethtool_ops?.get_rxfh?.(dev);
   const { indir = [], key = new Uint8Array(0) } = now ?? {};
   e.print(`RX flow hash indirection table for ${dev.name} with ${count} RX ring(s):\n`);
@@ -119,8 +119,9 @@ function checkMix(w: Wanted, given: number): void {
   if (w.equal !== undefined && w.byDefault) fail('Equal and default options are mutually exclusive');
   if (w.weights !== undefined && w.byDefault) fail('Weight and default options are mutually exclusive');
   if (w.remove && !w.context) fail('Delete option requires context option');
-  if (w.remove && (w.weights !== undefined || w.equal !== undefined || w.byDefault || w.key !== undefined || w.hfunc !== undefined))
-    fail("Delete can't be set with other options");
+  if (w.remove && w.weights !== undefined) fail('Delete and weight options are mutually exclusive');
+  if (w.remove && w.equal !== undefined) fail('Delete and equal options are mutually exclusive');
+  if (w.remove && w.byDefault) fail('Delete and default options are mutually exclusive');
 }
 
 /** The indirection table asked for; undefined when it shall stay. */
