@@ -42,7 +42,7 @@ const IoApicEoi = event(
 );
 
 /** One pin as views show it. */
-export interface IoApicPin {
+interface IoApicPin {
   readonly vector: number;
   readonly destination: number;
   readonly masked: boolean;

@@ -36,7 +36,7 @@ const deviceName = (id: number): string =>
   `${(id >> 8).toString(16).padStart(2, '0')}:${((id >> 3) & 31).toString(16).padStart(2, '0')}.${id & 7}`;
 
 /** What a walk found: the page's address and rights, or why there is none. */
-export interface Translation {
+interface Translation {
   /** -1 when refused. */
   readonly page: number;
   readonly read: boolean;
@@ -50,7 +50,6 @@ const refused = (fault: number): Translation => ({ page: -1, read: false, write:
 export class Iommu implements MmioTarget {
   /** Changes with every invalidation: what ports remember of translations is void then. */
   generation = 0;
-  invalidations = 0;
   faults = 0;
   private status = 0;
   private rootLow = 0;
@@ -188,7 +187,6 @@ export class Iommu implements MmioTarget {
       case VTD_REG.IOTLB + 4:
         if ((value & VTD_IOTLB_IVT) === 0) return;
         this.generation++;
-        this.invalidations++;
         return;
       case VTD_REG.FSTS:
         this.fsts &= ~(value & VTD_FSTS.PFO);

@@ -24,7 +24,6 @@ export class DmarDomain implements DmaTranslator, Actor {
   /** Freed ranges that a device may still reach: first page and count. */
   private readonly queue: number[] = [];
   private readonly fq_timer = new TimerList(this, 0);
-  flushes = 0;
 
   constructor(
     readonly kernel: Kernel,
@@ -138,7 +137,6 @@ export class DmarDomain implements DmaTranslator, Actor {
   }
 
   private flush(): void {
-    this.flushes++;
     this.iommu.flush_iotlb_domain(this.id);
   }
 

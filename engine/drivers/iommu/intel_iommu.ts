@@ -56,7 +56,7 @@ const DMAR_MSI_CHIP: IrqChip = ops<IrqChip>({
 });
 
 /** A set of functions that only can be told apart together (Linux: struct iommu_group). */
-export class IommuGroup implements IommuGroupInfo {
+class IommuGroup implements IommuGroupInfo {
   readonly devices: PciDev[] = [];
   constructor(
     readonly id: number,
@@ -76,8 +76,6 @@ export class IntelIommu implements IrqTarget {
   /** Reports since the interval began, and those that were left out. */
   private reported = 0;
   private intervalStart = -RATE_INTERVAL;
-  /** Faults taken from the record, for views. */
-  faults = 0;
 
   constructor(
     readonly kernel: Kernel,
@@ -151,7 +149,6 @@ export class IntelIommu implements IrqTarget {
       this.kernel.drivers.iommuGroups.push(group);
     }
     group.devices.push(dev);
-    dev.iommu_group = group.id;
     this.domain_context_mapping_one(dev, group);
     dev.dma.translator = group.domain;
     this.kernel.printk.pr_info(`pci ${dev.name}: Adding to iommu group ${group.id}`);
@@ -163,7 +160,6 @@ export class IntelIommu implements IrqTarget {
     if (group === undefined) return;
     this.domain_context_clear_one(dev);
     dev.dma.translator = undefined;
-    dev.iommu_group = -1;
     group.devices.splice(group.devices.indexOf(dev), 1);
     this.kernel.printk.pr_info(`pci ${dev.name}: Removing from iommu group ${group.id}`);
     if (group.devices.length > 0) return;
@@ -229,7 +225,6 @@ export class IntelIommu implements IrqTarget {
       const source = io.readl(at + 8) & 0xffff;
       const address = io.readl(at) + io.readl(at + 4) * 2 ** 32;
       io.writel(VTD_FRCD.F, at + 12);
-      this.faults++;
       if (!quiet) this.dmar_fault_do_one((high & VTD_FRCD.READ) !== 0, high & 0xff, source, address);
     }
     io.writel(VTD_FSTS.PFO | VTD_FSTS.PPF, VTD_BASE + VTD_REG.FSTS);

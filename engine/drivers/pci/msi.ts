@@ -23,7 +23,7 @@ import type { PciDev } from './pci_dev.ts';
 export const PCI_IRQ = { LEGACY: 1, MSI: 2, MSIX: 4, ALL: 7 } as const;
 
 /** Linux: struct msi_desc, of an MSI-X vector. */
-export class MsiDesc {
+class MsiDesc {
   /** Vector control as last written. */
   msix_ctrl = 0;
   constructor(
@@ -60,8 +60,6 @@ function pciMsixMask(msi: MsiDesc, kernel: Kernel): void {
 
 /** The one message of a function with MSI (Linux: struct msi_desc of an MSI). */
 class MsiMessage {
-  /** Mask bits as last written. */
-  mask = 0;
   constructor(
     readonly dev: PciDev,
     readonly at: ReturnType<typeof msiLayout>,
@@ -85,7 +83,6 @@ function writeMsi(msi: MsiMessage, low: number, data: number): void {
 
 function maskMsi(msi: MsiMessage, mask: number): void {
   if (msi.at.mask === 0) return;
-  msi.mask = mask;
   msi.dev.core.access.pci_write_config_dword(msi.dev, msi.dev.msi_cap + msi.at.mask, mask);
 }
 

@@ -19,7 +19,7 @@ const FIRST_CHIPSET_SLOT = 25;
 const PCI_LATENCY_TIMER = PciHeader.latency_timer.offset;
 
 /** What an IOMMU driver does when functions come and go. */
-export interface PciIommu {
+interface PciIommu {
   iommu_probe_device(dev: PciDev): void;
   iommu_release_device(dev: PciDev): void;
 }

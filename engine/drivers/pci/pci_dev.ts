@@ -44,8 +44,6 @@ export class PciDev extends Device {
   pm_cap = 0;
   cfg_size = PCI_CFG_SPACE_SIZE;
   enable_cnt = 0;
-  /** Number of its IOMMU group, -1 without one. */
-  iommu_group = -1;
   /** What sysfs lets a person say of it. */
   no_msi = false;
   broken_parity = false;

@@ -168,7 +168,7 @@ function capabilities(c: ConfigSpace, detail: boolean): string {
 }
 
 /** How `verboseText` shows a function. */
-export interface VerboseOptions {
+interface VerboseOptions {
   /** How many v's. */
   readonly level: number;
   /** Addresses and interrupts as the bus sees them. */
