@@ -226,12 +226,13 @@ export class Vfs {
       uid: n.uid,
       gid: n.gid,
       size: n.size(),
-      mtime: generated ? (this.instantiated.get(place.path) ?? 0) : fstype === 'proc' ? this.kernel.now() : n.mtime,
+      mtime: generated ? (this.instantiated.get(place.path) ?? this.kernel.now()) : fstype === 'proc' ? this.kernel.now() : n.mtime,
     };
   }
 
-  /** Inodes of the path and of the directories above it, where there are none yet. */
+  /** Inodes of the path and of the directories above it, where there are none yet. A view that looks makes none: observing changes nothing. */
   private instantiate(path: string): void {
+    if (this.kernel.trace.muted) return;
     for (let at = path; at !== '' && !this.instantiated.has(at); at = at.slice(0, at.lastIndexOf('/')))
       this.instantiated.set(at, this.kernel.now());
   }
