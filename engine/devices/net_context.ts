@@ -1,6 +1,6 @@
 // What the parts of a virtio-net device share: its identity, timing, counters, and the way out.
 import type { Sim } from '../sim/sim.ts';
-import type { PortOwner, Wire } from '../link/port.ts';
+import type { FrameOffload, PortOwner, Wire } from '../link/port.ts';
 import type { NetCoalescing } from './net_coalesce.ts';
 import type { FlowTable } from './net_flow.ts';
 import type { RxFilter } from './net_filter.ts';
@@ -69,6 +69,8 @@ export interface NicContext {
   readonly hashReport: boolean;
   /** VIRTIO_NET_F_GUEST_CSUM is negotiated and on. */
   readonly guestCsum: boolean;
+  /** The driver takes packets with such work left over. */
+  takesOffload(offload: FrameOffload): boolean;
   /** What was negotiated: offloads the driver may ask for. */
   readonly negotiatedFeatures: bigint;
 }

@@ -2,6 +2,7 @@
 import { ByteMem, type Mem } from '../base/memory.ts';
 import { csumBytes, csumFold, csumPartial } from '../wire/checksum.ts';
 import { ETH_HLEN, IP_MF, IpHdr, IPPROTO, Ipv6Hdr, TcpHdr, UdpHdr } from '../wire/headers.ts';
+import type { FrameOffload } from '../link/port.ts';
 import { VIRTIO_NET_HDR_GSO } from '../virtio/net.ts';
 import { be16, be32, FrameLayout, parseFrame, setBe16, setBe32 } from './net_flow.ts';
 
@@ -23,6 +24,19 @@ export function completeChecksum(mem: Mem, packet: number, length: number, start
   // RFC 768: a computed 0 is sent as all ones; for TCP both mean the same
   mem.setU16be(packet + at, csumFold(csumPartial(mem, packet + start, length - start)) || 0xffff);
   return true;
+}
+
+/** Does what a sender on a virtual wire left over, for a receiver that does not take it any more: wire frames, or why it cannot be done. */
+export function finish(bytes: Uint8Array, o: FrameOffload): Uint8Array[] | string {
+  const own = bytes.slice();
+  const r = new OffloadRequest();
+  r.needsCsum = o.needsCsum;
+  r.csumStart = o.csumStart;
+  r.csumOffset = o.csumOffset;
+  r.gsoType = o.gsoType & ~VIRTIO_NET_HDR_GSO.ECN;
+  r.gsoSize = o.gsoSize;
+  if (r.gsoType !== VIRTIO_NET_HDR_GSO.NONE) return segment(own, r);
+  return completeChecksum(new ByteMem(own), 0, own.length, r.csumStart, r.csumOffset) ? [own] : 'checksum field outside the packet';
 }
 
 const layout = new FrameLayout();

@@ -2,7 +2,7 @@
 import { ByteMem } from '../base/memory.ts';
 import { ops } from '../base/ops.ts';
 import type { Instant } from '../base/units.ts';
-import type { Frame } from '../link/port.ts';
+import type { Frame, FrameOffload } from '../link/port.ts';
 import type { DmaPort } from '../platform/bus.ts';
 import type { Actor } from '../sim/sim.ts';
 import type { TracePoint, TraceScope } from '../trace/trace.ts';
@@ -10,7 +10,7 @@ import { rxQueue, VIRTIO_NET_HDR_F, VirtioNetHdr, VirtioNetHdrHash } from '../vi
 import type { NicContext, NicCounter } from './net_context.ts';
 import { flowHash, FrameLayout, parseFrame } from './net_flow.ts';
 import { verdict, writePast } from './injected.ts';
-import { checksumValid } from './net_offload.ts';
+import { checksumValid, finish } from './net_offload.ts';
 import { NicDrop, NicRx } from './trace.ts';
 import { breakQueue } from './virtio_device.ts';
 import { VirtqChain, VIRTQUEUE_MAX, type Virtqueue } from './virtqueue.ts';
@@ -51,11 +51,19 @@ export class NetRx implements Actor {
   receive(frame: Frame): void {
     const { nic } = this;
     if (!nic.transport.running) return this.drop(-1, frame, 'rx_not_ready');
+    if (frame.offload !== undefined && !nic.takesOffload(frame.offload)) return this.receiveFinished(frame, frame.offload);
     if (this.fifo.length >= FIFO_FRAMES) return this.drop(-1, frame, 'rx_overrun');
     this.fifo.push(frame);
     if (this.scheduled) return;
     this.scheduled = true;
     nic.sim.at(Math.ceil(Math.max(nic.sim.now + nic.timing.receive, this.busyUntil)) as Instant, this, 0);
+  }
+
+  /** The driver switched its offloads off while the packet was on the wire. */
+  private receiveFinished({ bytes, id, skb }: Frame, offload: FrameOffload): void {
+    const frames = finish(bytes, offload);
+    if (typeof frames === 'string') this.drop(-1, { bytes, id, skb }, 'rx_filtered');
+    else for (const whole of frames) this.receive({ bytes: whole, id, skb });
   }
 
   reset(): void {

@@ -302,6 +302,16 @@ describe('virtio-v1.2 §5.1.6.4 packets that another host left unfinished, on a 
     expect(got.every((p) => validChecksum(body(p)))).toBe(true);
   });
 
+  it('a packet that was on the way when the driver switched that off is finished by the device', () => {
+    const { a, b, sim } = running({ cable: { vnet: true, delay: 1_000_000 } });
+    a.send(large, header);
+    while (a.nic.net.counters.tx_frames === 0) sim.step();
+    b.command(VIRTIO_NET_CTRL.GUEST_OFFLOADS, 0, new Uint8Array(8));
+    settle(sim);
+    const got = b.receive().map(body);
+    expect([got.length, got.every(validChecksum)]).toEqual([4, true]);
+  });
+
   it('an Ethernet carries finished frames only', () => {
     const { a, b, sim } = running();
     a.send(large, header);

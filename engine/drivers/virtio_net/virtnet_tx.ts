@@ -97,7 +97,9 @@ export class VirtnetTx implements NapiPoller {
     const { view } = this.kernel.platform.ram;
     const { skb: core } = this.kernel;
     // a legacy driver's header is no whole number of words
-    for (let i = 0; i < this.vi.hdr_len; i += 2) view.setUint16(at + i, 0, true);
+    view.setUint32(at, 0, true);
+    view.setUint32(at + 4, 0, true);
+    for (let i = 8; i < this.vi.hdr_len; i += 2) view.setUint16(at + i, 0, true);
     if (skb.ip_summed === CHECKSUM_PARTIAL) {
       const start = skb_checksum_start_offset(skb);
       view.setUint8(at, VIRTIO_NET_HDR_F.NEEDS_CSUM);
