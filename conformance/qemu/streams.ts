@@ -45,10 +45,10 @@ const RECEIVER = `require('net').createServer((s)=>{const h=require('crypto').cr
 export async function streamToLinux(rig: TapRig): Promise<{ readonly packets: number; readonly bytes: number }> {
   const text = streamText(STREAM_BYTES);
   const before = rig.kernel.net.dev_get_stats(rig.dev).tx_packets;
-  const server = rig.onHost([process.execPath, '-e', RECEIVER]);
-  await rig.pump.pass(400);
+  const server = rig.startOnHost([process.execPath, '-e', RECEIVER]);
+  await rig.pump.until(() => server.said().includes('ready'), PATIENCE_MS);
   const sent = await rig.start(`nc -N ${PEER_IP} ${PORT}`, text).outcome(PATIENCE_MS);
-  const { out } = await server;
+  const { out } = await server.outcome();
   const wanted = `${text.length} ${createHash('md5').update(text).digest('hex')}`;
   expect(out.includes(wanted), `wanted ${wanted}, Linux got: ${out}${sent.out}\n${rig.dmesg(4)}`);
   return { packets: rig.kernel.net.dev_get_stats(rig.dev).tx_packets - before, bytes: text.length };

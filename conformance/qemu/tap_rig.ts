@@ -3,12 +3,20 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { Sim } from '../../engine/sim/sim.ts';
 import { Trace } from '../../engine/trace/trace.ts';
-import { MAC, PEER_IP, QemuMachine } from './machine.ts';
+import { MAC, type Outcome, PEER_IP, QemuMachine } from './machine.ts';
 import { Pump } from './pump.ts';
 import { Qemu } from './qemu.ts';
 
 const TAP = 'rsq0';
 const SETUP = `ip tuntap add dev ${TAP} mode tap multi_queue vnet_hdr && ip addr add ${PEER_IP}/24 dev ${TAP} && ip link set ${TAP} up && ip link set lo up`;
+
+const HOST_MS = 20_000;
+
+export interface HostProgram {
+  /** What it has printed so far. */
+  said(): string;
+  outcome(): Promise<Outcome>;
+}
 
 export class TapRig extends QemuMachine {
   /** Whether this machine lets us make a tap in a namespace. */
@@ -33,8 +41,8 @@ export class TapRig extends QemuMachine {
     return new TapRig(qemu, pump, sim, new Trace(sim), { cpus: pairs, pci: true, iommu: false, cmdline: '' });
   }
 
-  /** A command in the tap's namespace, with this machine's own programs, while our kernel runs on. */
-  async onHost(argv: readonly string[]): Promise<{ readonly status: number; readonly out: string }> {
+  /** A program of this machine in the tap's namespace; it runs until `outcome`, and our kernel with it. */
+  startOnHost(argv: readonly string[]): HostProgram {
     const child = this.qemu.inNamespace(argv);
     let out = '';
     let status: number | undefined;
@@ -42,7 +50,16 @@ export class TapRig extends QemuMachine {
     child.stderr?.on('data', (d: Buffer) => (out += d.toString()));
     child.once('exit', (code) => (status = code ?? 1));
     child.once('error', () => (status = 127));
-    if (!(await this.pump.until(() => status !== undefined, 20_000))) child.kill('SIGKILL');
-    return { status: status ?? 1, out };
+    return {
+      said: () => out,
+      outcome: async () => {
+        if (!(await this.pump.until(() => status !== undefined, HOST_MS))) child.kill('SIGKILL');
+        return { status: status ?? 1, out };
+      },
+    };
+  }
+
+  onHost(argv: readonly string[]): Promise<Outcome> {
+    return this.startOnHost(argv).outcome();
   }
 }
