@@ -174,6 +174,7 @@ export class DevRegistry {
     this.unregister_netdevice(dev);
   }
   unregister_netdevice_many(devices: readonly NetDevice[]): void {
+    if (this.kernel.contract.enabled) this.kernel.contract.mightSleep('unregister_netdevice_many');
     const { net, sched, rtnl } = this.kernel;
     const going = devices.filter((dev) => dev.reg_state === 'registered');
     for (const dev of going) net.dev_close(dev);

@@ -181,6 +181,7 @@ export class IrqCore {
 
   /** Takes a user away: of a shared line the one with this target (and handler), otherwise the only one. */
   free_irq(irq: number, target?: IrqTarget, op?: number): void {
+    if (this.kernel.contract.enabled) this.kernel.contract.mightSleep('free_irq');
     const desc = this.descs[irq];
     let before: IrqAction | undefined;
     let action = desc?.action;

@@ -54,9 +54,9 @@ for (const model of ['virtio-net', 'e1000e'] as const) {
     const clean = faultRun(model, undefined, 'reload');
     const total = clean.left.pages + 8 * clean.left.frags;
 
-    test.each(CASES[model])(
-      '%s %j: recovery by %s',
-      (kind, spec, recovery, finding) => {
+    test.each(CASES[model].map(([kind, spec, recovery, finding]) => ({ kind, spec, recovery, finding })))(
+      '$kind $spec: recovery by $recovery',
+      ({ kind, spec, recovery, finding }) => {
         const { strikes, replies, left, violations } = faultRun(model, { kind, ...spec }, recovery);
         if (kind !== 'probe-fail') expect(strikes, 'strikes').toBeGreaterThan(0);
         expect(replies, 'replies after recovery').toBe(3);
