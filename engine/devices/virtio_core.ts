@@ -50,6 +50,8 @@ export abstract class VirtioCore implements VirtioTransport, Actor {
   protected isr = 0;
   /** The driver uses the legacy interface, since the last reset. */
   private legacyDriver = false;
+  /** It took VIRTIO_F_NOTIFY_ON_EMPTY. */
+  private notifyOnEmpty = false;
   private readonly tpNotify: TracePoint;
   private readonly tpInterrupt: TracePoint;
   private readonly tpFault: TracePoint;
@@ -92,7 +94,7 @@ export abstract class VirtioCore implements VirtioTransport, Actor {
 
   /** virtio-v1.2 §6.3 NOTIFY_ON_EMPTY: a legacy driver that took it hears when a queue has nothing left, whatever it suppresses. */
   private ranEmpty(queue: Virtqueue): boolean {
-    return (this.driverFeatures & F.VIRTIO_F_NOTIFY_ON_EMPTY) !== 0n && queue.state().inUse === 0 && !queue.hasWork();
+    return this.notifyOnEmpty && queue.state().inUse === 0 && !queue.hasWork();
   }
 
   interruptQueue(queue: Virtqueue): void {
@@ -151,6 +153,7 @@ export abstract class VirtioCore implements VirtioTransport, Actor {
   writeLegacyFeatures(value: number): void {
     if ((this.status & S.DRIVER_OK) !== 0) return;
     this.driverFeatures = BigInt(value >>> 0) & this.offeredLegacy;
+    this.notifyOnEmpty = (this.driverFeatures & F.VIRTIO_F_NOTIFY_ON_EMPTY) !== 0n;
     this.model.negotiated(this.driverFeatures);
   }
 
@@ -160,7 +163,7 @@ export abstract class VirtioCore implements VirtioTransport, Actor {
     this.driverFeatures = 0n;
     this.configVector = VIRTIO_MSI_NO_VECTOR;
     this.queueSelect = 0;
-    this.legacyDriver = false;
+    this.legacyDriver = this.notifyOnEmpty = false;
     this.fault = undefined;
     this.clearIsr();
     for (const q of this.queues) this.resetQueue(q);
