@@ -32,6 +32,7 @@ export {
   E1000E_CHIPS,
   NIC_TRANSPORTS,
 } from './machine/lab.ts';
+export { type PacketdrillResult, runPacketdrill } from './machine/packetdrill/run.ts';
 export { type Drained, type LoggedInput, Session, type SessionListener } from './session/session.ts';
 export type { TraceRecord } from './trace/trace.ts';
 export type { CapturedPacket } from './kernel/packet_capture.ts';

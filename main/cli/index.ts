@@ -1,6 +1,7 @@
 // The command line: `ringscope exec | run | check | serve | replay`.
 import { check } from './check.ts';
 import { exec } from './exec.ts';
+import { packetdrill } from './packetdrill.ts';
 import { replay } from './replay.ts';
 import { run } from './run.ts';
 import { serve } from './serve.ts';
@@ -12,6 +13,7 @@ const USAGE = `usage:
   ringscope run LAB [options]                                 run the lab's own setup and script
   ringscope check LAB [--file-only]                           validate a lab file, run it, and report what its drivers must not do
   ringscope serve [LAB] [--port N]                            open the workbench in a browser
+  ringscope packetdrill FILE.pkt…                             run packetdrill scripts against the TCP of a machine
   ringscope replay SESSION --verify                           re-execute a recorded session and compare hashes
 options of exec and run:
   --until TIME               stop at this simulated time (for example 30s)
@@ -21,7 +23,7 @@ options of exec and run:
   --fault KIND@PLACE[,K=V…]  inject a fault (repeatable); in a machine's shell: ringscope fault
 `;
 
-const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = { exec, run, check, serve, replay };
+const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = { exec, run, check, serve, replay, packetdrill };
 
 export async function main(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;
