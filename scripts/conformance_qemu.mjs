@@ -1,5 +1,7 @@
 // `npm run conformance:qemu`: our drivers on QEMU's device models over qtest. Installs what it needs where it can, says so where it cannot.
 import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { aptInstall, ensureDependencies, root } from './setup.mjs';
 
@@ -38,8 +40,10 @@ await build({
   },
 });
 
-const child = spawn(process.execPath, [join(bundle, 'main.mjs'), ...process.argv.slice(2)], { cwd: root, stdio: 'inherit' });
+const temp = mkdtempSync(join(tmpdir(), 'ringscope-qemu-'));
+const child = spawn(process.execPath, [join(bundle, 'main.mjs'), temp, ...process.argv.slice(2)], { cwd: root, stdio: 'inherit' });
 let over = false;
+for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, () => child.kill(signal));
 const late = setTimeout(() => {
   process.stdout.write(`the run took longer than ${LIMIT_MS / 1000} s\n0 passed, 1 failed\n`);
   child.kill('SIGTERM');
@@ -48,6 +52,7 @@ const late = setTimeout(() => {
 }, LIMIT_MS);
 child.once('exit', (code) => {
   over = true;
+  rmSync(temp, { recursive: true, force: true });
   clearTimeout(late);
   process.exitCode = code ?? 1;
 });

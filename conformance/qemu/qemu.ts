@@ -75,6 +75,8 @@ export class Qemu {
     try {
       qemu.qtest = await QtestPipe.open(join(spec.dir, 'qt'), alive);
       qemu.qmp = await Qmp.open(join(spec.dir, 'qmp'), alive);
+      // both have it open: it goes with the last of them
+      rmSync(qemu.ramFile, { force: true });
     } catch (e) {
       await qemu.stop();
       throw new Error(`${e instanceof Error ? e.message : String(e)}\n${qemu.stderr.trim()}`, { cause: e });

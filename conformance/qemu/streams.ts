@@ -9,17 +9,19 @@ const PORT = 5000;
 const PATIENCE_MS = 40_000;
 /** What a segment carries with an MTU of 1500 and time stamps. */
 const SEGMENT = 1448;
-export const STREAM_BYTES = 512 * 1024;
+const STREAM_BYTES = 512 * 1024;
+/** Packets that carry more than this on average were not cut by our kernel, or were put together by the device. */
+export const LARGE_PACKET = 2 * SEGMENT;
 
 /** Text that repeats nowhere: a stream that lost or doubled a piece is another one. */
-export function streamText(bytes: number): string {
+function streamText(bytes: number): string {
   let text = '';
   for (let i = 0; text.length < bytes; i++) text += `${i} ${createHash('md5').update(String(i)).digest('hex')}\n`;
   return text.slice(0, bytes);
 }
 
 /** From our kernel on QEMU's board to the simulated machine, or back; frames that the wire saw from QEMU, and to it. */
-export async function stream(rig: Rig, direction: 'out' | 'in'): Promise<{ readonly from: number; readonly to: number }> {
+async function stream(rig: Rig, direction: 'out' | 'in'): Promise<{ readonly from: number; readonly to: number }> {
   const text = streamText(STREAM_BYTES);
   const [from, to] = [rig.port.received, rig.port.sent];
   const server = direction === 'out' ? rig.startOnPeer(`nc -l -p ${PORT}`) : rig.start(`nc -l -p ${PORT}`);
@@ -67,5 +69,3 @@ export async function streamFromLinux(rig: TapRig): Promise<{ readonly packets: 
   expect(got.out === text, `${got.out.length} of ${text.length} bytes arrived, or others; ${said.out}\n${rig.dmesg(4)}`);
   return { packets: rig.kernel.net.dev_get_stats(rig.dev).rx_packets - before, bytes: text.length };
 }
-
-export const TSO_FACTOR = 2 * SEGMENT;
