@@ -110,8 +110,8 @@ export async function tcp(rig: Rig, report: Report): Promise<void> {
     sent !== undefined && sent === received,
     sent === received ? `${seconds.toFixed(1)} s, ${retransmitted} segments sent again, md5 ${sent}` : out,
   );
-  // acknowledgements alone may be too few for a round, as the receiver merges segments
-  await guest.run('ping -q -A -W 1 -w 20 -c 200 10.8.0.2', 30_000);
+  // acknowledgements alone may be too few for a round, as the receiver merges segments: seven fragments a ping
+  await guest.run('ping -q -A -w 20 -c 60 -s 10000 10.8.0.2', 30_000);
   const rings = nics[2].pci.queues.slice(0, 2).map((q) => q.state());
   report.check(
     "eth2's rings are packed, and Linux's driver and the device agree on them after many rounds",
