@@ -50,6 +50,7 @@ export class TcpAck {
       this.tcp_update_wl(sk, ackSeq);
       if (sk.snd_wnd !== nwin) {
         sk.snd_wnd = nwin;
+        if (sk.write_queue.qlen > 0) this.kernel.tcp.cong.tcp_slow_start_after_idle_check(sk);
         if (nwin > sk.max_window) {
           sk.max_window = nwin;
           this.kernel.tcp.out.tcp_sync_mss(sk, sk.pmtu_cookie);

@@ -70,7 +70,7 @@ const TCP_RENO: TcpCongestionOps = ops<TcpCongestionOps>({
 const ALGORITHMS: readonly TcpCongestionOps[] = Object.freeze([TCP_RENO, TCP_CUBIC]);
 
 export class TcpCong {
-  static readonly inlined: readonly string[] = Object.freeze(['tcp_tx_start', 'tcp_current_ssthresh']);
+  static readonly inlined: readonly string[] = Object.freeze(['tcp_slow_start_after_idle_check', 'tcp_current_ssthresh']);
   /** Algorithms that are registered, in order; a module adds its own. */
   readonly available = ['reno', 'cubic'];
   readonly allowed = ['reno', 'cubic'];
@@ -110,9 +110,9 @@ export class TcpCong {
   }
 
   /** Data again after a pause: the window that was learnt before may be too large (RFC 2861). */
-  tcp_tx_start(sk: TcpSock, now: number): void {
-    if (ipv4Net(sk.net).tcp.sysctl.tcp_slow_start_after_idle === 0 || sk.ca.cong_control !== undefined) return;
-    const delta = now - sk.lsndtime;
+  tcp_slow_start_after_idle_check(sk: TcpSock): void {
+    if (ipv4Net(sk.net).tcp.sysctl.tcp_slow_start_after_idle === 0 || sk.packets_out > 0 || sk.ca.cong_control !== undefined) return;
+    const delta = this.kernel.now() - sk.lsndtime;
     if (delta > sk.rto) this.tcp_cwnd_restart(sk, delta);
   }
   tcp_cwnd_restart(sk: TcpSock, idle: number): void {
@@ -146,7 +146,7 @@ export class TcpCong {
     if (sk.packets_out > sk.snd_cwnd_used) sk.snd_cwnd_used = sk.packets_out;
     if (ipv4Net(sk.net).tcp.sysctl.tcp_slow_start_after_idle !== 0 && now - sk.snd_cwnd_stamp >= sk.rto && sk.ca.cong_control === undefined)
       this.tcp_cwnd_application_limited(sk);
-    if (sk.write_queue.qlen === 0 && sk.wmem_queued < sk.sndbuf && sk.stream_nospace) this.kernel.tcp.rate.tcp_chrono_start(sk, 3);
+    if (sk.write_queue.qlen === 0 && sk.stream_nospace) this.kernel.tcp.rate.tcp_chrono_start(sk, 3);
   }
   tcp_cwnd_application_limited(sk: TcpSock): void {
     if (sk.ca_state === TCP_CA.Open && !sk.stream_nospace) {

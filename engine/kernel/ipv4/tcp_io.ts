@@ -75,6 +75,8 @@ export class TcpIo {
     }
     this.kernel.charge(((copied + 15) >> 4) * this.kernel.platform.costs.copy_per_16_bytes);
     if (copied > 0) {
+      const tail = sk.write_queue.last;
+      if ((flags & MSG.EOR) !== 0 && copied === data.length && tail !== undefined) TCP_SKB_CB(tail).eor = true;
       const nagle = copied < data.length ? TCP_NAGLE.PUSH : sk.nonagle;
       this.tcp_push(sk, copied < data.length ? flags & ~MSG.MORE : flags, mss, nagle, goal);
       return copied;
@@ -90,11 +92,10 @@ export class TcpIo {
 
   /** An empty packet at the tail of the queue; undefined when the buffer is full. */
   private newSegment(sk: TcpSock): SkBuff | undefined {
-    const { out, rate } = this.kernel.tcp;
+    const { out } = this.kernel.tcp;
     const skb = this.sk_stream_memory_free(sk) ? out.tcp_stream_alloc_skb() : undefined;
     if (skb === undefined) {
       sk.stream_nospace = true;
-      rate.tcp_chrono_start(sk, 3);
       return undefined;
     }
     this.tcp_skb_entail(sk, skb);
@@ -108,6 +109,7 @@ export class TcpIo {
     cb.gso_segs = 0;
     sk.write_queue.push(skb);
     sk.wmem_queued += skb.truesize;
+    this.kernel.tcp.cong.tcp_slow_start_after_idle_check(sk);
     if ((sk.nonagle & TCP_NAGLE.PUSH) !== 0) sk.nonagle &= ~TCP_NAGLE.PUSH;
   }
 

@@ -124,7 +124,7 @@ export class TcpOutput extends TcpSegment {
 
   tcp_tso_segs(sk: TcpSock, mss: number): number {
     const min = ipv4Net(sk.net).tcp.sysctl.tcp_min_tso_segs;
-    return this.gsoOk(sk) ? Math.min(this.tcp_tso_autosize(sk, mss, min), 65535) : 1;
+    return Math.min(this.tcp_tso_autosize(sk, mss, min), 65535);
   }
   tcp_tso_autosize(sk: TcpSock, mss: number, min: number): number {
     let bytes = Math.floor(sk.pacing_rate / PACING_SHIFT);
@@ -168,7 +168,8 @@ export class TcpOutput extends TcpSegment {
     const head = sk.rtx_queue.first;
     if (head === undefined) return false;
     const age = sk.tcp_mstamp - TCP_SKB_CB(head).mstamp;
-    if (age - (sk.srtt_us >> 4) >= 0) return false;
+    // the next ACK is half a round trip away at least: waiting for it would cost too much
+    if (age - (sk.srtt_us >> 4) < 0) return false;
     if (congWin < sendWin) {
       if (congWin <= skb.len) {
         this.deferBecause = 'cwnd';

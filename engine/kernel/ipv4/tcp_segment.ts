@@ -78,7 +78,6 @@ export class TcpSegment extends TcpWindow {
     const syn = (cb.tcp_flags & TCPHDR.SYN) !== 0;
     const w = this.options;
     const optlen = syn ? w.tcp_syn_options(sk) : w.tcp_established_options(sk);
-    if (!syn && pcount > 1) cb.tcp_flags |= TCPHDR.PSH;
     const headerSize = 20 + optlen;
     const th = __skb_push(skb, headerSize);
     skb.transport_header = skb.data - skb.head;
@@ -87,7 +86,7 @@ export class TcpSegment extends TcpWindow {
     skb.priority = sk.priority;
     skb.mark = sk.mark;
     skb.ip_summed = CHECKSUM_PARTIAL;
-    let flags = cb.tcp_flags;
+    let flags = !syn && pcount > 1 ? cb.tcp_flags | TCPHDR.PSH : cb.tcp_flags;
     if (!syn && headerSize !== skb.len && (sk.ecn_flags & TCP_ECN.OK) !== 0) flags |= this.ecnFlags(sk, cb.seq);
     const window = syn ? Math.min(sk.rcv_wnd, U16_MAX) : this.tcp_select_window(sk);
     ram.setU32be(th, ((sk.num << 16) | sk.dport) >>> 0);
@@ -160,7 +159,6 @@ export class TcpSegment extends TcpWindow {
 
   tcp_event_data_sent(sk: TcpSock): void {
     const now = this.kernel.now();
-    if (this.tcp_packets_in_flight(sk) === 0 && sk.lsndtime !== 0) this.kernel.tcp.cong.tcp_tx_start(sk, now);
     if (sk.ca.cwnd_event !== undefined && this.tcp_packets_in_flight(sk) === 0) sk.ca.cwnd_event(sk, 'tx_start', now);
     sk.lsndtime = now;
     // a reply within the delayed-ACK time: the conversation goes to and fro

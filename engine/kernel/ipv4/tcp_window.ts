@@ -161,16 +161,10 @@ export class TcpWindow {
     const most = this.tcp_bound_to_half_wnd(sk, this.gsoMaxSize(sk));
     let goal = sk.gso_segs * mss;
     if (most < goal || most >= goal + mss) {
-      sk.gso_segs = this.gsoOk(sk) ? Math.max(1, Math.min(Math.floor(most / mss), 65535)) : 1;
+      sk.gso_segs = Math.max(1, Math.min(Math.floor(most / mss), 65535));
       goal = sk.gso_segs * mss;
     }
     return Math.max(goal, mss);
-  }
-
-  /** The device takes packets of several segments, or software cuts them before it. */
-  gsoOk(sk: TcpSock): boolean {
-    const dev = this.kernel.tcp.af(sk).dev(sk);
-    return dev !== undefined && dev.hwSg && (sk.wire6 ? dev.hwGso6 : dev.hwGso4);
   }
 
   gsoMaxSize(sk: TcpSock): number {

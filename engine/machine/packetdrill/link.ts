@@ -26,6 +26,15 @@ export class ScriptLink {
     kernel.net.register_netdev(this.dev);
     kernel.net.dev_change_flags(this.dev, this.dev.flags | IFF.UP);
   }
+  /** `ethtool -K`'s words: 'tso off gso off'. */
+  offloads(words: string): void {
+    for (const [, name, state] of words.matchAll(/(tso|gso|gro)\s+(on|off)/g)) {
+      const bits = name === 'tso' ? NETIF_F.TSO | NETIF_F.TSO6 : name === 'gso' ? NETIF_F.GSO : NETIF_F.GRO;
+      if (state === 'on') this.dev.wanted_features |= bits;
+      else this.dev.wanted_features &= ~bits;
+    }
+    this.kernel.net.features.netdev_update_features(this.dev);
+  }
   transmit(skb: SkBuff): number {
     if (skb.protocol === ETH_P.IP)
       this.sent.push({ time: this.kernel.now(), bytes: this.kernel.skb.toArray(skb, skb.len).subarray(HEADER) });
