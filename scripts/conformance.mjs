@@ -94,7 +94,7 @@ else {
 
 // ── our devices under Debian's Linux, and our drivers on QEMU's devices; each says itself when it cannot run ──
 for (const script of ['scripts/conformance_linux.mjs', 'scripts/conformance_qemu.mjs']) {
-  const run = sh('node', [script], { timeout: 300_000 });
+  const run = sh('node', [script], { timeout: 600_000 });
   process.stdout.write(run.stdout + run.stderr);
   const counts = /^(\d+) passed, (\d+) failed$/m.exec(run.stdout);
   passed += Number(counts?.[1] ?? 0);
