@@ -6,8 +6,10 @@ import type { RpsQueue } from './rps.ts';
 import type { Napi } from './napi.ts';
 import type { Net } from './net_namespace.ts';
 import type { Qdisc } from './sched/qdisc.ts';
+import type { NlResult } from './rtnetlink.ts';
 import type { SkBuff } from './skbuff.ts';
 import type { TimerList } from './timer.ts';
+import type { VlanInfo } from './vlan_core.ts';
 
 /** Linux: include/uapi/linux/if.h */
 export const IFF = {
@@ -118,6 +120,19 @@ export interface NetDeviceOps {
   ndo_get_iflink?(dev: NetDevice): number;
   ndo_change_carrier?(dev: NetDevice, up: boolean): number;
   ndo_get_phys_port_name?(dev: NetDevice): string | undefined;
+  /** IFF_PROMISC or IFF_ALLMULTI of a running device changed. */
+  ndo_change_rx_flags?(dev: NetDevice, flags: number): void;
+  /** A port comes under this master, or leaves it. */
+  ndo_add_slave?(dev: NetDevice, slave: NetDevice): NlResult;
+  ndo_del_slave?(dev: NetDevice, slave: NetDevice): number;
+}
+
+/** What a receive handler did (Linux: rx_handler_result_t). */
+export const RX_HANDLER = { CONSUMED: 0, ANOTHER: 1, EXACT: 2, PASS: 3 } as const;
+/** Who sees a device's packets before the protocols: its bridge, its bond, its macvlans. */
+export interface RxHandler {
+  /** RX_HANDLER.*; ANOTHER has set skb.dev. */
+  handle_frame(skb: SkBuff, dev: NetDevice): number;
 }
 
 /** One multicast (or extra unicast) address with its users (Linux: struct netdev_hw_addr). */
@@ -209,6 +224,11 @@ export class NetDevice {
   /** The other end, for veth. */
   peer: NetDevice | undefined;
   master: NetDevice | undefined;
+  rx_handler: RxHandler | undefined;
+  /** VLANs on this device. */
+  vlan_info: VlanInfo | undefined;
+  /** Alternative names (ip link property). */
+  readonly altnames: string[] = [];
   watchdog_timeo = 5_000_000_000;
   watchdog_timer: TimerList | undefined;
   ifalias = '';
@@ -227,9 +247,6 @@ export class NetDevice {
   hwSg = false;
   hwTso4 = false;
   hwTso6 = false;
-  /** Packets of several TCP segments may be handed to it: it cuts them, or software does just before. */
-  hwGso4 = false;
-  hwGso6 = false;
   /** NET_NAME_*: 0 unknown, 1 numbered by the kernel, 2 predictable, 3 given by user space, 4 renamed. */
   name_assign_type = 0;
   sysfs_rx_queue_group: RxQueueGroup | undefined;

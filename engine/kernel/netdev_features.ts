@@ -158,9 +158,6 @@ export class NetdevFeatures {
     dev.hwSg = (dev.features & NETIF_F.SG) !== 0n;
     dev.hwTso4 = (dev.features & NETIF_F.TSO) !== 0n;
     dev.hwTso6 = (dev.features & NETIF_F.TSO6) !== 0n;
-    const gso = (dev.features & NETIF_F.GSO) !== 0n;
-    dev.hwGso4 = gso || dev.hwTso4;
-    dev.hwGso6 = gso || dev.hwTso6;
   }
 }
 

@@ -14,7 +14,7 @@ import { Flow4 } from './fib_table.ts';
 import { ICMP_ERR_CONVERT } from './icmp.ts';
 import type { IpSend } from './ip_output.ts';
 import { ipv4Net } from './ipv4_net.ts';
-import { IPSTATS, TCPEXT, TCPSTATS } from './mib.ts';
+import { ICMPSTATS, IPSTATS, TCPEXT, TCPSTATS } from './mib.ts';
 import type { Rtable } from './route.ts';
 import type { TcpAf } from './tcp_af.ts';
 import { TCPHDR, TCP_SKB_CB, between, newTcb, seqAdd } from './tcp_skb.ts';
@@ -421,6 +421,7 @@ export class TcpIpv4 implements TcpAf {
       ram.u16be(th),
       ifindex,
     );
+    if (found === undefined) n4.mib.icmp[ICMPSTATS.InErrors]++;
     if (found === undefined || found.kind === 'timewait') return;
     const seq = ram.u32be(th + 4);
     if (found.kind === 'request') {

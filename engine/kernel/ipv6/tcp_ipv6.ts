@@ -4,7 +4,7 @@ import type { Gpa } from '../../base/units.ts';
 import { csumFold, pseudoHeaderSum6 } from '../../wire/checksum.ts';
 import { ICMPV6, IPPROTO } from '../../wire/headers.ts';
 import { ipv4Net } from '../ipv4/ipv4_net.ts';
-import { IPSTATS, TCPEXT, TCPSTATS } from '../ipv4/mib.ts';
+import { ICMP6STATS, IPSTATS, TCPEXT, TCPSTATS } from '../ipv4/mib.ts';
 import { v4number } from '../ipv4/arp.ts';
 import type { TcpAf } from '../ipv4/tcp_af.ts';
 import { fillCb } from '../ipv4/tcp_ipv4.ts';
@@ -377,6 +377,7 @@ export class TcpIpv6 implements TcpAf {
     const peer = ipv6.icmp.readAddr((inner + 24) as Gpa);
     const own = ipv6.icmp.readAddr((inner + 8) as Gpa);
     const found = tcp.hash.__inet6_lookup_established(dev.net, peer, ram.u16be(th + 2), own, ram.u16be(th), skb.skb_iif || dev.ifindex);
+    if (found === undefined) n4.mib.icmp6[ICMP6STATS.InErrors]++;
     if (found === undefined || found.kind === 'timewait') return;
     const seq = ram.u32be(th + 4);
     const [err, fatal] = icmpv6_err_convert(type, code);

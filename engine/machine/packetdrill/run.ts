@@ -134,7 +134,10 @@ class Runner {
 
   /** sysctl and the usual defaults; what else a shell would do is not here. */
   private shell(command: string, line: number): void {
-    for (const part of command.replaceAll(/\\\n/g, ' ').split(/[\n;]/).map((p) => p.replace(/\s#.*/, '').trim())) {
+    for (const part of command
+      .replaceAll(/\\\n/g, ' ')
+      .split(/[\n;]/)
+      .map((p) => p.replace(/\s#.*/, '').trim())) {
       if (part === '' || part.startsWith('#') || /sysctl_restore|^ip tcp_metrics|^nstat|^\.\/|^\.\.\/.*ksft_runner/.test(part)) continue;
       if (part.endsWith('defaults.sh')) {
         for (const [name, value] of DEFAULTS) this.sysctl(`net.ipv4.${name}`, value, line);

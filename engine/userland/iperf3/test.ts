@@ -184,7 +184,8 @@ export abstract class IperfTest extends Process {
     this.endTime = this.seconds();
     this.kernel.platform.sim.cancel(this.intervalTimer);
     if (this.options.interval > 0 && this.endTime - this.intervalStart > 0.1 * this.options.interval) this.intervalLine();
-    else if (this.options.interval > 0) for (const s of this.streams) s.interval(this.intervalStart, this.endTime, false);
+    else if (this.options.interval > 0 && this.endTime - this.intervalStart > 0.001)
+      for (const s of this.streams) s.interval(this.intervalStart, this.endTime, false);
     this.done = true;
   }
 

@@ -229,7 +229,8 @@ function run(ctx: ToolContext): number {
   }
   if (r.tables.size === 0)
     for (const t of QUERY[r.family === 17 ? 'packet' : r.family === 1 ? 'unix' : r.family !== 0 ? 'inet' : 'all']) r.tables.add(t);
-  const single = r.tables.size === 1;
+  // unix and packet sockets are several kinds each
+  const single = r.tables.size === 1 && !r.tables.has('unix') && !r.tables.has('packet');
   const entries = TABLES.filter((t) => r.tables.has(t))
     .flatMap((t) => entriesOf(ctx.kernel, ctx.net, t))
     .filter((e) => (r.states & (1 << e.state)) !== 0 && (r.family === 0 || r.family === e.family) && matches(r.condition, e));
