@@ -48,7 +48,7 @@ describe('the language', () => {
   });
 
   test('a command that Linux has and we do not is named as such', async () => {
-    expect(await sh('ss -t')).toMatchObject({ status: 127, err: 'ringscope: ss: this command is not modelled\n' });
+    expect(await sh('nft list ruleset')).toMatchObject({ status: 127, err: 'ringscope: nft: this command is not modelled\n' });
   });
 
   test('a ping of 70,000 bytes is sent by nobody: its statistics say so', async () => {

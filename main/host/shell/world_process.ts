@@ -16,7 +16,7 @@ const READS_STDIN = new Set(['cat', 'ip', 'tc', 'bridge', 'sysctl', 'nc', 'tcpdu
 
 /** Commands a Linux host would have and a machine of ours does not: named, so that nobody takes their absence for a typing error. */
 const NOT_MODELLED = new Set(
-  'bridge brctl conntrack curl dhclient host ifup iperf iperf3 iptables mtr nc netcat netstat nft nmcli nmap socat ss ssh systemctl telnet trace-cmd traceroute wget wg'.split(
+  'brctl conntrack curl dhclient host ifup iperf iptables mtr netstat nft nmcli nmap socat ssh systemctl telnet trace-cmd wget wg'.split(
     ' ',
   ),
 );
