@@ -1,6 +1,6 @@
 // What needs Debian packages and files beside the checkout: tshark on our captures, the oracle's transcripts. Installs what it can.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { aptInstall, root } from './setup.mjs';
@@ -72,6 +72,31 @@ else {
     'ip.checksum.status == "Bad" || icmp.checksum.status == "Bad"',
   ]);
   check('no checksum is wrong', strict.stdout.trim() === '', strict.stdout);
+  tcpStreams();
+}
+
+/** Streams both ways without offloads at this end: every segment as it is on the wire. */
+function tcpStreams() {
+  const lab = join(temp, 'streams.lab.yaml');
+  const plain = readFileSync(join(root, 'resources/labs/two-hosts.lab.yaml'), 'utf8');
+  writeFileSync(lab, plain.replace('ip addr add 10.0.0.2/24 dev eth0', 'ip addr add 10.0.0.2/24 dev eth0\n      iperf3 -s > /dev/null &'));
+  const file = join(temp, 'streams.pcapng');
+  const script = 'ethtool -K eth0 tso off gso off gro off tx off\niperf3 -c 10.0.0.2 -n 1M && iperf3 -c 10.0.0.2 -n 1M -R\n';
+  const r = ringscope('exec', lab, 'h1', '--pcap', `h1:eth0=${file}`, '--', script);
+  check('two iperf3 streams through exec', r.status === 0, r.stdout + r.stderr);
+  const list = (filter) =>
+    sh('tshark', ['-r', file, '-o', 'tcp.check_checksum:TRUE', '-o', 'ip.check_checksum:TRUE', '-Y', filter]).stdout.trim();
+  check('tshark sees the streams', list('tcp').split('\n').length > 1000);
+  const bad = list('tcp.checksum.status == "Bad" || ip.checksum.status == "Bad"');
+  check('no TCP checksum is wrong', bad === '', bad);
+  const lost = list('tcp.analysis.retransmission || tcp.analysis.lost_segment || tcp.analysis.out_of_order');
+  check('nothing is lost or sent twice on a clean cable', lost === '', lost);
+}
+
+// ── TCP over a thousand bad links ──
+{
+  const r = sh('npx', ['vitest', 'run', 'engine/tests/tcp_impaired'], { env: { ...process.env, TCP_PATTERNS: '1000' }, timeout: 900_000 });
+  check('a thousand patterns of loss, reorder, duplicate and delay: every stream intact', r.status === 0, r.stdout.slice(-3000));
 }
 
 // ── the oracle's transcripts ──

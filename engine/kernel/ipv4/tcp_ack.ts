@@ -158,6 +158,7 @@ export class TcpAck {
     if ((flag & FLAG.SET_XMIT_TIMER) !== 0) loss.tcp_set_xmit_timer(sk);
     if ((flag & FLAG_FORWARD_PROGRESS) !== 0 || (flag & FLAG_NOT_DUP) === 0) tcp.af(sk).confirm(sk);
     const delivered = sk.delivered - priorDelivered;
+    if (delivered > 0) mib.tcpExt[TCPEXT.TCPDelivered] += delivered;
     rate.rs.is_ack_delayed = (flag & FLAG.ACK_MAYBE_DELAYED) !== 0;
     rate.tcp_rate_gen(sk, delivered, sk.lost - priorLost, false);
     this.tcp_cong_control(sk, ack, delivered, flag);
