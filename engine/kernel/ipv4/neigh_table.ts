@@ -83,6 +83,22 @@ export interface NeighProtocol {
   error_report(neigh: Neighbour, skb: SkBuff): void;
 }
 
+/** Counters of a table, as /proc/net/stat shows them (Linux: struct neigh_statistics). */
+export class NeighStatistics {
+  allocs = 0;
+  destroys = 0;
+  hash_grows = 0;
+  lookups = 0;
+  hits = 0;
+  res_failed = 0;
+  rcv_probes_mcast = 0;
+  rcv_probes_ucast = 0;
+  periodic_gc_runs = 0;
+  forced_gc_runs = 0;
+  unres_discards = 0;
+  table_fulls = 0;
+}
+
 export class NeighTable {
   /** Entries by device, then by key. */
   readonly byDev = new Map<NetDevice, Map<number | string, Neighbour>>();
@@ -96,7 +112,8 @@ export class NeighTable {
   gc_thresh2 = 512;
   gc_thresh3 = 1024;
   gc_interval_ms = 30000;
-  readonly stats = { allocs: 0, destroys: 0, res_failed: 0, lookups: 0, hits: 0, unres_discards: 0, table_fulls: 0 };
+  /** One of each CPU. */
+  readonly stats: readonly NeighStatistics[];
   constructor(
     readonly family: number,
     readonly name: string,
@@ -104,7 +121,9 @@ export class NeighTable {
     readonly ethertype: number,
     /** Four odd words drawn at boot (Linux: neigh_get_hash_rnd()). */
     readonly hashRnd: Uint32Array,
+    cpus: number,
   ) {
+    this.stats = Array.from({ length: cpus }, () => new NeighStatistics());
     this.defaults = new NeighParms(undefined);
     this.blackhole = new NeighParms(undefined);
   }

@@ -16,6 +16,7 @@ import {
   NeighTable,
   Neighbour,
   type NeighProtocol,
+  type NeighStatistics,
 } from './neigh_table.ts';
 import type { SkBuff } from '../skbuff.ts';
 import { __skb_push, skb_reset_network_header } from '../skb_inline.ts';
@@ -44,6 +45,7 @@ export class NeighCore implements Actor {
       proto,
       ethertype,
       Uint32Array.from({ length: 4 }, () => (chance.u32() | 1) >>> 0),
+      platform.cpus.list.length,
     );
     for (const parms of [tbl.defaults, tbl.blackhole]) {
       parms.locktime_ms = locktimeMs;
@@ -51,6 +53,11 @@ export class NeighCore implements Actor {
     }
     this.tables.push(tbl);
     return tbl;
+  }
+
+  /** The running CPU's counters. */
+  stat(tbl: NeighTable): NeighStatistics {
+    return tbl.stats[this.kernel.platform.cpus.current?.id ?? 0];
   }
 
   neigh_parms_alloc(dev: NetDevice, tbl: NeighTable): NeighParms {
@@ -70,23 +77,23 @@ export class NeighCore implements Actor {
   }
 
   neigh_lookup(tbl: NeighTable, key: number | string, dev: NetDevice): Neighbour | undefined {
-    tbl.stats.lookups++;
+    this.stat(tbl).lookups++;
     const n = tbl.byDev.get(dev)?.get(key);
-    if (n !== undefined) tbl.stats.hits++;
+    if (n !== undefined) this.stat(tbl).hits++;
     return n;
   }
 
   /** The entry, made when there is none; undefined when the table is full or the protocol refuses. */
   __neigh_create(tbl: NeighTable, key: number | string, addr: IpBytes, dev: NetDevice): Neighbour | undefined {
     if (tbl.entries >= tbl.gc_thresh3 && !this.neigh_forced_gc(tbl)) {
-      tbl.stats.table_fulls++;
+      this.stat(tbl).table_fulls++;
       return undefined;
     }
     const parms = tbl.parms.get(dev);
     if (parms === undefined) return undefined;
     const n = new Neighbour(tbl, key, addr, dev, parms, this.nextOrder++, this);
     n.updated = n.used = this.kernel.now();
-    tbl.stats.allocs++;
+    this.stat(tbl).allocs++;
     if (tbl.proto.construct(n) < 0) return undefined;
     n.confirmed = this.kernel.now() - parms.base_reachable_time_ms * 2 * MS;
     let map = tbl.byDev.get(dev);
@@ -97,6 +104,7 @@ export class NeighCore implements Actor {
   }
 
   neigh_forced_gc(tbl: NeighTable): boolean {
+    this.stat(tbl).forced_gc_runs++;
     const now = this.kernel.now();
     let freed = 0;
     for (const map of tbl.byDev.values()) {
@@ -114,7 +122,7 @@ export class NeighCore implements Actor {
   neigh_remove_one(n: Neighbour): void {
     n.tbl.byDev.get(n.dev)?.delete(n.key);
     n.tbl.entries--;
-    n.tbl.stats.destroys++;
+    this.stat(n.tbl).destroys++;
     n.dead = true;
     this.kernel.timers.del_timer(n.timer);
     this.purge(n);
@@ -209,7 +217,7 @@ export class NeighCore implements Actor {
       const old = n.arp_queue.shift();
       if (old === undefined) break;
       n.arp_queue_len_bytes -= old.truesize;
-      n.tbl.stats.unres_discards++;
+      this.stat(n.tbl).unres_discards++;
       this.kernel.skb.kfree_skb_reason(old, 'NEIGH_QUEUEFULL');
     }
     n.arp_queue.push(skb);
@@ -278,7 +286,7 @@ export class NeighCore implements Actor {
   }
 
   neigh_invalidate(n: Neighbour): void {
-    n.tbl.stats.res_failed++;
+    this.stat(n.tbl).res_failed++;
     n.updated = this.kernel.now();
     while (n.nud_state === NUD.FAILED) {
       const skb = n.arp_queue.shift();

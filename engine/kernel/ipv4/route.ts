@@ -48,6 +48,18 @@ export class RouteCache {
   genid = 0;
 }
 
+/** How often routes had to be chosen, by kind (Linux: struct rt_cache_stat). */
+export class RtCacheStat {
+  in_slow_tot = 0;
+  in_slow_mc = 0;
+  in_no_route = 0;
+  in_brd = 0;
+  in_martian_dst = 0;
+  in_martian_src = 0;
+  out_slow_tot = 0;
+  out_slow_mc = 0;
+}
+
 const isMulticast = (a: number): boolean => a >>> 28 === 0xe;
 const isLocalMulticast = (a: number): boolean => a >>> 8 === 0xe00000;
 const isLoopback = (a: number): boolean => a >>> 24 === 127;
@@ -62,7 +74,16 @@ export class Route {
   private readonly backFlow = new Flow4();
   private readonly outFlow = new Flow4();
 
-  constructor(readonly kernel: Kernel) {}
+  /** One of each CPU. */
+  readonly stats: readonly RtCacheStat[];
+
+  constructor(readonly kernel: Kernel) {
+    this.stats = kernel.platform.cpus.list.map(() => new RtCacheStat());
+  }
+
+  private stat(): RtCacheStat {
+    return this.stats[this.kernel.platform.cpus.current?.id ?? 0];
+  }
 
   private cache(n4: Ipv4Net): RouteCache {
     const c = n4.routes;
@@ -212,14 +233,17 @@ export class Route {
       if (info !== undefined && res.prefixlen < 4) info = undefined;
     }
     const rt = new Rtable(dev);
+    this.stat().out_slow_tot++;
     rt.rt_flags = flags >>> 0;
     rt.rt_type = type;
     rt.genid = ipv4Net(net).rtGenid;
     rt.daddr = f.daddr;
     rt.saddr = f.saddr;
     if ((rt.rt_flags & RTCF.LOCAL) !== 0) rt.input = RT_IN.LOCAL_DELIVER;
-    if ((flags & (RTCF.BROADCAST | RTCF.MULTICAST)) !== 0 && (flags & RTCF.LOCAL) !== 0 && (dev.flags & IFF.LOOPBACK) === 0)
+    if ((flags & (RTCF.BROADCAST | RTCF.MULTICAST)) !== 0 && (flags & RTCF.LOCAL) !== 0 && (dev.flags & IFF.LOOPBACK) === 0) {
       rt.output = RT_OUT.MC_OUTPUT;
+      this.stat().out_slow_mc++;
+    }
     rt.info = info;
     this.rt_set_nexthop(rt, info === undefined ? undefined : res.nh);
     return rt;
@@ -313,15 +337,16 @@ export class Route {
       if (!igmp.ip_check_mc_rcu(idev, daddr)) return -Errno.EINVAL;
       if (isMulticast(saddr) || saddr === LBCAST || (isLoopback(saddr) && idev.cnf.route_localnet === 0))
         return this.ip_handle_martian_source(dev, saddr, daddr);
+      this.stat().in_slow_mc++;
       return this.localRoute(net, RTN.MULTICAST, RTCF.MULTICAST | RTCF.LOCAL);
     }
     if (isMulticast(saddr) || saddr === LBCAST) return this.ip_handle_martian_source(dev, saddr, daddr);
     const wide = daddr === LBCAST || (saddr === 0 && daddr === 0);
     if (!wide) {
       if (isZeronet(saddr)) return this.ip_handle_martian_source(dev, saddr, daddr);
-      if (isZeronet(daddr)) return -Errno.EINVAL;
+      if (isZeronet(daddr)) return this.martianDestination();
       const localnet = idev.cnf.route_localnet !== 0 || n4.confAll.route_localnet !== 0;
-      if (isLoopback(daddr) && !localnet) return -Errno.EINVAL;
+      if (isLoopback(daddr) && !localnet) return this.martianDestination();
       if (isLoopback(saddr) && !localnet) return this.ip_handle_martian_source(dev, saddr, daddr);
       const flow = this.inFlow;
       Object.assign(flow, { daddr, saddr, tos, oif: 0, iif: dev.ifindex, scope: 0, mark: skb?.mark ?? 0, proto: 0 });
@@ -331,16 +356,18 @@ export class Route {
       if (err !== 0) return this.noRoute(net, idev.cnf.forwarding === 0 ? -Errno.EHOSTUNREACH : err);
       if (res.type === RTN.LOCAL) {
         if (this.fib_validate_source(saddr, daddr, tos, 0, dev) < 0) return this.ip_handle_martian_source(dev, saddr, daddr);
+        this.stat().in_slow_tot++;
         return this.localRoute(net, RTN.LOCAL, RTCF.LOCAL);
       }
       if (res.type !== RTN.BROADCAST) {
         if (idev.cnf.forwarding === 0) return this.noRoute(net, -Errno.EHOSTUNREACH);
-        if (res.type !== RTN.UNICAST) return -Errno.EINVAL;
+        if (res.type !== RTN.UNICAST) return this.martianDestination();
         return this.__mkroute_input(skb, res, flow, dev);
       }
     }
     if (skb !== undefined && skb.protocol !== ETH_P.IP) return -Errno.EINVAL;
     if (!isZeronet(saddr) && this.fib_validate_source(saddr, 0, tos, 0, dev) < 0) return this.ip_handle_martian_source(dev, saddr, daddr);
+    this.stat().in_brd++;
     return this.localRoute(net, RTN.BROADCAST, RTCF.BROADCAST | RTCF.LOCAL);
   }
 
@@ -352,7 +379,13 @@ export class Route {
     return rt;
   }
 
+  private martianDestination(): number {
+    this.stat().in_martian_dst++;
+    return -Errno.EINVAL;
+  }
+
   private noRoute(net: Net, err: number): Rtable {
+    this.stat().in_no_route++;
     const rt = this.localRoute(net, RTN.UNREACHABLE, 0);
     rt.input = RT_IN.ERROR;
     rt.error = -err;
@@ -369,6 +402,7 @@ export class Route {
     const checked = this.fib_validate_source(flow.saddr, flow.daddr, flow.tos, out.ifindex, dev);
     if (checked < 0) return this.ip_handle_martian_source(dev, flow.saddr, flow.daddr);
     const rt = new Rtable(out);
+    this.stat().in_slow_tot++;
     rt.rt_type = RTN.UNICAST;
     rt.input = RT_IN.FORWARD;
     rt.info = info;
@@ -407,6 +441,7 @@ export class Route {
 
   ip_handle_martian_source(dev: NetDevice, saddr: number, daddr: number): number {
     const n4 = ipv4Net(dev.net);
+    this.stat().in_martian_src++;
     if (n4.confAll.log_martians !== 0 || (inDev(dev)?.cnf.log_martians ?? 0) !== 0) {
       const q = (a: number): string => `${a >>> 24}.${(a >>> 16) & 255}.${(a >>> 8) & 255}.${a & 255}`;
       this.kernel.printk.pr_warn(`IPv4: martian source ${q(daddr)} from ${q(saddr)}, on dev ${dev.name}`);

@@ -222,6 +222,8 @@ export class Ndisc implements NeighProtocol {
       return;
     }
     const inc = isMulticast6(daddr);
+    if (inc) ipv4.neigh.stat(this.tbl).rcv_probes_mcast++;
+    else ipv4.neigh.stat(this.tbl).rcv_probes_ucast++;
     const n = inc || lladdr !== undefined ? this.lookupOrCreate(dev, saddr) : ipv4.neigh.neigh_lookup(this.tbl, v6key(saddr), dev);
     if (n !== undefined) ipv4.neigh.neigh_update(n, lladdr, NUD.STALE, NEIGH_UPDATE_F.WEAK_OVERRIDE | NEIGH_UPDATE_F.OVERRIDE);
     this.ndisc_send_na(dev, saddr, target, router, true, inc);
