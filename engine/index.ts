@@ -13,7 +13,7 @@ export {
   type FaultTarget,
 } from './machine/fault_kinds.ts';
 export { type FaultView, faultViews, type ViolationView, violationCount, violationViews } from './session/views/faults.ts';
-export type { CableSpec, LabSpec, MachineSpec, NicSpec } from './machine/lab.ts';
+export type { CableSpec, LabSpec, MachineSpec, NicSpec, ScriptStep } from './machine/lab.ts';
 export {
   cableId,
   COST_NAMES,
@@ -28,6 +28,8 @@ export {
   NIC_LIMITS,
   NIC_MODELS,
   VARIANT_NAMES,
+  NIC_QUIRK_NAMES,
+  fixedLab,
   type VariantName,
   E1000E_CHIPS,
   NIC_TRANSPORTS,

@@ -39,7 +39,7 @@ export class NetTx implements Actor {
   private readonly tpDrop: TracePoint;
 
   constructor(
-    private readonly nic: NicContext,
+    protected readonly nic: NicContext,
     private readonly mem: DmaPort,
     scope: TraceScope,
   ) {
@@ -68,21 +68,29 @@ export class NetTx implements Actor {
     this.serving = 0;
   }
 
-  onEvent(): void {
+  onEvent(_op = 0, _arg?: unknown): void {
     this.scheduled = false;
     const { transport } = this.nic;
     if (!transport.running) this.reset();
     if (this.serving === 0) return;
     const pair = this.nextActive();
     const q = transport.queues[txQueue(pair)];
-    if (q.pop(scratch.chain)) this.busyUntil = Math.max(this.send(q, pair), this.nic.sim.now);
+    if (q.pop(scratch.chain)) this.busyUntil = this.sendOrWait(q, pair);
     else if (q.fault !== undefined) return transport.faulted(q);
-    else {
-      q.setNotifications(true);
-      if (q.hasWork()) q.setNotifications(false);
-      else this.stop(pair);
-    }
+    else this.ranEmpty(q, pair);
     if (this.serving > 0 && transport.running) this.schedule(this.busyUntil);
+  }
+
+  /** Sends the popped packet, for which the wire is free; when the engine looks for the next one. */
+  protected sendOrWait(q: Virtqueue, pair: number): number {
+    return Math.max(this.send(q, pair), this.nic.sim.now);
+  }
+
+  /** Asks for doorbells again, and sleeps only when there is still nothing. */
+  protected ranEmpty(q: Virtqueue, pair: number): void {
+    q.setNotifications(true);
+    if (q.hasWork()) q.setNotifications(false);
+    else this.stop(pair);
   }
 
   private schedule(time: number): void {
@@ -100,7 +108,7 @@ export class NetTx implements Actor {
   }
 
   /** Sends the popped packet; returns when the engine is free again. */
-  private send(q: Virtqueue, pair: number): number {
+  protected send(q: Virtqueue, pair: number): number {
     const c = scratch.chain;
     const { nic } = this;
     const HDR = nic.hdrLen;

@@ -76,7 +76,7 @@ export abstract class VirtioCore implements VirtioTransport, Actor {
     this.offered = (model.features | RING_FEATURES | MODERN_FEATURES | offer) & ~withheld;
     this.offeredLegacy = (model.features | RING_FEATURES | LEGACY_FEATURES | (model.legacyFeatures ?? 0n)) & LOW_32 & ~withheld;
     invariant(missingPrerequisites(this.offered).length === 0, `${name} offers features without their prerequisites`);
-    model.queueSizes.forEach((size, i) => this.queues.push(new Virtqueue(name, i, size, port, sim, scope)));
+    model.queueSizes.forEach((size, i) => this.queues.push(new Virtqueue(name, i, size, port, sim, scope, model.ringFormats)));
   }
 
   /** The transport's part of an interrupt: `queue` is -1 for a configuration change. False when nothing was sent. */

@@ -2,7 +2,7 @@
 import type { ByteMem } from '../base/memory.ts';
 import type { DmaPort } from '../platform/bus.ts';
 import type { VirtqFaultKind } from './virtq_fault.ts';
-import type { Virtqueue } from './virtqueue.ts';
+import type { RingFormats, Virtqueue } from './virtqueue.ts';
 
 /** A device type: virtio-net and whatever comes. The transport owns queues, status and features; the model owns what they mean. */
 export interface VirtioDevice {
@@ -12,6 +12,8 @@ export interface VirtioDevice {
   readonly features: bigint;
   /** Features of ring and transport that every device offers, and this one does not. */
   readonly withheld?: bigint;
+  /** Ring formats of its own; the specification's when absent. */
+  readonly ringFormats?: RingFormats;
   /** Features that only a legacy driver is shown (virtio-v1.2 §6.3). */
   readonly legacyFeatures?: bigint;
   /** Device-specific configuration, as the driver reads it. */

@@ -1,7 +1,7 @@
 // The virtio-net device (virtio-v1.2 §5.1): queue pairs, control queue, offloads, link; and the factory that puts it on PCI.
 import type { BytesField, Field } from '../base/layout.ts';
 import type { ByteMem } from '../base/memory.ts';
-import { invariant, InvariantError } from '../base/ops.ts';
+import { invariant, InvariantError, ops } from '../base/ops.ts';
 import type { Sim } from '../sim/sim.ts';
 import type { Frame, FrameOffload, NicPort, Wire } from '../link/port.ts';
 import { PCI_DEVICE_ID } from '../pci/ids.ts';
@@ -23,7 +23,22 @@ import type { VirtioInterfaces } from './virtio_core.ts';
 import { netFeatures, type NetOptions, withoutOrphans } from './virtio_net_features.ts';
 import { VirtioPci } from './virtio_pci.ts';
 import type { VirtioDevice, VirtioTransport } from './virtio_device.ts';
-import { VIRTQUEUE_MAX } from './virtqueue.ts';
+import { RING_FORMATS, type RingFormats, VIRTQUEUE_MAX } from './virtqueue.ts';
+
+/** What the device is made of; a quirk of it (engine/devices/quirks) puts its own in a part's place. */
+export interface VirtioNetParts {
+  readonly tx: typeof NetTx;
+  readonly coalescing: typeof NetCoalescing;
+  readonly rings: RingFormats;
+  /** Whether a feature is in a word of features, where the device lays out its configuration. */
+  readonly has: (word: bigint, feature: bigint) => boolean;
+}
+const PARTS: VirtioNetParts = ops({
+  tx: NetTx,
+  coalescing: NetCoalescing,
+  rings: RING_FORMATS,
+  has: (word: bigint, feature: bigint) => (word & feature) !== 0n,
+});
 
 /** What a lab file says about a virtio NIC. */
 export interface VirtioNetSpec {
@@ -51,6 +66,7 @@ export interface VirtioNetSpec {
   /** Features not to offer, the ring's too, as QEMU's property=off; those that need them go too. */
   readonly disable?: bigint;
   readonly timing?: Partial<NicTiming>;
+  readonly parts?: Partial<VirtioNetParts>;
 }
 
 const TRANSITIONAL: VirtioInterfaces = Object.freeze({ legacy: true, modern: true });
@@ -76,6 +92,8 @@ export class VirtioNet implements VirtioDevice, NicPort, NicContext {
   readonly flows = new FlowTable();
   readonly control: NetControl;
   readonly coalescing: NetCoalescing;
+  readonly ringFormats: RingFormats;
+  private readonly parts: VirtioNetParts;
   wire: Wire | undefined;
   mergeable = false;
   hashReport = false;
@@ -97,6 +115,8 @@ export class VirtioNet implements VirtioDevice, NicPort, NicContext {
       ring >= NIC_LIMITS.ringMin && ring <= NIC_LIMITS.ringMax && (ring & (ring - 1)) === 0,
       `${portName}: the ring size is a power of two from ${NIC_LIMITS.ringMin} to ${NIC_LIMITS.ringMax}`,
     );
+    this.parts = spec.parts === undefined ? PARTS : ops({ ...PARTS, ...spec.parts });
+    this.ringFormats = this.parts.rings;
     this.sim = platform.sim;
     this.portName = portName;
     this.name = `${spec.device ?? 'virtio-net-pci'} ${spec.slot}`;
@@ -105,7 +125,7 @@ export class VirtioNet implements VirtioDevice, NicPort, NicContext {
     const net = spec.net ?? {};
     this.withheld = spec.disable ?? 0n;
     this.features = withoutOrphans(netFeatures(net, queuePairs) & ~this.withheld);
-    this.configLength = configLength(this.features);
+    this.configLength = configLength(this.features, this.parts.has);
     this.queueSizes = [...Array.from({ length: 2 * queuePairs }, () => ring), CTRL_QUEUE_SIZE];
     const { hostMtu: mtu, speed } = net;
     const config = new NetConfig(spec.mac, queuePairs, {
@@ -115,7 +135,7 @@ export class VirtioNet implements VirtioDevice, NicPort, NicContext {
       rss: this.offers(F.VIRTIO_NET_F_RSS),
       hashReport: this.offers(F.VIRTIO_NET_F_HASH_REPORT),
     });
-    this.coalescing = new NetCoalescing(this.sim, 2 * queuePairs);
+    this.coalescing = new this.parts.coalescing(this.sim, 2 * queuePairs);
     this.control = new NetControl(queuePairs, config, this.coalescing);
     this.reset();
   }
@@ -162,7 +182,7 @@ export class VirtioNet implements VirtioDevice, NicPort, NicContext {
 
   attach(transport: VirtioTransport): void {
     this.attached = transport;
-    this.tx = new NetTx(this, transport.port, this.platform.scope);
+    this.tx = new this.parts.tx(this, transport.port, this.platform.scope);
     this.rx = new NetRx(this, transport.port, this.platform.scope);
   }
 
@@ -273,7 +293,7 @@ export class VirtioNet implements VirtioDevice, NicPort, NicContext {
 }
 
 /** The configuration has the fields of the features offered (QEMU: virtio_net's feature_sizes). */
-function configLength(features: bigint): number {
+function configLength(features: bigint, has: VirtioNetParts['has']): number {
   const C = VirtioNetConfig;
   const ends: readonly (readonly [bigint, Field | BytesField])[] = [
     [F.VIRTIO_NET_F_MAC, C.mac],
@@ -283,7 +303,7 @@ function configLength(features: bigint): number {
     [F.VIRTIO_NET_F_SPEED_DUPLEX, C.duplex],
     [F.VIRTIO_NET_F_RSS | F.VIRTIO_NET_F_HASH_REPORT, C.supported_hash_types],
   ];
-  return ends.reduce((n, [f, field]) => ((features & f) === 0n ? n : Math.max(n, field.offset + field.size)), 0);
+  return ends.reduce((n, [f, field]) => (has(features, f) ? Math.max(n, field.offset + field.size) : n), 0);
 }
 
 /** The device on PCI, ready for `host.addFunction(devfn, nic.pci.fn)` and `new Cable(…, nic.net, …)`. */

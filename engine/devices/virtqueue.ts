@@ -5,6 +5,7 @@ import type { TracePoint, TraceScope } from '../trace/trace.ts';
 import { F } from '../virtio/features.ts';
 import { VirtqPop, VirtqPush } from './trace.ts';
 import { dmaFaultText, type VirtqFault, virtqFault, type VirtqFaultKind } from './virtq_fault.ts';
+import { ops } from '../base/ops.ts';
 import { PackedRing } from './virtqueue_packed.ts';
 import { SplitRing } from './virtqueue_split.ts';
 
@@ -78,6 +79,13 @@ export interface VirtqueueState extends RingPositions {
   readonly fault: VirtqFault | undefined;
 }
 
+/** The two formats; a quirk of a device (engine/devices/quirks) has others. */
+export interface RingFormats {
+  readonly split: new (q: Virtqueue) => VirtqRing;
+  readonly packed: new (q: Virtqueue) => VirtqRing;
+}
+export const RING_FORMATS: RingFormats = ops({ split: SplitRing, packed: PackedRing });
+
 export class Virtqueue {
   size: number;
   enabled = false;
@@ -110,6 +118,7 @@ export class Virtqueue {
     readonly mem: DmaPort,
     private readonly clock: { readonly now: Instant },
     scope: TraceScope,
+    private readonly formats: RingFormats = RING_FORMATS,
   ) {
     this.size = maxSize;
     this.tpPop = scope.point(VirtqPop);
@@ -143,7 +152,7 @@ export class Virtqueue {
   /** virtio-v1.2 §4.1.4.3 queue_enable. False, with `fault` set, when the ring is no place to work. */
   enable(): boolean {
     this.enabled = true;
-    this.ring = this.packed ? new PackedRing(this) : new SplitRing(this);
+    this.ring = this.packed ? new this.formats.packed(this) : new this.formats.split(this);
     return this.checkRing();
   }
 

@@ -77,10 +77,11 @@ export class PackedRing implements VirtqRing {
     if (slots === 0) return false;
     this.held.add(chain.head, slots, chain.inBytes);
     this.inUse += slots;
+    const before = this.lastAvail;
     this.lastAvail += slots;
     if (this.lastAvail >= q.size) {
       this.lastAvail -= q.size;
-      this.availWrap ^= 1;
+      this.availWrap ^= this.flips(before, this.lastAvail);
     }
     return true;
   }
@@ -156,6 +157,11 @@ export class PackedRing implements VirtqRing {
     };
   }
 
+  /** virtio-v1.2 §2.8.1: a wrap counter flips whenever its position passes the end of the ring. */
+  protected flips(_before: number, _after: number): 0 | 1 {
+    return 1;
+  }
+
   private writeUsed(k: number, withFlags: boolean): void {
     const { mem, desc } = this.q;
     const at = packedDescAt(desc, this.usedIdx);
@@ -167,10 +173,11 @@ export class PackedRing implements VirtqRing {
 
   private advanceUsed(slots: number): void {
     this.inUse -= slots;
+    const before = this.usedIdx;
     this.usedIdx += slots;
     if (this.usedIdx < this.q.size) return;
     this.usedIdx -= this.q.size;
-    this.usedWrap ^= 1;
+    this.usedWrap ^= this.flips(before, this.usedIdx);
     // QEMU: virtqueue_packed_flush(): what was signalled before the wrap cannot be compared; the driver is told
     this.signalledValid = false;
   }

@@ -2,9 +2,11 @@
 import type { FaultSpec } from './fault_kinds.ts';
 import type { VariantName } from '../drivers/variants/variants.ts';
 import { COST_TABLE, type CostName } from '../platform/costs.ts';
+import type { NicQuirkName } from '../devices/quirks/quirks.ts';
 import type { NetOptions } from '../devices/virtio_net_features.ts';
 
 export { VARIANT_NAMES, type VariantName } from '../drivers/variants/variants.ts';
+export { NIC_QUIRK_NAMES, type NicQuirkName } from '../devices/quirks/quirks.ts';
 export { NIC_LIMITS } from '../devices/virtio_net.ts';
 export { NET_PROPERTIES, NET_PROPERTY_NAMES, type NetOptions, type NetProperty } from '../devices/virtio_net_features.ts';
 
@@ -50,6 +52,8 @@ export interface NicSpec {
   readonly ringReset?: boolean;
   /** Of an e1000e: Intel's controller, or QEMU's model of it with its own ways; the first when absent. */
   readonly chip?: E1000eChipName;
+  /** Known mistakes that the device has (engine/devices/quirks). */
+  readonly quirks?: readonly NicQuirkName[];
 }
 export type E1000eChipName = (typeof E1000E_CHIPS)[number];
 
@@ -100,7 +104,28 @@ export interface LabSpec {
   /** Faults to inject; `after` counts from the world's start. */
   readonly faults?: readonly FaultSpec[];
   /** `ringscope run`: one shell script per line group, by machine. */
-  readonly script: readonly { readonly machine: string; readonly run: string }[];
+  readonly script: readonly ScriptStep[];
+  /** Rules of the contract that this lab's drivers break, as 'MACHINE RULE'; nothing else may be found in it. */
+  readonly findings?: readonly string[];
+}
+
+export interface ScriptStep {
+  readonly machine: string;
+  readonly run: string;
+  /** What its output has in this lab: regular expressions. */
+  readonly expect?: readonly string[];
+  /** And what it has in the same lab without variants and quirks. */
+  readonly fixed?: readonly string[];
+}
+
+/** The same lab with the real drivers, and devices as they should be; nothing is to be found in it. */
+export function fixedLab(lab: LabSpec): LabSpec {
+  const { findings: _, ...rest } = lab;
+  return {
+    ...rest,
+    machines: lab.machines.map(({ variants: _v, ...m }) => ({ ...m, nics: m.nics.map(({ quirks: _q, ...n }) => n) })),
+    script: lab.script.map(({ machine, run, fixed }) => ({ machine, run, ...(fixed === undefined ? {} : { expect: fixed }) })),
+  };
 }
 
 export const cableId = (c: Pick<CableSpec, 'a' | 'b'>): string => `${c.a.machine}:${c.a.port}--${c.b.machine}:${c.b.port}`;

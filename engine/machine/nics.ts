@@ -2,8 +2,9 @@
 import { E1000e } from '../devices/e1000e/e1000e.ts';
 import type { PciFunction } from '../devices/pci_function.ts';
 import type { VirtioCore, VirtioInterfaces } from '../devices/virtio_core.ts';
+import { NIC_QUIRKS } from '../devices/quirks/quirks.ts';
 import { VirtioMmio } from '../devices/virtio_mmio.ts';
-import { VirtioNet, type VirtioNetSpec, virtioNetPci } from '../devices/virtio_net.ts';
+import { type VirtioNetParts, VirtioNet, type VirtioNetSpec, virtioNetPci } from '../devices/virtio_net.ts';
 import type { NicPort } from '../link/port.ts';
 import type { MasterPort } from '../platform/bus.ts';
 import type { Platform } from '../platform/platform.ts';
@@ -110,5 +111,16 @@ function netSpec(spec: NicSpec, { portName, mac }: Place, slot: string): VirtioN
     (spec.indirect === false ? F.VIRTIO_F_RING_INDIRECT_DESC : 0n) |
     (spec.eventIdx === false ? F.VIRTIO_F_RING_EVENT_IDX : 0n) |
     (spec.ringReset === false ? F.VIRTIO_F_RING_RESET : 0n);
-  return { portName, mac, slot, queuePairs, ringSize, offer, disable, ...(net === undefined ? {} : { net }) };
+  const parts = spec.quirks?.reduce<Partial<VirtioNetParts>>((p, q) => ({ ...p, ...NIC_QUIRKS[q].parts }), {});
+  return {
+    portName,
+    mac,
+    slot,
+    queuePairs,
+    ringSize,
+    offer,
+    disable,
+    ...(net === undefined ? {} : { net }),
+    ...(parts === undefined ? {} : { parts }),
+  };
 }

@@ -3,7 +3,7 @@ import { writeSync } from 'node:fs';
 import { type LabSpec, Session, textToBytes } from '../../engine/index.ts';
 import { Runtime } from '../host/runtime.ts';
 import { runScript } from '../host/shell/run_script.ts';
-import type { Sink } from '../host/shell/streams.ts';
+import type { Collector, Sink } from '../host/shell/streams.ts';
 import type { RunOptions } from './options.ts';
 import { startCaptures } from './captures.ts';
 
@@ -34,8 +34,8 @@ function fdSink(fd: 1 | 2): Sink {
 
 export interface Headless {
   readonly runtime: Runtime;
-  /** Runs a script in a machine to its end or to the time limit; its status, 124 when the time was up. */
-  script(machine: string, netns: string, text: string): Promise<number>;
+  /** Runs a script in a machine to its end or to the time limit; its status, 124 when the time was up. What it prints goes to `copy` too. */
+  script(machine: string, netns: string, text: string, copy?: Collector): Promise<number>;
   /** Writes what captures and recordings still hold. */
   finish(): Promise<void>;
 }
@@ -50,8 +50,10 @@ export async function startHeadless(lab: LabSpec, options: RunOptions): Promise<
   runtime.session.boot();
   const out = fdSink(1);
   const err = fdSink(2);
-  const script = async (machine: string, netns: string, text: string): Promise<number> => {
-    const shell = runScript(text, runtime.port(machine), { stdout: out, stderr: err, netns });
+  const script = async (machine: string, netns: string, text: string, copy?: Collector): Promise<number> => {
+    const tee = (to: Sink): Sink =>
+      copy === undefined ? to : { write: (t) => (void copy.write(t), to.write(t)), close: () => to.close() };
+    const shell = runScript(text, runtime.port(machine), { stdout: tee(out), stderr: tee(err), netns });
     const interrupt = (): void => shell.signal(2);
     process.on('SIGINT', interrupt);
     try {

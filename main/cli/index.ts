@@ -20,6 +20,7 @@ options of exec and run:
   --seed N                   use this seed instead of the lab's
   --pcap MACHINE:IFACE=FILE  capture an interface (repeatable)
   --record FILE              record the session
+  --fixed                    the lab without its variants of drivers and quirks of devices (also of check)
   --fault KIND@PLACE[,K=V…]  inject a fault (repeatable); in a machine's shell: ringscope fault
 `;
 

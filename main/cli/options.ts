@@ -16,6 +16,8 @@ export interface RunOptions {
   record: string | undefined;
   /** Faults to inject, beside those of the lab; times count from the world's start. */
   faults: FaultSpec[];
+  /** The lab without its variants and quirks. */
+  fixed: boolean;
   positional: string[];
   /** Words after `--`. */
   command: string[] | undefined;
@@ -28,6 +30,7 @@ export function parseRunOptions(args: readonly string[]): RunOptions {
     pcaps: [],
     record: undefined,
     faults: [],
+    fixed: false,
     positional: [],
     command: undefined,
   };
@@ -69,6 +72,9 @@ export function parseRunOptions(args: readonly string[]): RunOptions {
         out.faults.push(fault);
         break;
       }
+      case '--fixed':
+        out.fixed = true;
+        break;
       case '--record':
         out.record = value();
         break;

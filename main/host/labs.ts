@@ -11,6 +11,7 @@ import {
   DEFAULT_RING_SIZE,
   FAULT_KINDS,
   VARIANT_NAMES,
+  NIC_QUIRK_NAMES,
   type FaultSpec,
   type LabSpec,
   type MachineSpec,
@@ -92,6 +93,7 @@ const nicSchema = z.strictObject({
   vectors: z.int('vectors: a whole number').min(0, 'vectors: 0 to 130').max(130, 'vectors: 0 to 130').optional(),
   transport: z.enum(NIC_TRANSPORTS, `the transports are: ${NIC_TRANSPORTS.join(', ')}`).default('transitional'),
   page_per_vq: z.boolean().default(false),
+  quirks: z.array(z.enum(NIC_QUIRK_NAMES, `the quirks are: ${NIC_QUIRK_NAMES.join(', ')}`)).default([]),
   chip: z.enum(E1000E_CHIPS, `the chips are: ${E1000E_CHIPS.join(', ')}`).default('intel'),
 });
 const machineSchema = z.strictObject({
@@ -129,6 +131,17 @@ const cableSchema = z.strictObject({
   up: z.boolean().default(true),
   vnet: z.boolean().default(false),
 });
+const patterns = z
+  .array(
+    z.string().refine((p) => {
+      try {
+        return new RegExp(p, 'm') instanceof RegExp;
+      } catch {
+        return false;
+      }
+    }, 'not a regular expression'),
+  )
+  .optional();
 const labSchema = z.strictObject({
   ringscope: z.literal(1, "the first key must be 'ringscope: 1', the version of the format"),
   name: z.string().min(1),
@@ -137,7 +150,8 @@ const labSchema = z.strictObject({
   machines: z.record(name('a machine name'), machineSchema),
   cables: z.array(cableSchema).default([]),
   faults: z.array(z.record(z.string(), z.union([z.string(), z.number()]))).default([]),
-  script: z.array(z.strictObject({ machine: z.string(), run: z.string() })).default([]),
+  script: z.array(z.strictObject({ machine: z.string(), run: z.string(), expect: patterns, fixed: patterns })).default([]),
+  findings: z.array(z.string()).optional(),
 });
 type LabFile = z.infer<typeof labSchema>;
 
@@ -248,6 +262,7 @@ function toSpec(f: LabFile): LabSpec {
       ...(n.event_idx === false ? { eventIdx: false } : {}),
       ...(n.queue_reset === false ? { ringReset: false } : {}),
       ...(n.chip === 'qemu' ? { chip: n.chip } : {}),
+      ...(n.quirks.length === 0 ? {} : { quirks: n.quirks }),
     })),
     autoload: m.autoload,
     setup: m.setup,
@@ -271,7 +286,13 @@ function toSpec(f: LabFile): LabSpec {
     seed: f.seed,
     machines,
     cables,
-    script: f.script,
+    script: f.script.map(({ machine, run, expect, fixed }) => ({
+      machine,
+      run,
+      ...(expect === undefined ? {} : { expect }),
+      ...(fixed === undefined ? {} : { fixed }),
+    })),
+    ...(f.findings === undefined ? {} : { findings: f.findings }),
     ...(f.faults.length === 0 ? {} : { faults: f.faults.map(readFault).filter((x): x is FaultSpec => !Array.isArray(x)) }),
   };
 }
@@ -315,6 +336,9 @@ function crossCheck(lab: LabSpec, f: LabFile): { path: PropertyKey[]; message: s
     }
   }
   out.push(...faultMistakes(lab, f));
+  for (const [i, found] of (f.findings ?? []).entries())
+    if (!(found.split(' ')[0] in f.machines))
+      out.push({ path: ['findings', i], message: `'${found}' does not begin with a machine of the lab` });
   for (const [i, s] of f.script.entries())
     if (!(s.machine in f.machines)) out.push({ path: ['script', i, 'machine'], message: `there is no machine '${s.machine}'` });
   return out;
@@ -373,6 +397,7 @@ export function formatLab(lab: LabSpec): string {
               ...(n.eventIdx === false ? { event_idx: false } : {}),
               ...(n.ringReset === false ? { queue_reset: false } : {}),
               ...(n.chip === undefined ? {} : { chip: n.chip }),
+              ...(n.quirks === undefined || n.quirks.length === 0 ? {} : { quirks: n.quirks }),
             },
           ]),
         ),
@@ -403,6 +428,7 @@ export function formatLab(lab: LabSpec): string {
       cables,
       ...(lab.faults === undefined || lab.faults.length === 0 ? {} : { faults: lab.faults.map(faultFields) }),
       ...(lab.script.length === 0 ? {} : { script: lab.script }),
+      ...(lab.findings === undefined ? {} : { findings: lab.findings }),
     },
     { flowCollectionPadding: true, lineWidth: 140 },
   );

@@ -13,10 +13,15 @@ import { E1000Hw } from './hw.ts';
 import { E1000Intr } from './intr.ts';
 import { E1000Netdev, OP_PRINT_HANG, OP_RESET_TASK, OP_WATCHDOG, OP_WATCHDOG_TASK } from './netdev.ts';
 import { INT_MODE, type IntMode } from './param.ts';
-import { E1000Rx } from './rx.ts';
+import type { E1000Rx } from './rx.ts';
 import { E1000SelfTest } from './self_test.ts';
 import { E1000Stats } from './stats.ts';
 import { E1000Tx } from './tx.ts';
+
+/** Classes an interface is made of; a variant of the driver (engine/drivers/variants) puts its own in their place. */
+export interface E1000Parts {
+  readonly rx: typeof E1000Rx;
+}
 
 export const E1000_DEFAULT_TXD = 256;
 export const E1000_DEFAULT_RXD = 256;
@@ -136,13 +141,14 @@ export class E1000Adapter {
     readonly pdev: PciDev,
     readonly dev: NetDevice,
     registers: number,
+    parts: E1000Parts,
   ) {
     this.kernel = pdev.kernel;
     this.hw = new E1000Hw(this.kernel, registers);
     this.stats = new E1000Stats(this.kernel, this);
     this.netdev = new E1000Netdev(this.kernel, this);
     this.tx = new E1000Tx(this.kernel, this);
-    this.rx = new E1000Rx(this.kernel, this);
+    this.rx = new parts.rx(this.kernel, this);
     this.intr = new E1000Intr(this.kernel, this);
     this.ethtool = new E1000Ethtool(this.kernel, this);
     this.self_test = new E1000SelfTest(this.kernel, this);

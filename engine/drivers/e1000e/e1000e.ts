@@ -12,7 +12,7 @@ import { PCI_DEVICE_ID, PCI_VENDOR_ID } from '../../pci/ids.ts';
 import { formatMac } from '../../wire/addresses.ts';
 import type { PciCore } from '../pci/pci.ts';
 import { IORESOURCE, PCI_DEVICE, type PciDev, type PciDeviceId, type PciDriver } from '../pci/pci_dev.ts';
-import { E1000Adapter, MAX_HW_FRAME_SIZE } from './adapter.ts';
+import { E1000Adapter, type E1000Parts, MAX_HW_FRAME_SIZE } from './adapter.ts';
 import { E1000Ethtool, e1000_ethtool_ops } from './ethtool.ts';
 import { E1000Hang } from './hang.ts';
 import { E1000Hw } from './hw.ts';
@@ -44,6 +44,7 @@ export class E1000Driver implements PciDriver {
   constructor(
     readonly kernel: Kernel,
     private readonly module: Module,
+    private readonly parts: E1000Parts,
   ) {}
 
   onProbe(dev: PciDev): number {
@@ -108,7 +109,7 @@ export class E1000Driver implements PciDriver {
   private setUpDevice(pdev: PciDev, dev: NetDevice): E1000Adapter | undefined {
     const registers = pdev.core.pci_iomap_range(pdev, REGISTER_BAR, 0, pdev.resource[REGISTER_BAR].size);
     if (registers === 0) return undefined;
-    const adapter = new E1000Adapter(pdev, dev, registers);
+    const adapter = new E1000Adapter(pdev, dev, registers, this.parts);
     dev.priv = adapter;
     dev.parent = pdev;
     dev.name = pdev.name;
@@ -218,38 +219,44 @@ export class E1000Driver implements PciDriver {
   }
 }
 
-export const E1000E_MODULE: ModuleDef = ops<ModuleDef>({
-  name: 'e1000e',
-  path: 'kernel/drivers/net/ethernet/intel/e1000e/e1000e.ko',
-  size: 315392,
-  depends: [],
-  description: 'Intel(R) PRO/1000 Network Driver',
-  author: 'Intel Corporation, <linux.nics@intel.com>',
-  license: 'GPL v2',
-  aliases: ['pci:v00008086d000010D3sv*sd*bc*sc*i*'],
-  functions: [
-    E1000Driver,
-    E1000Hw,
-    E1000Phy,
-    E1000Netdev,
-    E1000Intr,
-    E1000Rx,
-    E1000Tx,
-    E1000Stats,
-    E1000Ethtool,
-    E1000Hang,
-    E1000Params,
-    E1000SelfTest,
-  ],
-  params: E1000E_PARAMS,
-  init(kernel, module) {
-    kernel.printk.pr_info('e1000e: Intel(R) PRO/1000 Network Driver');
-    kernel.printk.pr_info('e1000e: Copyright(c) 1999 - 2015 Intel Corporation.');
-    const driver = new E1000Driver(kernel, module);
-    module.state = driver;
-    return (kernel.modules.state('pci') as PciCore).bus.__pci_register_driver(driver, module.name);
-  },
-  exit(kernel, module) {
-    (kernel.modules.state('pci') as PciCore).bus.pci_unregister_driver(module.state as E1000Driver);
-  },
-});
+const PARTS: E1000Parts = ops({ rx: E1000Rx });
+
+/** The module; with other parts, a variant of it. */
+export const e1000eModule = (parts: E1000Parts = PARTS): ModuleDef =>
+  ops<ModuleDef>({
+    name: 'e1000e',
+    path: 'kernel/drivers/net/ethernet/intel/e1000e/e1000e.ko',
+    size: 315392,
+    depends: [],
+    description: 'Intel(R) PRO/1000 Network Driver',
+    author: 'Intel Corporation, <linux.nics@intel.com>',
+    license: 'GPL v2',
+    aliases: ['pci:v00008086d000010D3sv*sd*bc*sc*i*'],
+    functions: [
+      E1000Driver,
+      E1000Hw,
+      E1000Phy,
+      E1000Netdev,
+      E1000Intr,
+      parts.rx,
+      E1000Tx,
+      E1000Stats,
+      E1000Ethtool,
+      E1000Hang,
+      E1000Params,
+      E1000SelfTest,
+    ],
+    params: E1000E_PARAMS,
+    init(kernel, module) {
+      kernel.printk.pr_info('e1000e: Intel(R) PRO/1000 Network Driver');
+      kernel.printk.pr_info('e1000e: Copyright(c) 1999 - 2015 Intel Corporation.');
+      const driver = new E1000Driver(kernel, module, parts);
+      module.state = driver;
+      return (kernel.modules.state('pci') as PciCore).bus.__pci_register_driver(driver, module.name);
+    },
+    exit(kernel, module) {
+      (kernel.modules.state('pci') as PciCore).bus.pci_unregister_driver(module.state as E1000Driver);
+    },
+  });
+
+export const E1000E_MODULE: ModuleDef = e1000eModule();

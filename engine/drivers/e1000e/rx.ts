@@ -21,7 +21,7 @@ const VLAN_TAG = 4;
 export class E1000Rx {
   constructor(
     readonly kernel: Kernel,
-    private readonly adapter: E1000Adapter,
+    protected readonly adapter: E1000Adapter,
   ) {}
 
   e1000e_setup_rx_resources(ring: E1000Ring): boolean {
@@ -206,7 +206,7 @@ export class E1000Rx {
     ram.setU16be(at + ETH_HLEN, tag);
   }
 
-  private unmap(ring: E1000Ring, i: number): void {
+  protected unmap(ring: E1000Ring, i: number): void {
     this.adapter.pdev.dma.dma_unmap_single(ring.buffer_dma[i] as DmaAddr, ring.buffer_length[i], 'DMA_FROM_DEVICE', 'e1000_clean_rx_irq');
     this.kernel.charge(this.kernel.platform.costs.dma_unmap);
     ring.buffer_length[i] = 0;

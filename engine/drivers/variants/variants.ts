@@ -2,7 +2,10 @@
 import { ops } from '../../base/ops.ts';
 import type { ModuleDef } from '../../kernel/module.ts';
 import { virtioNetModule } from '../virtio_net/virtio_net.ts';
+import { e1000eModule } from '../e1000e/e1000e.ts';
+import { NeverUnmaps, UnmapsReceivedLength } from './e1000e_mistakes.ts';
 import { NapiCompletesTwice } from './napi_completes_twice.ts';
+import { NeverRefillsLater, NeverWakes, NoBackPressure } from './virtnet_mistakes.ts';
 
 export interface DriverVariant {
   readonly module: ModuleDef;
@@ -14,6 +17,26 @@ export const DRIVER_VARIANTS = ops({
   'virtio_net:napi-completes-twice': ops<DriverVariant>({
     module: virtioNetModule({ rx: NapiCompletesTwice }),
     about: 'virtnet_poll() calls napi_complete_done() a second time when it received nothing',
+  }),
+  'virtio_net:no-refill-later': ops<DriverVariant>({
+    module: virtioNetModule({ rx: NeverRefillsLater }),
+    about: 'when memory was out, the receive ring is filled again only after the next packet',
+  }),
+  'virtio_net:no-back-pressure': ops<DriverVariant>({
+    module: virtioNetModule({ tx: NoBackPressure }),
+    about: 'the transmit queue is not stopped when the ring is full',
+  }),
+  'virtio_net:never-wakes': ops<DriverVariant>({
+    module: virtioNetModule({ tx: NeverWakes }),
+    about: 'the transmit queue is stopped when the ring is full, and not woken when there is room again',
+  }),
+  'e1000e:never-unmaps': ops<DriverVariant>({
+    module: e1000eModule({ rx: NeverUnmaps }),
+    about: 'received buffers stay mapped for the device',
+  }),
+  'e1000e:unmaps-received-length': ops<DriverVariant>({
+    module: e1000eModule({ rx: UnmapsReceivedLength }),
+    about: 'a receive buffer is unmapped with the length of the packet instead of its own',
   }),
 });
 

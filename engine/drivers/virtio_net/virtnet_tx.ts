@@ -157,7 +157,7 @@ export class VirtnetTx implements NapiPoller {
     const { vq } = sq;
     vq.virtqueue_disable_cb();
     this.free_old_xmit_skbs(sq, true);
-    if (vq.num_free >= RESERVED) this.kernel.net.xmit.netif_tx_wake_queue(this.vi.dev.queues[sq.index]);
+    this.wakeIfRoom(sq);
     const opaque = vq.virtqueue_enable_cb_prepare();
     if (!core.napi_complete_done(napi, 0)) {
       vq.virtqueue_disable_cb();
@@ -179,7 +179,11 @@ export class VirtnetTx implements NapiPoller {
       sq.vq.virtqueue_disable_cb();
       this.free_old_xmit_skbs(sq, true);
     } while (!sq.vq.virtqueue_enable_cb_delayed());
-    if (sq.vq.num_free >= RESERVED) this.kernel.net.xmit.netif_tx_wake_queue(this.vi.dev.queues[index]);
+    this.wakeIfRoom(sq);
+  }
+
+  protected wakeIfRoom(sq: SendQueue): void {
+    if (sq.vq.num_free >= RESERVED) this.kernel.net.xmit.netif_tx_wake_queue(this.vi.dev.queues[sq.index]);
   }
 
   virtnet_napi_tx_enable(sq: SendQueue): void {
