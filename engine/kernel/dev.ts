@@ -13,6 +13,7 @@ import { IF_OPER, IFF, LINK_STATS, type LinkStats, type NetDevice, zeroLinkStats
 import { NetdevFeatures } from './netdev_features.ts';
 import { NL_OK, type NlResult } from './rtnetlink.ts';
 import { PacketCapture } from './packet_capture.ts';
+import { VlanCore } from './vlan_core.ts';
 import { NET_RX_SOFTIRQ, NET_TX_SOFTIRQ } from './softirq.ts';
 
 /** Linux: include/uapi/linux/netdevice.h */
@@ -47,6 +48,7 @@ export class NetCore extends DevRegistry {
   readonly addrs: DevAddrLists;
   readonly link: LinkWatch;
   readonly features: NetdevFeatures;
+  readonly vlan: VlanCore;
 
   constructor(kernel: Kernel) {
     super(kernel);
@@ -58,6 +60,7 @@ export class NetCore extends DevRegistry {
     this.addrs = new DevAddrLists(kernel);
     this.link = new LinkWatch(kernel);
     this.features = new NetdevFeatures(kernel);
+    this.vlan = new VlanCore(kernel);
     kernel.softirqs.open_softirq(NET_TX_SOFTIRQ, this.xmit);
     kernel.softirqs.open_softirq(NET_RX_SOFTIRQ, this.rx);
   }

@@ -70,15 +70,39 @@ export class DevAddrLists {
     dev.flags = dev.promiscuity > 0 ? dev.flags | IFF.PROMISC : dev.flags & ~IFF.PROMISC;
     if (dev.flags !== old)
       this.kernel.printk.pr_info(`device ${dev.name} ${(dev.flags & IFF.PROMISC) !== 0 ? 'entered' : 'left'} promiscuous mode`);
+    if (dev.flags !== old) this.dev_change_rx_flags(dev, IFF.PROMISC);
     if (how.notify && dev.flags !== old) this.kernel.net.__dev_notify_flags(dev, old, IFF.PROMISC);
     return 0;
   }
 
+  dev_set_allmulti(dev: NetDevice, inc: number): number {
+    return this.__dev_set_allmulti(dev, inc, { notify: true });
+  }
+  dev_change_rx_flags(dev: NetDevice, flags: number): void {
+    if ((dev.flags & IFF.UP) !== 0) dev.netdev_ops.ndo_change_rx_flags?.(dev, flags);
+  }
+  /** Gives `to` the addresses of `from`'s lists; `held` is what was given before, and is brought up to date. */
+  dev_mc_sync(to: NetDevice, from: NetDevice, held: Uint8Array[]): void {
+    for (const a of held.slice()) if (!from.mc.some((m) => same(m.addr, a))) this.dev_mc_del(to, held.splice(held.indexOf(a), 1)[0]);
+    for (const { addr } of from.mc.slice()) if (!held.some((a) => same(a, addr)) && this.dev_mc_add(to, addr) === 0) held.push(addr);
+  }
+  dev_uc_sync(to: NetDevice, from: NetDevice, held: Uint8Array[]): void {
+    for (const a of held.slice()) if (!from.uc.some((m) => same(m.addr, a))) this.dev_uc_del(to, held.splice(held.indexOf(a), 1)[0]);
+    for (const { addr } of from.uc.slice()) if (!held.some((a) => same(a, addr)) && this.dev_uc_add(to, addr) === 0) held.push(addr);
+  }
+  /** Takes back what was given. */
+  dev_mc_unsync(to: NetDevice, held: Uint8Array[]): void {
+    for (const a of held.splice(0)) this.dev_mc_del(to, a);
+  }
+  dev_uc_unsync(to: NetDevice, held: Uint8Array[]): void {
+    for (const a of held.splice(0)) this.dev_uc_del(to, a);
+  }
   __dev_set_allmulti(dev: NetDevice, inc: number, how: { notify: boolean }): number {
     const old = dev.flags;
     dev.allmulti += inc;
     dev.flags = dev.allmulti > 0 ? dev.flags | IFF.ALLMULTI : dev.flags & ~IFF.ALLMULTI;
     if (dev.flags === old) return 0;
+    this.dev_change_rx_flags(dev, IFF.ALLMULTI);
     this.dev_set_rx_mode(dev);
     if (how.notify) this.kernel.net.__dev_notify_flags(dev, old, IFF.ALLMULTI);
     return 0;

@@ -42,6 +42,23 @@ export class DevRegistry {
     return 0;
   }
 
+  /** The listener hears that all devices go, and then nothing more. */
+  unregister_netdevice_notifier(nb: NetdevNotifier): number {
+    const i = this.notifiers.indexOf(nb);
+    if (i < 0) return -Errno.ENOENT;
+    this.notifiers.splice(i, 1);
+    for (const net of this.kernel.netns.list) {
+      for (const dev of net.devices) {
+        if ((dev.flags & IFF.UP) !== 0) {
+          nb.netdev_event('NETDEV_GOING_DOWN', dev, undefined);
+          nb.netdev_event('NETDEV_DOWN', dev, undefined);
+        }
+        nb.netdev_event('NETDEV_UNREGISTER', dev, undefined);
+      }
+    }
+    return 0;
+  }
+
   /** 0, or the errno of the first listener that refused. */
   call_netdevice_notifiers(event: NetdevEvent, dev: NetDevice, info?: NetdevNotifierInfo): number {
     for (const nb of this.notifiers.slice()) {
@@ -252,4 +269,5 @@ export class DevRegistry {
 /** Where a hardware address came from (Linux: NET_ADDR_*) */
 const NET_ADDR_PERM = 0;
 export const NET_ADDR_RANDOM = 1;
+export const NET_ADDR_STOLEN = 2;
 export const NET_ADDR_SET = 3;

@@ -4,10 +4,11 @@ import type { TracePoint } from '../trace/trace.ts';
 import { ETH_P } from '../wire/headers.ts';
 import type { Kernel } from './kernel.ts';
 import { Napi, type NapiPoller } from './napi.ts';
-import { NET_RX_DROP, NET_RX_SUCCESS, NetDevice, type NetDeviceOps } from './net_device.ts';
+import { NET_RX_DROP, NET_RX_SUCCESS, NetDevice, type NetDeviceOps, RX_HANDLER } from './net_device.ts';
 import type { PacketType } from './packet_type.ts';
-import { type SkBuff, SkBuffHead } from './skbuff.ts';
+import { PACKET_OTHERHOST, type SkBuff, SkBuffHead } from './skbuff.ts';
 import { NET_RX_SOFTIRQ } from './softirq.ts';
+import { isVlanProto } from './vlan_core.ts';
 import { ops } from '../base/ops.ts';
 import { NetifReceiveSkb, NetifReceiveSkbEntry, NetifReceiveSkbExit, NetifRx, NetifRxEntry, NetifRxExit } from './tracepoints.ts';
 
@@ -215,18 +216,48 @@ export class DevRx implements NapiPoller {
     return this.__netif_receive_skb_core(skb);
   }
 
-  /** Taps, then the protocol of the skb's EtherType; nobody: dropped and counted. */
-  __netif_receive_skb_core(skb: SkBuff): number {
-    const dev = skb.dev as NetDevice;
+  /** Taps, VLAN and the device's handler, each of which may lead to another device; then the protocol of the skb's EtherType. */
+  __netif_receive_skb_core(given: SkBuff): number {
+    let skb = given;
+    let dev = skb.dev as NetDevice;
+    const origDev = dev;
     if (this.tpReceive.enabled) this.tpReceive.emit(dev.name, skb.id, skb.len);
     skb.network_header = skb.data - skb.head;
     if (skb.transport_header < 0) skb.transport_header = skb.network_header;
-    skb.skb_iif = dev.ifindex;
-    this.softnet[this.kernel.smp_processor_id()].processed++;
-    if (this.ptype_all.length > 0) this.deliverToTaps(skb, dev);
-    const { capture } = this.kernel.net;
-    if (capture.enabled) capture.add(this.kernel, skb, dev, false);
+    const { capture, vlan } = this.kernel.net;
+    for (;;) {
+      skb.skb_iif = dev.ifindex;
+      this.softnet[this.kernel.smp_processor_id()].processed++;
+      if (this.ptype_all.length > 0) this.deliverToTaps(skb, dev);
+      if (capture.enabled) capture.add(this.kernel, skb, dev, false);
+      if (skb.vlan_proto === 0 && isVlanProto(skb.protocol)) {
+        const untagged = vlan.skb_vlan_untag(skb);
+        if (untagged === undefined) return NET_RX_DROP;
+        skb = untagged;
+      }
+      if (skb.vlan_proto !== 0 && dev.vlan_info !== undefined) {
+        const upper = vlan.vlan_do_receive(skb);
+        if (upper === 'dropped') return NET_RX_DROP;
+        if (upper === 'taken') {
+          dev = skb.dev as NetDevice;
+          continue;
+        }
+      }
+      if (dev.rx_handler === undefined) break;
+      const done = dev.rx_handler.handle_frame(skb, dev);
+      if (done === RX_HANDLER.CONSUMED) return NET_RX_SUCCESS;
+      if (done !== RX_HANDLER.ANOTHER) break;
+      dev = skb.dev as NetDevice;
+    }
+    if (skb.vlan_proto !== 0) {
+      // nobody here has this VLAN; VLAN 0 carries a priority only
+      if ((skb.vlan_tci & 0xfff) !== 0) skb.pkt_type = PACKET_OTHERHOST;
+      skb.vlan_proto = 0;
+    }
+    return this.deliverToProtocol(skb, dev, origDev);
+  }
 
+  private deliverToProtocol(skb: SkBuff, dev: NetDevice, origDev: NetDevice): number {
     const type = skb.protocol;
     const list = this.ptype_base[type & 15];
     let previous: PacketType | undefined;
@@ -236,7 +267,7 @@ export class DevRx implements NapiPoller {
       if (previous !== undefined) this.deliver_skb(skb, previous, dev);
       previous = pt;
     }
-    if (previous !== undefined) return previous.handler.packet_rcv(skb, dev, previous, dev);
+    if (previous !== undefined) return previous.handler.packet_rcv(skb, dev, previous, origDev);
     dev.core_stats.rx_dropped++;
     this.kernel.skb.kfree_skb_reason(skb, 'UNHANDLED_PROTO');
     return NET_RX_DROP;

@@ -238,8 +238,9 @@ export class DevXmit {
   }
   /** Completes in software what the device cannot do; undefined when that failed (then freed). */
   validate_xmit_skb(skb: SkBuff, dev: NetDevice): SkBuff | undefined {
-    if (this.netif_needs_gso(skb, dev)) return this.segment(skb, dev);
-    if (skb.data_len !== 0 && !dev.hwSg && this.kernel.skb.skb_linearize(skb) !== 0) return this.unsendable(skb, dev);
+    if (skb.vlan_proto !== 0 && !this.kernel.net.vlan.__vlan_hwaccel_push_inside(skb)) return this.unsendable(skb, dev);
+    if (this.kernel.gso.netif_needs_gso(skb, dev)) return this.segment(skb, dev);
+    if (skb.data_len !== 0 && (!dev.hwSg || (skb.frag_list !== undefined && !dev.hwFraglist)) && this.kernel.skb.skb_linearize(skb) !== 0) return this.unsendable(skb, dev);
     if (skb.ip_summed === CHECKSUM_PARTIAL && !dev.hwCsum && this.kernel.skb.skb_checksum_help(skb) !== 0) return this.unsendable(skb, dev);
     return skb;
   }

@@ -132,6 +132,12 @@ export class LinkWatch implements Actor {
     this.kernel.rtnl.rtmsg_ifinfo('RTM_NEWLINK', dev);
   }
 
+  /** An upper device's carrier follows its lower one's. */
+  netif_stacked_transfer_operstate(lower: NetDevice, upper: NetDevice): void {
+    if (lower.nocarrier) this.netif_carrier_off(upper);
+    else this.netif_carrier_on(upper);
+  }
+
   /** The device's users announce their addresses. */
   netdev_notify_peers(dev: NetDevice): void {
     this.kernel.net.call_netdevice_notifiers('NETDEV_NOTIFY_PEERS', dev);

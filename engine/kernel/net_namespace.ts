@@ -31,7 +31,7 @@ export class Net {
   }
 
   __dev_get_by_name(name: string): NetDevice | undefined {
-    return this.devices.find((d) => d.name === name);
+    return this.devices.find((d) => d.name === name || d.altnames.includes(name));
   }
   __dev_get_by_index(ifindex: number): NetDevice | undefined {
     return this.devices.find((d) => d.ifindex === ifindex);

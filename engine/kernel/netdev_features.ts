@@ -1,6 +1,7 @@
 // Device features: the bit table with ethtool's names, and the rules that fix a wanted set (Linux: include/linux/netdev_features.h, net/core/dev.c).
 import type { Kernel } from './kernel.ts';
 import type { NetDevice } from './net_device.ts';
+import { SKB_GSO } from './skbuff.ts';
 
 /** NETIF_F_* by bit number: [name in the kernel, name in ethtool]. '' is a bit without a user-visible name. */
 const BITS = [
@@ -92,6 +93,25 @@ export const NETIF_F_GSO_SOFTWARE = NETIF_F_ALL_TSO | NETIF_F.GSO_SCTP | NETIF_F
 export const NETIF_F_GSO_ENCAP_ALL =
   NETIF_F.GSO_GRE | NETIF_F.GSO_GRE_CSUM | NETIF_F.GSO_IPXIP4 | NETIF_F.GSO_IPXIP6 | NETIF_F.GSO_UDP_TUNNEL | NETIF_F.GSO_UDP_TUNNEL_CSUM;
 
+/** Features that let a device take segmented packets whole, and the type of such a packet. */
+const GSO_TYPES = Object.freeze([
+  Object.freeze([NETIF_F.TSO, SKB_GSO.TCPV4] as const),
+  Object.freeze([NETIF_F.TSO6, SKB_GSO.TCPV6] as const),
+  Object.freeze([NETIF_F.TSO_ECN, SKB_GSO.TCP_ECN] as const),
+  Object.freeze([NETIF_F.TSO_MANGLEID, SKB_GSO.TCP_FIXEDID] as const),
+  Object.freeze([NETIF_F.GSO_ROBUST, SKB_GSO.DODGY] as const),
+  Object.freeze([NETIF_F.GSO_UDP, SKB_GSO.UDP] as const),
+  Object.freeze([NETIF_F.GSO_UDP_L4, SKB_GSO.UDP_L4] as const),
+  Object.freeze([NETIF_F.GSO_FRAGLIST, SKB_GSO.FRAGLIST] as const),
+]);
+
+/** Features of both; a generic sum on one side stands for the protocols' on the other. */
+export function netdev_intersect_features(a: bigint, b: bigint): bigint {
+  const protocols = NETIF_F.IP_CSUM | NETIF_F.IPV6_CSUM;
+  if (((a ^ b) & NETIF_F.HW_CSUM) === 0n) return a & b;
+  return (a & NETIF_F.HW_CSUM) !== 0n ? (a | protocols) & b : a & (b | protocols);
+}
+
 export class NetdevFeatures {
   constructor(readonly kernel: Kernel) {}
 
@@ -142,7 +162,6 @@ export class NetdevFeatures {
     if (has(NETIF_F.TSO_MANGLEID) && !has(NETIF_F.TSO)) f &= ~NETIF_F.TSO_MANGLEID;
     if ((f & NETIF_F_ALL_TSO) === NETIF_F.TSO_ECN) f &= ~NETIF_F.TSO_ECN;
     if (has(NETIF_F.GSO) && !has(NETIF_F.SG)) f &= ~NETIF_F.GSO;
-    if (has(NETIF_F.GSO_PARTIAL) && !has(NETIF_F.GSO)) f &= ~NETIF_F.GSO_PARTIAL;
     if (!has(NETIF_F.RXCSUM) && has(NETIF_F.GRO_HW)) f &= ~NETIF_F.GRO_HW;
     if (has(NETIF_F.RXFCS)) f &= ~(NETIF_F.LRO | NETIF_F.GRO_HW);
     if (has(NETIF_F.GRO_HW) && has(NETIF_F.LRO)) f &= ~NETIF_F.LRO;
@@ -152,12 +171,15 @@ export class NetdevFeatures {
     return f;
   }
 
-  /** What the transmit path asks per packet, without bigints. */
+  /** What the paths ask per packet, without bigints. */
   private refresh(dev: NetDevice): void {
     dev.hwCsum = (dev.features & NETIF_F_CSUM_MASK) !== 0n;
     dev.hwSg = (dev.features & NETIF_F.SG) !== 0n;
-    dev.hwTso4 = (dev.features & NETIF_F.TSO) !== 0n;
-    dev.hwTso6 = (dev.features & NETIF_F.TSO6) !== 0n;
+    dev.hwFraglist = (dev.features & NETIF_F.FRAGLIST) !== 0n;
+    dev.gsoTypes = GSO_TYPES.reduce((types, [feature, type]) => ((dev.features & feature) !== 0n ? types | type : types), 0);
+    dev.gro = (dev.features & NETIF_F.GRO) !== 0n;
+    dev.groList = (dev.features & NETIF_F.GRO_FRAGLIST) !== 0n;
+    dev.groUdpFwd = (dev.features & NETIF_F.GRO_UDP_FWD) !== 0n;
   }
 }
 

@@ -5,6 +5,7 @@ import { in6Dev } from './ipv6/ipv6_net.ts';
 import type { Kernel } from './kernel.ts';
 import { IF_OPER, IFF, type LinkStats, type NetDevice } from './net_device.ts';
 import type { Net } from './net_namespace.ts';
+import type { LinkKindAttrs } from './rtnl_link_kinds.ts';
 
 /** Answer of a request: 0 or a negative errno, with the kernel's own words when it has some. */
 export interface NlResult {
@@ -54,6 +55,13 @@ export interface LinkInfo {
   readonly carrier_down_count: number;
   /** IFLA_INFO_KIND */
   readonly kind: string | undefined;
+  /** IFLA_INFO_DATA */
+  readonly data?: LinkKindAttrs;
+  /** IFLA_INFO_SLAVE_KIND, IFLA_INFO_SLAVE_DATA */
+  readonly slaveKind?: string;
+  readonly slaveData?: LinkKindAttrs;
+  /** IFLA_PROP_LIST */
+  readonly altnames: readonly string[];
   readonly parentbus: string | undefined;
   readonly parentdev: string | undefined;
   /** IN6_ADDR_GEN_MODE: 0 eui64, 1 none */
@@ -72,7 +80,8 @@ export type RtnlGroup =
   | 'ipv6-rule'
   | 'ipv6-prefix'
   | 'netconf'
-  | 'nsid';
+  | 'nsid'
+  | 'tc';
 export type RtmType =
   | 'RTM_NEWLINK'
   | 'RTM_DELLINK'
@@ -87,7 +96,13 @@ export type RtmType =
   | 'RTM_NEWNETCONF'
   | 'RTM_DELNETCONF'
   | 'RTM_NEWNSID'
-  | 'RTM_DELNSID';
+  | 'RTM_DELNSID'
+  | 'RTM_NEWQDISC'
+  | 'RTM_DELQDISC'
+  | 'RTM_NEWTCLASS'
+  | 'RTM_DELTCLASS'
+  | 'RTM_NEWTFILTER'
+  | 'RTM_DELTFILTER';
 
 /** RTM_NEWNSID, RTM_DELNSID */
 export interface NsidInfo {
@@ -114,7 +129,7 @@ export interface LinkRef {
 }
 
 /** What RTM_NEWLINK/RTM_SETLINK may ask. */
-export interface LinkRequest extends LinkRef {
+export interface LinkRequest extends LinkRef, LinkKindAttrs {
   /** New flags and which of them count (ifi_flags, ifi_change). */
   readonly flags?: number;
   readonly change?: number;
@@ -137,6 +152,8 @@ export interface LinkRequest extends LinkRef {
   readonly num_rx_queues?: number;
   /** IFLA_LINKINFO */
   readonly kind?: string;
+  /** IFLA_INFO_SLAVE_KIND */
+  readonly slaveKind?: string;
   readonly link?: number;
   /** VETH_INFO_PEER */
   readonly peer?: LinkRequest;
@@ -150,6 +167,12 @@ export interface RtnlLinkOps {
   validate?(request: LinkRequest): NlResult;
   /** Registers `dev` (allocated and named by the core) and whatever belongs to it. */
   newlink(kernel: Kernel, net: Net, dev: NetDevice, request: LinkRequest): NlResult;
+  /** `ip link set DEV type KIND …`; absent: EOPNOTSUPP. */
+  changelink?(kernel: Kernel, dev: NetDevice, request: LinkRequest): NlResult;
+  fill_info?(dev: NetDevice): LinkKindAttrs;
+  /** The ports of a master of this kind. */
+  fill_slave_info?(master: NetDevice, slave: NetDevice): LinkKindAttrs;
+  slave_changelink?(kernel: Kernel, master: NetDevice, slave: NetDevice, request: LinkRequest): NlResult;
   /** Devices that go when it goes, itself included. */
   dellink(kernel: Kernel, dev: NetDevice): readonly NetDevice[];
   get_num_tx_queues?(kernel: Kernel): number;
@@ -272,7 +295,23 @@ export class Rtnetlink {
     this.kernel.charge(this.kernel.platform.costs.netlink);
     const dev = this.find(net, request);
     if (dev === undefined) return refused(Errno.ENODEV);
-    return this.settled(this.validate_linkmsg(request) ?? this.do_setlink(dev, request));
+    return this.settled(this.validate_linkmsg(request) ?? this.changeKind(dev, request) ?? this.do_setlink(dev, request));
+  }
+  /** `ip link set DEV type KIND …` and `type KIND_slave …`: what the kind refuses, or undefined to go on. */
+  private changeKind(dev: NetDevice, r: LinkRequest): NlResult | undefined {
+    if (r.slaveKind !== undefined) {
+      const master = dev.master === undefined ? undefined : this.opsOf(dev.master);
+      if (master === undefined || dev.master === undefined) return refused(Errno.EINVAL);
+      if (master.kind !== r.slaveKind || master.slave_changelink === undefined) return refused(Errno.EOPNOTSUPP);
+      const result = master.slave_changelink(this.kernel, dev.master, dev, r);
+      return result.errno === 0 ? undefined : result;
+    }
+    if (r.kind === undefined) return undefined;
+    const kind = this.opsOf(dev);
+    if (kind === undefined || kind.kind !== r.kind || kind.changelink === undefined) return refused(Errno.EOPNOTSUPP);
+    const judged = kind.validate?.(r) ?? NL_OK;
+    const result = judged.errno !== 0 ? judged : kind.changelink(this.kernel, dev, r);
+    return result.errno === 0 ? undefined : result;
   }
   do_setlink(dev: NetDevice, r: LinkRequest): NlResult {
     const core = this.kernel.net;
@@ -310,8 +349,11 @@ export class Rtnetlink {
       dev.broadcast = r.broadcast.slice(0, dev.addr_len);
       core.call_netdevice_notifiers('NETDEV_CHANGEADDR', dev);
     }
-    if (r.master !== undefined && r.master !== 0)
-      return refused(dev.net.__dev_get_by_index(r.master) === undefined ? Errno.EINVAL : Errno.EOPNOTSUPP);
+    if (r.master !== undefined) {
+      const result = this.do_set_master(dev, r.master);
+      if (result.errno !== 0) return result;
+      modified = true;
+    }
     if (r.change !== undefined && r.change !== 0) {
       err = core.dev_change_flags(dev, this.flagsOf(dev, r));
       if (err < 0) return { errno: err };
@@ -340,6 +382,21 @@ export class Rtnetlink {
     if (r.addrgenmode !== undefined && idev !== undefined) idev.cnf.addr_gen_mode = r.addrgenmode;
     if (modified) core.link.netdev_state_change(dev);
     return NL_OK;
+  }
+
+  /** Out from under its master, if any, and under the one with index `ifindex` (0: none). */
+  do_set_master(dev: NetDevice, ifindex: number): NlResult {
+    const { master } = dev;
+    if (master !== undefined) {
+      if (master.ifindex === ifindex) return NL_OK;
+      if (master.netdev_ops.ndo_del_slave === undefined) return refused(Errno.EOPNOTSUPP);
+      const err = master.netdev_ops.ndo_del_slave(master, dev);
+      if (err !== 0) return { errno: err };
+    }
+    if (ifindex === 0) return NL_OK;
+    const upper = dev.net.__dev_get_by_index(ifindex);
+    if (upper === undefined) return refused(Errno.EINVAL);
+    return upper.netdev_ops.ndo_add_slave?.(upper, dev) ?? refused(Errno.EOPNOTSUPP);
   }
 
   /** What a supplicant may say of a link that has a carrier. */
@@ -412,11 +469,48 @@ export class Rtnetlink {
       carrier_up_count: dev.carrier_up_count,
       carrier_down_count: dev.carrier_down_count,
       kind: dev.kind,
+      ...this.rtnl_link_fill(dev),
+      altnames: dev.altnames.slice(),
       parentbus: dev.parent?.bus.name,
       parentdev: dev.parent?.name,
       addrgenmode: in6Dev(dev)?.cnf.addr_gen_mode ?? 0,
       stats: core.dev_get_stats(dev),
     };
+  }
+
+  /** What its kind and its master's kind say of it. */
+  private rtnl_link_fill(dev: NetDevice): Pick<LinkInfo, 'data' | 'slaveKind' | 'slaveData'> {
+    const data = this.opsOf(dev)?.fill_info?.(dev);
+    const master = dev.master === undefined ? undefined : this.opsOf(dev.master);
+    const slave = master?.fill_slave_info === undefined ? undefined : master.fill_slave_info(dev.master as NetDevice, dev);
+    return {
+      ...(data === undefined ? {} : { data }),
+      ...(slave === undefined || master === undefined ? {} : { slaveKind: master.kind, slaveData: slave }),
+    };
+  }
+  private opsOf(dev: NetDevice): RtnlLinkOps | undefined {
+    return dev.kind === undefined ? undefined : this.rtnl_link_ops_get(dev.kind);
+  }
+
+  /** `ip link property add`, `del`: alternative names. */
+  rtnl_linkprop(net: Net, ref: LinkRef, add: boolean, names: readonly string[]): NlResult {
+    this.kernel.charge(this.kernel.platform.costs.netlink);
+    const dev = this.find(net, ref);
+    if (dev === undefined) return refused(Errno.ENODEV);
+    let changed = false;
+    for (const name of names) {
+      if (add) {
+        if (net.__dev_get_by_name(name) !== undefined) return refused(Errno.EEXIST);
+        dev.altnames.push(name);
+      } else {
+        const at = dev.altnames.indexOf(name);
+        if (at < 0) return refused(net.__dev_get_by_name(name) === undefined ? Errno.ENOENT : Errno.EINVAL);
+        dev.altnames.splice(at, 1);
+      }
+      changed = true;
+    }
+    if (changed) this.kernel.net.link.netdev_state_change(dev);
+    return NL_OK;
   }
 
   /** Tells listeners of the device's namespace about a link. */

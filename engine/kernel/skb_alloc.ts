@@ -322,6 +322,8 @@ export class SkbAlloc extends SkbBits {
     skb.network_header = -1;
     skb.transport_header = -1;
     skb.protocol = 0;
+    skb.vlan_proto = 0;
+    skb.vlan_tci = 0;
     skb.pkt_type = PACKET_HOST;
     skb.ip_summed = CHECKSUM_NONE;
     skb.csum_start = 0;
@@ -351,6 +353,8 @@ export class SkbAlloc extends SkbBits {
     n.queue_mapping = skb.queue_mapping;
     n.priority = skb.priority;
     n.mark = skb.mark;
+    n.vlan_proto = skb.vlan_proto;
+    n.vlan_tci = skb.vlan_tci;
     n.hash = skb.hash;
     n.skb_iif = skb.skb_iif;
     n.tstamp = skb.tstamp;

@@ -82,6 +82,9 @@ export class SkBuff {
   queue_mapping = 0;
   priority = 0;
   mark = 0;
+  /** 802.1Q tag that is not in the data: its EtherType (0: none) and its TCI. */
+  vlan_proto = 0;
+  vlan_tci = 0;
   hash = 0;
   skb_iif = 0;
   tstamp = 0;

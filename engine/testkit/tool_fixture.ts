@@ -1,6 +1,7 @@
 // A booted kernel with the programs of userland, and a way to run one command line to its end.
 import { DUMMY_MODULE } from '../drivers/dummy.ts';
 import { LOOPBACK_MODULE } from '../drivers/loopback.ts';
+import type { ModuleDef } from '../kernel/module.ts';
 import { VETH_MODULE } from '../drivers/veth.ts';
 import { PROGRAMS } from '../userland/programs.ts';
 import { bootKernel, type KernelFixture, runFor, spawnSpec } from './kernel_fixture.ts';
@@ -16,9 +17,13 @@ export interface ToolFixture extends KernelFixture {
   run(command: string, options?: { readonly netns?: string; readonly seconds?: number; readonly stdin?: string }): ToolResult;
 }
 
-/** lo, veth and dummy links can be made; nothing is up. */
-export function bootTools(): ToolFixture {
-  const f = bootKernel({ modules: { builtin: [LOOPBACK_MODULE], loadable: [VETH_MODULE, DUMMY_MODULE] }, cpus: 2, programs: PROGRAMS });
+/** lo, veth and dummy links can be made, and those of `more` modules; nothing is up. */
+export function bootTools(more: readonly ModuleDef[] = []): ToolFixture {
+  const f = bootKernel({
+    modules: { builtin: [LOOPBACK_MODULE], loadable: [VETH_MODULE, DUMMY_MODULE, ...more] },
+    cpus: 2,
+    programs: PROGRAMS,
+  });
   return {
     ...f,
     run(command, { netns = '', seconds = 60, stdin } = {}) {

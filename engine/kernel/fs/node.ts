@@ -155,7 +155,7 @@ export class StaticDir extends DirNode {
 
 /** How a directory of generated files is made when somebody looks into it; a module constant made with `ops()`. */
 export interface DirOps {
-  build(kernel: Kernel): StaticDir;
+  build(kernel: Kernel, ctx: VfsContext): StaticDir;
 }
 
 /** A directory that exists only while it is looked at: a machine that nobody inspects keeps no node for each of its files. */
@@ -168,10 +168,10 @@ export class BuiltDir extends DirNode {
     super();
   }
   lookup(ctx: VfsContext, name: string): VNode | undefined {
-    return this.dirOps.build(this.kernel).lookup(ctx, name);
+    return this.dirOps.build(this.kernel, ctx).lookup(ctx, name);
   }
   list(ctx: VfsContext): readonly string[] {
-    return this.dirOps.build(this.kernel).list(ctx);
+    return this.dirOps.build(this.kernel, ctx).list(ctx);
   }
 }
 

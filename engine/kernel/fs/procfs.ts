@@ -24,6 +24,7 @@ import { ProcBusDir } from './proc_bus.ts';
 import { INTERRUPTS, IrqRootDir, SOFTIRQS } from './proc_irq.ts';
 import { PROC_NET } from './proc_net.ts';
 import { PROC_NET_STAT } from './proc_net_stat.ts';
+import { PROC_VLAN } from './proc_vlan.ts';
 import { SysDir } from './proc_sys.ts';
 
 const RO = S_IFREG | 0o444;
@@ -125,6 +126,7 @@ const NET_DIR: DirOps = ops({
   build(kernel: Kernel): StaticDir {
     const net = new StaticDir();
     for (const [name, fileOps] of PROC_NET) net.add(name, new GeneratedFile(kernel, RO, fileOps, undefined));
+    if (kernel.modules.find_module('8021q') !== undefined) net.add('vlan', new BuiltDir(kernel, DIR, PROC_VLAN));
     const counters = new StaticDir();
     for (const [name, fileOps] of PROC_NET_STAT) counters.add(name, new GeneratedFile(kernel, RO, fileOps, undefined));
     return net.add('stat', counters);

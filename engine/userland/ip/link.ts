@@ -3,7 +3,7 @@ import { type Args, matches } from '../iproute/args.ts';
 import { ToolExit } from '../tool.ts';
 import { linkSelected, parseFilter } from './address.ts';
 import type { IpContext } from './ip_context.ts';
-import { linkAdd, linkDelete, linkSet } from './link_modify.ts';
+import { linkAdd, linkDelete, linkProperty, linkSet } from './link_modify.ts';
 import { printLinkBrief, printLinkInfo } from './link_print.ts';
 import { linkUsage } from './usage.ts';
 
@@ -39,7 +39,8 @@ export function ipLink(ip: IpContext, args: Args): number {
   if (matches(word, 'delete')) return linkDelete(ip, args);
   if (matches(word, 'show') || matches(word, 'list') || word === 'lst') return showLinks(ip, args);
   if (matches(word, 'xstats')) return extendedStats(args);
-  if (['afstats', 'property'].some((k) => matches(word, k))) ip.notModelled(`ip link ${word}`);
+  if (matches(word, 'property')) return linkProperty(ip, args);
+  if (matches(word, 'afstats')) ip.notModelled(`ip link ${word}`);
   if (matches(word, 'help')) linkUsage();
   throw new ToolExit(255, `Command "${word}" is unknown, try "ip link help".\n`);
 }

@@ -6,6 +6,7 @@ import type { LinkRequest, NlResult } from '../../kernel/rtnetlink.ts';
 import { type Args, duparg, duparg2, invarg, linkAddress, matches, parseInteger, parseUnsigned } from '../iproute/args.ts';
 import { ToolExit } from '../tool.ts';
 import type { IpContext } from './ip_context.ts';
+import { parseKind } from './link_kinds.ts';
 import { linkUsage } from './usage.ts';
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
@@ -228,13 +229,19 @@ export function linkAdd(ip: IpContext, args: Args): number {
     const peer = vethPeer(ip, args);
     if (peer !== undefined) req.peer = peer;
   } else if (args.more) {
+    const attrs = parseKind(ip, p.kind, args);
+    if (attrs !== undefined) return addLink(ip, { ...req, ...attrs });
     if (matches(args.word, 'help')) linkUsage();
     if (OTHER_KINDS.includes(p.kind) && p.kind !== 'dummy') ip.notModelled(`link type ${p.kind}`);
     throw new ToolExit(255, `Garbage instead of arguments "${args.word} ...". Try "ip link help".\n`);
   }
+  return addLink(ip, req);
+}
+
+function addLink(ip: IpContext, req: LinkRequest): number {
   const result: NlResult = ip.tool.capable ? ip.kernel.rtnl.rtnl_newlink(ip.net, req) : { errno: -Errno.EPERM };
-  if (result.errno !== 0 && result.extack?.startsWith('Unknown device type') === true && OTHER_KINDS.includes(p.kind))
-    ip.notModelled(`link type ${p.kind}`);
+  if (result.errno !== 0 && result.extack?.startsWith('Unknown device type') === true && OTHER_KINDS.includes(req.kind ?? ''))
+    ip.notModelled(`link type ${req.kind}`);
   return ip.talk(result);
 }
 
@@ -260,11 +267,47 @@ function forGroup(ip: IpContext, p: Parsed, change: (ifindex: number) => NlResul
 
 const groupOnly = (p: Parsed): boolean => p.req.group !== undefined && p.dev === undefined && p.name === undefined;
 
+/** `type KIND ARGS` of a change; `KIND_slave` names the kind of the master. */
+function kindChange(ip: IpContext, word: string, args: Args): Partial<LinkRequest> {
+  const slave = word.endsWith('_slave');
+  const attrs = args.more ? parseKind(ip, word, args) : {};
+  if (attrs === undefined) ip.notModelled(`ip link set type ${word}`);
+  return { ...attrs, ...(slave ? { slaveKind: word.slice(0, -'_slave'.length) } : { kind: word }) };
+}
+
+/** `ip link property add|del dev DEV altname NAME …` */
+export function linkProperty(ip: IpContext, args: Args): number {
+  const verb = args.take();
+  const add = matches(verb, 'add');
+  if (!add && !matches(verb, 'del')) {
+    if (matches(verb, 'help')) linkUsage();
+    throw new ToolExit(255, `Operator required\n`);
+  }
+  const names: string[] = [];
+  let dev: string | undefined;
+  for (; args.more; args.skip()) {
+    const { word } = args;
+    if (matches(word, 'altname')) {
+      const name = args.next();
+      if (!validAltName(name)) invarg('not a valid altname', name);
+      names.push(name);
+      continue;
+    }
+    if (word === 'dev') args.next();
+    else if (matches(word, 'help')) linkUsage();
+    if (dev !== undefined) duparg2('dev', args.word);
+    dev = args.word;
+  }
+  if (dev === undefined) throw new ToolExit(255, 'Not enough information: "dev" argument is required.\n');
+  const ifindex = ip.requireDevice(dev);
+  return ip.request(() => ip.kernel.rtnl.rtnl_linkprop(ip.net, { ifindex }, add, names));
+}
+
 export function linkSet(ip: IpContext, args: Args): number {
   const p = parse(ip, args);
   if (groupOnly(p)) return forGroup(ip, p, (ifindex) => ip.kernel.rtnl.rtnl_setlink(ip.net, { ...p.req, ifindex }));
   const ifindex = required(ip, p);
-  if (p.kind !== undefined) ip.notModelled(`ip link set type ${p.kind}`);
+  if (p.kind !== undefined) Object.assign(p.req, kindChange(ip, p.kind, args));
   const wanted = ip.kernel.rtnl.rtnl_dump_ifinfo(ip.net).find((l) => l.ifindex === ifindex)?.address.length ?? 0;
   if (p.req.address !== undefined && p.req.address.length !== wanted)
     throw new ToolExit(1, `Invalid address length ${p.req.address.length} - must be ${wanted} bytes\n`);

@@ -3,6 +3,7 @@ import { IFF } from '../../kernel/net_device.ts';
 import type { LinkInfo } from '../../kernel/rtnetlink.ts';
 import type { ColorKind } from '../iproute/output.ts';
 import type { IpContext } from './ip_context.ts';
+import { printLinkKind } from './link_kinds.ts';
 import { printLinkStats } from './link_stats.ts';
 
 const FLAG_ORDER = [
@@ -127,12 +128,7 @@ function printDetails(ip: IpContext, l: LinkInfo, link: boolean): void {
   out.any('allmulti', l.allmulti, ` allmulti ${l.allmulti} `);
   out.any('min_mtu', l.min_mtu, `minmtu ${l.min_mtu} `);
   out.any('max_mtu', l.max_mtu, `maxmtu ${l.max_mtu} `);
-  if (l.kind !== undefined) {
-    out.openObject('linkinfo');
-    out.nl();
-    out.any('info_kind', l.kind, `    ${l.kind} `);
-    out.closeObject();
-  }
+  printLinkKind(ip, l);
   if (link) {
     const mode = ADDR_GEN_MODES[l.addrgenmode] ?? `0x${l.addrgenmode.toString(16)}`;
     out.any('inet6_addr_gen_mode', mode, `addrgenmode ${mode} `);
@@ -178,6 +174,14 @@ export function printLinkInfo(ip: IpContext, l: LinkInfo, mode: LinkPrintMode): 
   if (mode.link && opt.stats > 0) {
     out.nl();
     printLinkStats(ip, l);
+  }
+  if (mode.inet6 !== true && l.altnames.length > 0) {
+    out.openArray('altnames');
+    for (const name of l.altnames) {
+      out.nl();
+      out.item(name, `    altname ${name}`);
+    }
+    out.closeArray();
   }
   out.fp('\n');
 }
