@@ -5,9 +5,11 @@ import { ipv4Net } from '../kernel/ipv4/ipv4_net.ts';
 import { TCPEXT, TCPSTATS } from '../kernel/ipv4/mib.ts';
 import { TCP } from '../kernel/ipv4/tcp_states.ts';
 import { POLL, type Message } from '../kernel/sock.ts';
-import { bootPair } from '../testkit/ip_fixture.ts';
+import { Cloner } from '../sim/clone.ts';
+import { hashOf } from '../sim/hash.ts';
+import { bootPair, down } from '../testkit/ip_fixture.ts';
 import { runFor } from '../testkit/kernel_fixture.ts';
-import { connectTcp, openTcp, tcpAddress, transfer } from '../testkit/tcp_fixture.ts';
+import { bootImpaired, connectTcp, openTcp, tcpAddress, transfer } from '../testkit/tcp_fixture.ts';
 
 describe('tcp', () => {
   it.each([
@@ -68,5 +70,69 @@ describe('tcp', () => {
     expect(sockets.sendmsg(a, new Uint8Array(1))).toBe(-Errno.EPIPE);
     expect(ipv4Net(f.test).mib.tcpExt[TCPEXT.TCPAbortOnClose]).toBe(1);
     expect(ipv4Net(f.init).mib.tcp[TCPSTATS.AttemptFails]).toBe(1);
+  });
+
+  it('a fork in the middle of a lossy transfer runs on exactly as the original', () => {
+    const f = bootImpaired({ loss: 0.03, jitter: 3e6, duplicate: 0.02 }, 5);
+    const [, c, s] = connectTcp(f, f.test, '10.1.0.2', f.init);
+    f.kernel.sockets.sendmsg(c, new Uint8Array(60_000).fill(7));
+    runFor(f.sim, 5e7);
+    const original = { sim: f.sim, kernel: f.kernel, s };
+    const fork = new Cloner().clone(original);
+    for (const world of [original, fork]) runFor(world.sim, 20e9);
+    expect(fork.s === s).toBe(false);
+    expect(hashOf(fork)).toBe(hashOf(original));
+    expect((fork.kernel.sockets.recvmsg(fork.s, 100_000, 0) as Message).data).toEqual(new Uint8Array(60_000).fill(7));
+  });
+
+  it('a path that became narrower is told, and the stream goes on in smaller segments', () => {
+    const f = bootPair();
+    const [, c, s] = connectTcp(f, f.test, '10.0.0.2', f.init);
+    expect(transfer(f, c, s, 50_000)).toBe(50_000);
+    expect(c.mss_cache).toBe(1448);
+    f.kernel.ipv4.route.ipv4_update_pmtu(f.init, 0x0a000002, 0, 900);
+    f.kernel.tcp.mtuReduced(c, 900);
+    expect(c.mss_cache).toBe(848);
+    expect(transfer(f, c, s, 50_000)).toBe(50_000);
+  });
+
+  it('keepalive finds a peer that is gone', () => {
+    const f = bootImpaired({}, 3);
+    const { sockets } = f.kernel;
+    const [, c] = connectTcp(f, f.test, '10.1.0.2', f.init);
+    for (const [option, value] of [
+      ['SO_KEEPALIVE', 1],
+      ['TCP_KEEPIDLE', 10],
+      ['TCP_KEEPINTVL', 5],
+      ['TCP_KEEPCNT', 3],
+    ] as const)
+      expect(sockets.setsockopt(c, option, value)).toBe(0);
+    runFor(f.sim, 12e9);
+    expect(c.state).toBe(TCP.ESTABLISHED);
+    down(f.kernel, f.test, 'imp1');
+    runFor(f.sim, 40e9);
+    expect(c.state).toBe(TCP.CLOSE);
+    expect(sockets.recvmsg(c, 10, 0)).toBe(-Errno.ETIMEDOUT);
+  });
+
+  it('a reader that stops closes the window; when it reads again all data comes', () => {
+    const f = bootPair();
+    const { sockets } = f.kernel;
+    const [, c, s] = connectTcp(f, f.test, '10.0.0.2', f.init);
+    let sent = 0;
+    for (let i = 0; i < 200; i++) {
+      const r = sockets.sendmsg(c, new Uint8Array(8192));
+      if (r > 0) sent += r;
+      runFor(f.sim, 1e8);
+    }
+    expect(c.snd_wnd).toBe(0);
+    expect(ipv4Net(f.init).mib.tcpExt[TCPEXT.TCPWinProbe]).toBeGreaterThan(0);
+    let got = 0;
+    for (let i = 0; i < 400 && got < sent; i++) {
+      const m = sockets.recvmsg(s, 65536, 0);
+      if (typeof m !== 'number') got += m.data.length;
+      runFor(f.sim, 2e8);
+    }
+    expect(got).toBe(sent);
   });
 });
