@@ -245,6 +245,15 @@ export interface RuleInfo {
   suppress_prefixlen?: number;
   protocol: number;
   ip_proto?: number;
+  /** Inclusive ranges of port and user numbers. */
+  sport?: NumberRange;
+  dport?: NumberRange;
+  uid_range?: NumberRange;
+}
+
+export interface NumberRange {
+  readonly start: number;
+  readonly end: number;
 }
 
 /** RTM_NEWNEIGH */

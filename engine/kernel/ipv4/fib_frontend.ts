@@ -4,6 +4,7 @@ import type { Kernel } from '../kernel.ts';
 import { IFF, type NetDevice } from '../net_device.ts';
 import type { Net } from '../net_namespace.ts';
 import type { NetdevEvent } from '../netdev_events.ts';
+import { inRange } from '../fib_rules.ts';
 import { FIB_RULE, FR_ACT, NLM_F, RTN, RTNH_F, RTPROT, RT_SCOPE, RT_TABLE } from '../rtnl_records.ts';
 import { NL_OK, type NlResult } from '../rtnetlink.ts';
 import { IFA_F } from '../rtnl_records.ts';
@@ -30,6 +31,9 @@ const defaultRule = (priority: number, table: number, flags: number): FibRule =>
   suppress_prefixlen: -1,
   protocol: RTPROT.KERNEL,
   ip_proto: 0,
+  sport: undefined,
+  dport: undefined,
+  uid_range: undefined,
 });
 
 export class Fib {
@@ -96,7 +100,10 @@ export class Fib {
       ((flow.daddr ^ rule.dst) & plenMask(rule.dst_len)) === 0 &&
       (rule.tos === 0 || rule.tos === flow.tos) &&
       ((flow.mark ^ rule.fwmark) & rule.fwmask) === 0 &&
-      (rule.ip_proto === 0 || rule.ip_proto === flow.proto);
+      (rule.ip_proto === 0 || rule.ip_proto === flow.proto) &&
+      inRange(rule.sport, flow.sport) &&
+      inRange(rule.dport, flow.dport) &&
+      inRange(rule.uid_range, flow.uid);
     if (match && rule.iifname !== undefined) match = net.__dev_get_by_name(rule.iifname)?.ifindex === flow.iif;
     if (match && rule.oifname !== undefined) match = net.__dev_get_by_name(rule.oifname)?.ifindex === flow.oif;
     return (rule.flags & FIB_RULE.INVERT) !== 0 ? !match : match;

@@ -1,7 +1,7 @@
 // Forwarding tables: prefixes, aliases and the look-up (Linux: net/ipv4/fib_trie.c); rules' and next hops' structures.
 import { Errno } from '../../base/errno.ts';
 import type { NetDevice } from '../net_device.ts';
-import { NLM_F, RTNH_F } from '../rtnl_records.ts';
+import { NLM_F, RTNH_F, type NumberRange } from '../rtnl_records.ts';
 import { inDev } from './ipv4_net.ts';
 
 export class FibNh {
@@ -73,6 +73,9 @@ export interface FibRule {
   readonly suppress_prefixlen: number;
   readonly protocol: number;
   readonly ip_proto: number;
+  readonly sport: NumberRange | undefined;
+  readonly dport: NumberRange | undefined;
+  readonly uid_range: NumberRange | undefined;
 }
 
 /** What is looked for (Linux: struct flowi4), and what was chosen. */

@@ -18,6 +18,7 @@ import {
   type RouteRequest,
   type RuleInfo,
 } from '../rtnl_records.ts';
+import { equalRange, sameRange, withUnresolved } from '../fib_rules.ts';
 import { NL_OK, type NlResult } from '../rtnetlink.ts';
 import { v4bytes, v4number } from './arp.ts';
 import { FibResult, Flow4, plenMask, type FibAlias, type FibNh, type FibRule } from './fib_table.ts';
@@ -73,6 +74,9 @@ export class RtnlRoute {
       tos: (req.tos ?? 0) & 0x1c,
       mark: req.mark ?? 0,
       proto: req.ipproto ?? 0,
+      sport: req.sport ?? 0,
+      dport: req.dport ?? 0,
+      uid: req.uid ?? 0,
     });
     let rt: Rtable;
     if (req.iif !== undefined && req.iif !== 0) {
@@ -223,6 +227,9 @@ export class RtnlRoute {
       suppress_prefixlen: req.suppress_prefixlen ?? -1,
       protocol: req.protocol,
       ip_proto: req.ip_proto ?? 0,
+      sport: req.sport,
+      dport: req.dport,
+      uid_range: req.uid_range,
     };
   }
 
@@ -259,7 +266,12 @@ export class RtnlRoute {
         (req.protocol === 0 || r.protocol === req.protocol) &&
         (req.src_len === 0 || (r.src_len === req.src_len && ((r.src ^ want.src) & plenMask(req.src_len)) === 0)) &&
         (req.dst_len === 0 || (r.dst_len === req.dst_len && ((r.dst ^ want.dst) & plenMask(req.dst_len)) === 0)) &&
-        (req.tos === 0 || r.tos === req.tos),
+        (req.tos === 0 || r.tos === req.tos) &&
+        (req.ip_proto === undefined || r.ip_proto === req.ip_proto) &&
+        sameRange(req.sport, r.sport) &&
+        sameRange(req.dport, r.dport) &&
+        sameRange(req.uid_range, r.uid_range) &&
+        (req.suppress_prefixlen === undefined || r.suppress_prefixlen === req.suppress_prefixlen),
     );
     if (at < 0) return { errno: -Errno.ENOENT };
     if ((n4.rules[at].flags & FIB_RULE.PERMANENT) !== 0) return { errno: -Errno.EPERM };
@@ -294,22 +306,23 @@ export class RtnlRoute {
       ...(r.suppress_prefixlen < 0 ? {} : { suppress_prefixlen: r.suppress_prefixlen }),
       protocol: r.protocol,
       ...(r.ip_proto === 0 ? {} : { ip_proto: r.ip_proto }),
+      ...(r.sport === undefined ? {} : { sport: r.sport }),
+      ...(r.dport === undefined ? {} : { dport: r.dport }),
+      ...(r.uid_range === undefined ? {} : { uid_range: r.uid_range }),
     };
   }
 
   fib_nl_dumprule(net: Net): RuleInfo[] {
     const { rules } = ipv4Net(net);
-    return rules.map((r) => {
-      const info = this.fillRule(r);
-      // interfaces and targets that are not there (yet)
-      if (r.iifname !== undefined && net.__dev_get_by_name(r.iifname) === undefined) info.flags |= FIB_RULE.IIF_DETACHED;
-      if (r.oifname !== undefined && net.__dev_get_by_name(r.oifname) === undefined) info.flags |= FIB_RULE.OIF_DETACHED;
-      if (r.action === FR_ACT.GOTO && !rules.some((t) => t.priority === r.target)) info.flags |= FIB_RULE.UNRESOLVED;
-      return info;
-    });
+    return rules.map((r) => withUnresolved(net, this.fillRule(r), rules));
   }
 }
 
+const isRangeKey = (key: keyof FibRule): key is 'sport' | 'dport' | 'uid_range' =>
+  key === 'sport' || key === 'dport' || key === 'uid_range';
+
 function sameRule(a: FibRule, b: FibRule): boolean {
-  return (Object.keys(a) as (keyof FibRule)[]).every((k) => k === 'protocol' || k === 'flags' || a[k] === b[k]);
+  return (Object.keys(a) as (keyof FibRule)[]).every(
+    (k) => k === 'protocol' || k === 'flags' || a[k] === b[k] || (isRangeKey(k) && equalRange(a[k], b[k])),
+  );
 }

@@ -4,7 +4,8 @@ import type { Neighbour } from '../ipv4/neigh_table.ts';
 import type { Kernel } from '../kernel.ts';
 import { IFF, type NetDevice } from '../net_device.ts';
 import type { Net } from '../net_namespace.ts';
-import { NLM_F, RTAX, RTN, RTNH_F, RTPROT, RT_TABLE } from '../rtnl_records.ts';
+import { FR_ACT, NLM_F, RTAX, RTN, RTNH_F, RTPROT, RT_TABLE } from '../rtnl_records.ts';
+import { Flow6 } from './fib6_rules.ts';
 import { commonPrefix, isMulticast6, needStrict6, prefixMatches, v6key } from './in6.ts';
 import { in6Dev, ipv6Net, type Inet6Ifaddr } from './ipv6_net.ts';
 
@@ -66,6 +67,8 @@ const errorOf = (type: number): number =>
 
 export class Fib6 {
   static readonly inlined: readonly string[] = ['ip6_mtu'];
+  private readonly noFlow = new Flow6();
+  private readonly inFlow = new Flow6();
   constructor(readonly kernel: Kernel) {}
 
   fib6_new_table(net: Net, id: number): Fib6Info[] {
@@ -174,21 +177,39 @@ export class Fib6 {
     return best;
   }
 
-  /** Rules: local, then main. A route or -errno. */
-  fib6_lookup(net: Net, daddr: Uint8Array, oif: number, strict: boolean): Fib6Info | number {
-    for (const id of [RT_TABLE.LOCAL, RT_TABLE.MAIN]) {
-      const rt = this.fib6_table_lookup(net, id, daddr, oif, strict);
-      if (rt === undefined) continue;
-      const err = errorOf(rt.type);
-      if (err === -Errno.EAGAIN) continue;
-      return err !== 0 ? err : rt;
+  /** By the rules in their order. A route or -errno. */
+  fib6_lookup(net: Net, daddr: Uint8Array, oif: number, strict: boolean, flow?: Flow6): Fib6Info | number {
+    const { rules, customRules } = ipv6Net(net);
+    const asked = flow ?? this.noFlow;
+    asked.oif = oif;
+    for (let i = 0; i < rules.length; i++) {
+      const rule = rules[i];
+      if (rule.priority !== 0 && customRules && !this.kernel.ipv6.rules.fib6_rule_match(net, rule, daddr, asked)) continue;
+      if (rule.action === FR_ACT.TO_TBL) {
+        const rt = this.fib6_table_lookup(net, rule.table, daddr, oif, strict);
+        if (rt === undefined || rt.plen <= (rule.suppress_prefixlen ?? -1)) continue;
+        const err = errorOf(rt.type);
+        if (err === -Errno.EAGAIN) continue;
+        return err !== 0 ? err : rt;
+      }
+      if (rule.action === FR_ACT.UNREACHABLE) return -Errno.ENETUNREACH;
+      if (rule.action === FR_ACT.PROHIBIT) return -Errno.EACCES;
+      if (rule.action === FR_ACT.BLACKHOLE) return -Errno.EINVAL;
+      if (rule.action === FR_ACT.GOTO) {
+        const to = rules.findIndex((r) => (r.priority ?? 0) >= (rule.target ?? 0));
+        if (to > i) i = to - 1;
+      }
     }
     return -Errno.ENETUNREACH;
   }
 
   /** The route of an outgoing packet, or -errno. */
-  ip6_route_output(net: Net, daddr: Uint8Array, oif: number): Rt6 | number {
+  ip6_route_output(net: Net, daddr: Uint8Array, oif: number, flow?: Flow6): Rt6 | number {
     const n6 = ipv6Net(net);
+    if (n6.customRules) {
+      const chosen = this.fib6_lookup(net, daddr, oif, oif !== 0, flow);
+      return typeof chosen === 'number' ? chosen : this.makeRt(net, chosen, daddr);
+    }
     if (n6.cacheGenid !== n6.genid) {
       n6.cache.clear();
       n6.cacheGenid = n6.genid;
@@ -215,9 +236,13 @@ export class Fib6 {
   }
 
   /** The route of a packet that came in through `dev`; never fails: what has none is discarded with `error`. */
-  ip6_route_input(dev: NetDevice, daddr: Uint8Array): Rt6 {
+  ip6_route_input(dev: NetDevice, daddr: Uint8Array, saddr?: Uint8Array, mark = 0): Rt6 {
     const { net } = dev;
-    const from = this.fib6_lookup(net, daddr, needStrict6(daddr) ? dev.ifindex : 0, needStrict6(daddr));
+    const flow = this.inFlow;
+    flow.saddr = saddr;
+    flow.iif = dev.ifindex;
+    flow.mark = mark;
+    const from = this.fib6_lookup(net, daddr, needStrict6(daddr) ? dev.ifindex : 0, needStrict6(daddr), flow);
     if (typeof from === 'number') {
       const none = new Rt6(net.loopback_dev, undefined, daddr.slice(), ipv6Net(net).genid);
       none.input = RT6_IN.DISCARD;

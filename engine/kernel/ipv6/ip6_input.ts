@@ -75,7 +75,9 @@ export class Ip6Input implements Actor {
     if (skb.dst === undefined || (skb.dst as Rt6).input === RT6_IN.NONE) {
       const daddr = new Uint8Array(16);
       skbs.ram.read(skb_network_header(skb) + 24, daddr, 0, 16);
-      skb.dst = ipv6.fib.ip6_route_input(dev, daddr);
+      const saddr = ipv6Net(dev.net).customRules ? new Uint8Array(16) : undefined;
+      if (saddr !== undefined) skbs.ram.read(skb_network_header(skb) + 8, saddr, 0, 16);
+      skb.dst = ipv6.fib.ip6_route_input(dev, daddr, saddr, skb.mark);
     }
     switch ((skb.dst as Rt6).input) {
       case RT6_IN.INPUT:

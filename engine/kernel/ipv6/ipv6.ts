@@ -17,6 +17,7 @@ import { Fib6, type Rt6 } from './ip6_fib.ts';
 import { Ip6Input } from './ip6_input.ts';
 import { Ip6Output } from './ip6_output.ts';
 import { Ipv6Net, in6Dev } from './ipv6_net.ts';
+import { Fib6Rules } from './fib6_rules.ts';
 import { Mcast6 } from './mcast.ts';
 import { Ndisc } from './ndisc.ts';
 import { RtnlAddr6 } from './rtnl_addr6.ts';
@@ -25,7 +26,7 @@ import { Sockets6 } from './sockets6.ts';
 import { Sysctls6 } from './sysctls6.ts';
 import { Udp6 } from './udp6.ts';
 
-traceable('', [AddrSelect, Addrconf, Fib6, Icmp6, Ip6Input, Ip6Output, Mcast6, Ndisc, RtnlAddr6, RtnlRoute6, Sockets6, Udp6]);
+traceable('', [AddrSelect, Addrconf, Fib6, Fib6Rules, Icmp6, Ip6Input, Ip6Output, Mcast6, Ndisc, RtnlAddr6, RtnlRoute6, Sockets6, Udp6]);
 
 export class Ipv6 implements NetdevNotifier, PacketHandler {
   readonly ndisc: Ndisc;
@@ -33,6 +34,7 @@ export class Ipv6 implements NetdevNotifier, PacketHandler {
   readonly mcast: Mcast6;
   readonly addrconf: Addrconf;
   readonly fib: Fib6;
+  readonly rules: Fib6Rules;
   readonly output: Ip6Output;
   readonly input: Ip6Input;
   readonly icmp: Icmp6;
@@ -47,6 +49,7 @@ export class Ipv6 implements NetdevNotifier, PacketHandler {
     this.mcast = new Mcast6(kernel);
     this.addrconf = new Addrconf(kernel);
     this.fib = new Fib6(kernel);
+    this.rules = new Fib6Rules(kernel);
     this.output = new Ip6Output(kernel);
     this.input = new Ip6Input(kernel);
     this.icmp = new Icmp6(kernel);
@@ -60,6 +63,7 @@ export class Ipv6 implements NetdevNotifier, PacketHandler {
 
   pernetInit(net: Net): void {
     net.ipv6 = new Ipv6Net(net);
+    this.rules.fib6_rules_net_init(net);
     this.fib.fib6_new_table(net, RT_TABLE.MAIN);
     this.fib.fib6_new_table(net, RT_TABLE.LOCAL);
     this.sysctls.initNet(net);

@@ -3,7 +3,7 @@ import type { NetDevice } from '../net_device.ts';
 import type { Net } from '../net_namespace.ts';
 import type { FragQueue } from '../ipv4/ip_fragment.ts';
 import type { NeighParms } from '../ipv4/neigh_table.ts';
-import { INFINITY_LIFE_TIME } from '../rtnl_records.ts';
+import { INFINITY_LIFE_TIME, type RuleInfo } from '../rtnl_records.ts';
 import { TimerList } from '../timer.ts';
 import { WorkStruct } from '../workqueue.ts';
 import type { Addrconf } from './addrconf.ts';
@@ -157,6 +157,9 @@ export class Ipv6Net {
   readonly confDefault = new Ipv6Devconf();
   /** Routes of all tables, kept in dump order (Linux: struct fib6_table by id). */
   readonly tables = new Map<number, Fib6Info[]>();
+  readonly rules: RuleInfo[] = [];
+  /** A rule was added or removed: the destination alone no longer decides. */
+  customRules = false;
   genid = 1;
   readonly cache = new Map<string, Rt6>();
   cacheGenid = 0;

@@ -1,12 +1,10 @@
-// rtnetlink for IPv6 routes and rules (Linux: net/ipv6/route.c, fib6_rules.c).
+// rtnetlink for IPv6 routes (Linux: net/ipv6/route.c).
 import { Errno } from '../../base/errno.ts';
 import type { Kernel } from '../kernel.ts';
 import { IFF, type NetDevice } from '../net_device.ts';
 import type { Net } from '../net_namespace.ts';
 import {
   AF,
-  FIB_RULE,
-  FR_ACT,
   RTAX,
   RTM_F,
   RTN,
@@ -17,9 +15,9 @@ import {
   type RouteGetRequest,
   type RouteInfo,
   type RouteRequest,
-  type RuleInfo,
 } from '../rtnl_records.ts';
 import { NL_OK, type NlResult } from '../rtnetlink.ts';
+import { Flow6 } from './fib6_rules.ts';
 import { Fib6Info, type Rt6 } from './ip6_fib.ts';
 import { eq6, isAny6, isLinkLocal6, isMulticast6, maskPrefix, v6key } from './in6.ts';
 import { in6Dev, ipv6Net } from './ipv6_net.ts';
@@ -119,9 +117,14 @@ export class RtnlRoute6 {
     if (req.iif !== undefined && req.iif !== 0) {
       const dev = net.__dev_get_by_index(req.iif);
       if (dev === undefined) return { errno: -Errno.ENODEV };
-      rt = fib.ip6_route_input(dev, req.dst);
+      rt = fib.ip6_route_input(dev, req.dst, req.src, req.mark);
       if (rt.error !== 0) rt = rt.error;
-    } else rt = fib.ip6_route_output(net, req.dst, req.oif ?? 0);
+    } else {
+      const flow = Object.assign(new Flow6(), { saddr: req.src, mark: req.mark ?? 0, proto: req.ipproto ?? 0, uid: req.uid ?? 0 });
+      flow.sport = req.sport ?? 0;
+      flow.dport = req.dport ?? 0;
+      rt = fib.ip6_route_output(net, req.dst, req.oif ?? 0, flow);
+    }
     if (typeof rt === 'number') return { errno: rt };
     if (rt.from === undefined) return { errno: -Errno.ENETUNREACH };
     const info = this.rt6_fill_node(rt.from);
@@ -188,20 +191,5 @@ export class RtnlRoute6 {
     const { tables } = ipv6Net(net);
     const ids = table !== 0 ? [table] : [...tables.keys()].sort((a, b) => (a & 0xff) - (b & 0xff) || a - b);
     return ids.flatMap((id) => (tables.get(id) ?? []).map((rt) => this.rt6_fill_node(rt)));
-  }
-
-  fib_nl_dumprule(_net: Net): RuleInfo[] {
-    const rule = (priority: number, table: number, flags: number): RuleInfo => ({
-      family: AF.INET6,
-      priority,
-      src_len: 0,
-      dst_len: 0,
-      tos: 0,
-      table,
-      action: FR_ACT.TO_TBL,
-      flags,
-      protocol: RTPROT.KERNEL,
-    });
-    return [rule(0, RT_TABLE.LOCAL, FIB_RULE.PERMANENT), rule(0x7ffe, RT_TABLE.MAIN, 0)];
   }
 }

@@ -16,6 +16,7 @@ import { __skb_push, skb_network_header, skb_transport_header } from '../skb_inl
 import { IP_PMTUDISC, SOCK, SO_EE_ORIGIN, type SendControl, type SockAddr, type SockAddrIn6 } from '../sock.ts';
 import { icmpv6_err_convert } from './icmp6.ts';
 import { IN6_LOOPBACK, eq6, isAny6, isMapped6, isMulticast6, needsScopeId6 } from './in6.ts';
+import { Flow6 } from './fib6_rules.ts';
 import type { Rt6 } from './ip6_fib.ts';
 
 /** Route and addresses of a message about to be sent. */
@@ -28,6 +29,7 @@ export interface Send6 {
 }
 
 export class Sockets6 {
+  private readonly flow = new Flow6();
   constructor(readonly kernel: Kernel) {}
 
   inet6_bind(sk: InetSock, addr: SockAddrIn6): number {
@@ -77,7 +79,8 @@ export class Sockets6 {
       const err = sk.protocol === IPPROTO.UDP ? ipv4.udp.udp_v4_get_port(sk, 0) : ipv4.ping.ping_get_port(sk, 0);
       if (err < 0) return err;
     }
-    const rt = ipv6.fib.ip6_route_output(sk.net, daddr, sk.bound_dev_if !== 0 ? sk.bound_dev_if : isMulticast6(daddr) ? v6.mcast_oif : 0);
+    const oif = sk.bound_dev_if !== 0 ? sk.bound_dev_if : isMulticast6(daddr) ? v6.mcast_oif : 0;
+    const rt = ipv6.fib.ip6_route_output(sk.net, daddr, oif, this.flowOf(sk, v6.saddr, addr.port));
     if (typeof rt === 'number') {
       this.countNoRoute(sk, rt);
       return rt;
@@ -106,6 +109,17 @@ export class Sockets6 {
     return 0;
   }
 
+  /** What policy rules look at. */
+  private flowOf(sk: InetSock, saddr: Uint8Array, dport: number): Flow6 {
+    const f = this.flow;
+    f.saddr = saddr;
+    f.mark = sk.mark;
+    f.proto = sk.protocol;
+    f.sport = sk.num;
+    f.dport = dport;
+    return f;
+  }
+
   private countNoRoute(sk: InetSock, err: number): void {
     if (err === -Errno.ENETUNREACH) ipv4Net(sk.net).mib.ip6[IPSTATS.OutNoRoutes]++;
   }
@@ -124,7 +138,7 @@ export class Sockets6 {
     let oif = control?.ifindex ?? sk.bound_dev_if;
     if (oif === 0 && needsScopeId6(daddr)) oif = to?.scope_id ?? v6.scope_id;
     if (oif === 0 && isMulticast6(daddr)) oif = v6.mcast_oif;
-    const rt = ipv6.fib.ip6_route_output(sk.net, daddr, oif);
+    const rt = ipv6.fib.ip6_route_output(sk.net, daddr, oif, this.flowOf(sk, control?.src ?? v6.saddr, to?.port ?? sk.dport));
     if (typeof rt === 'number') {
       this.countNoRoute(sk, rt);
       return rt;

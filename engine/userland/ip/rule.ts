@@ -1,7 +1,18 @@
 // `ip rule`: policy routing rules.
-import { AF, FIB_RULE, FR_ACT, NLM_F, RT_TABLE, RTPROT, type RuleInfo } from '../../kernel/rtnl_records.ts';
+import type { Fib6Rules } from '../../kernel/ipv6/fib6_rules.ts';
+import { AF, FIB_RULE, FR_ACT, NLM_F, RT_TABLE, RTPROT, type NumberRange, type RuleInfo } from '../../kernel/rtnl_records.ts';
 import { type Args, formatAddress, getPrefix, type InetPrefix, invarg, matches, maxBits, samePrefix, unsigned } from '../iproute/args.ts';
-import { dsfieldName, dsfieldNumber, protocolName, protocolNumber, tableName, tableNumber } from '../iproute/names.ts';
+import {
+  dsfieldName,
+  dsfieldNumber,
+  ipProtocolName,
+  ipProtocolNumber,
+  protocolName,
+  protocolNumber,
+  tableName,
+  tableNumber,
+} from '../iproute/names.ts';
+import type { Out } from '../iproute/output.ts';
 import { ToolExit } from '../tool.ts';
 import type { IpContext } from './ip_context.ts';
 import { ruleUsage } from './usage.ts';
@@ -15,6 +26,12 @@ const ACTIONS = new Map<number, string>([
 ]);
 
 type Say = (key: string, value: string | number | null, text: string) => void;
+
+function sayRange(out: Out, words: string[], key: string, word: string, range: NumberRange): void {
+  out.js(`${key}_start`, range.start);
+  out.js(`${key}_end`, range.end);
+  words.push(`${word} ${range.start}-${range.end}`);
+}
 
 function printTarget(say: Say, r: RuleInfo): void {
   say('goto', r.target ?? 'none', `goto ${r.target ?? 'none'}`);
@@ -54,7 +71,17 @@ export function printRule(ip: IpContext, r: RuleInfo, deleted = false): void {
   if (r.iifname !== undefined && (r.flags & FIB_RULE.IIF_DETACHED) !== 0) say('iif_detached', null, '[detached]');
   if (r.oifname !== undefined) say('oif', r.oifname, `oif ${r.oifname}`);
   if (r.oifname !== undefined && (r.flags & FIB_RULE.OIF_DETACHED) !== 0) say('oif_detached', null, '[detached]');
-  if (r.ip_proto !== undefined) say('ipproto', String(r.ip_proto), `ipproto ${r.ip_proto}`);
+  if (r.uid_range !== undefined) sayRange(out, words, 'uid', 'uidrange', r.uid_range);
+  if (r.ip_proto !== undefined) {
+    const name = (opt.numeric ? undefined : ipProtocolName(r.ip_proto)) ?? String(r.ip_proto);
+    say('ipproto', name, `ipproto ${name}`);
+  }
+  for (const end of ['sport', 'dport'] as const) {
+    const range = r[end];
+    if (range === undefined) continue;
+    if (range.start === range.end) say(end, range.start, `${end} ${range.start}`);
+    else sayRange(out, words, end, end, range);
+  }
   if (r.table !== 0) {
     say('table', tableName(r.table, opt.numeric), `lookup ${tableName(r.table, opt.numeric)}`);
     if (r.suppress_prefixlen !== undefined && r.suppress_prefixlen >= 0)
@@ -82,11 +109,26 @@ interface RuleFilter {
   iif?: string;
   oif?: string;
   protocol?: number;
+  ipProto?: number;
+  uids?: NumberRange;
+  sport?: NumberRange;
+  dport?: NumberRange;
 }
+
+const ipProto = (word: string): number => ipProtocolNumber(word) ?? invarg('Invalid "ipproto" value\n', word);
+
+/** `N-M`; a single port is a range of one. */
+function range(word: string, message: string, single: boolean): NumberRange {
+  const found = /^(\d+)(?:-(\d+))?$/.exec(word);
+  if (found === null || (!single && (found[2] as string | undefined) === undefined)) return invarg(message, word);
+  return { start: Number(found[1]), end: Number(found[2] ?? found[1]) };
+}
+const uidRange = (word: string): NumberRange => range(word, 'invalid UID range\n', false);
+const portRange = (word: string): NumberRange => range(word, 'invalid port range\n', true);
 
 function parseFilter(ip: IpContext, args: Args): RuleFilter {
   const f: RuleFilter = {};
-  const { family } = ip.opt;
+  const af = ip.opt.family || AF.INET;
   for (; args.more; args.skip()) {
     const word = args.word;
     if (matches(word, 'preference') || matches(word, 'order') || matches(word, 'priority')) {
@@ -103,13 +145,17 @@ function parseFilter(ip: IpContext, args: Args): RuleFilter {
     else if (word === 'oif') f.oif = args.next();
     else if (matches(word, 'lookup') || matches(word, 'table'))
       f.table = tableNumber(args.next()) ?? invarg('invalid table id\n', args.word);
-    else if (matches(word, 'from') || matches(word, 'src')) f.src = getPrefix(args.next(), family || AF.INET);
+    else if (matches(word, 'from') || matches(word, 'src')) f.src = getPrefix(args.next(), af);
     else if (matches(word, 'protocol')) f.protocol = protocolNumber(args.next()) ?? invarg('invalid "protocol"\n', args.word);
-    else if (['l3mdev', 'uidrange', 'ipproto', 'sport', 'dport'].includes(word)) ip.notModelled(`ip rule show ${word}`);
+    else if (word === 'uidrange') f.uids = uidRange(args.next());
+    else if (word === 'ipproto') f.ipProto = ipProto(args.next());
+    else if (word === 'sport') f.sport = portRange(args.next());
+    else if (word === 'dport') f.dport = portRange(args.next());
+    else if (word === 'l3mdev') ip.notModelled('ip rule show l3mdev');
     else {
       if (matches(word, 'dst') || word === 'to') args.next();
       else if (matches(word, 'help')) ruleUsage();
-      f.dst = getPrefix(args.word, family || AF.INET);
+      f.dst = getPrefix(args.word, af);
     }
   }
   return f;
@@ -123,17 +169,25 @@ function prefixMatches(wanted: InetPrefix | undefined, address: Uint8Array | und
 
 const same = <T>(wanted: T | undefined, value: T | undefined): boolean => wanted === undefined || wanted === value;
 
+const sameNumbers = (wanted: NumberRange | undefined, value: NumberRange | undefined): boolean =>
+  wanted === undefined || (wanted.start === value?.start && wanted.end === value.end);
+
 function selected(f: RuleFilter, r: RuleInfo): boolean {
   const priority = r.priority ?? 0;
   if (f.from !== undefined && (priority < f.from || priority > (f.to ?? f.from))) return false;
   if (f.inverted === true && (r.flags & FIB_RULE.INVERT) === 0) return false;
   if (!prefixMatches(f.src, r.src, r.src_len) || !prefixMatches(f.dst, r.dst, r.dst_len)) return false;
   if (!same(f.tos, r.tos) || !same(f.fwmark, r.fwmark) || !same(f.fwmask, r.fwmask)) return false;
+  if (!same(f.ipProto, r.ip_proto) || !sameNumbers(f.uids, r.uid_range)) return false;
+  if (!sameNumbers(f.sport, r.sport) || !sameNumbers(f.dport, r.dport)) return false;
   return same(f.iif, r.iifname) && same(f.oif, r.oifname) && same(f.table, r.table) && same(f.protocol, r.protocol);
 }
 
-const dump = (ip: IpContext): RuleInfo[] =>
-  ip.opt.family === AF.INET6 ? ip.kernel.ipv6.rtnlRoute.fib_nl_dumprule(ip.net) : ip.kernel.ipv4.rtnlRoute.fib_nl_dumprule(ip.net);
+/** The rules of one family. */
+const family = (ip: IpContext, af: number): Pick<Fib6Rules, 'fib_nl_newrule' | 'fib_nl_delrule' | 'fib_nl_dumprule'> =>
+  af === AF.INET6 ? ip.kernel.ipv6.rules : ip.kernel.ipv4.rtnlRoute;
+
+const dump = (ip: IpContext): RuleInfo[] => family(ip, ip.opt.family).fib_nl_dumprule(ip.net);
 
 function show(ip: IpContext, args: Args): number {
   const f = parseFilter(ip, args);
@@ -148,8 +202,7 @@ function flush(ip: IpContext, args: Args): number {
   const f = parseFilter(ip, args);
   for (const r of dump(ip)) {
     if ((r.priority ?? 0) === 0 || !selected(f, r)) continue;
-    if (ip.opt.family === AF.INET6) ip.notModelled('changing IPv6 rules');
-    const status = ip.request(() => ip.kernel.ipv4.rtnlRoute.fib_nl_delrule(ip.net, r));
+    const status = ip.request(() => family(ip, r.family).fib_nl_delrule(ip.net, r));
     if (status !== 0) return status;
   }
   return 0;
@@ -207,15 +260,18 @@ function modify(ip: IpContext, args: Args, adding: boolean): number {
       r.action = FR_ACT.GOTO;
     } else if (word in ACTION_WORDS) r.action = ACTION_WORDS[word];
     else if (word === 'help') ruleUsage();
-    else if (['realms', 'l3mdev', 'uidrange', 'ipproto', 'sport', 'dport', 'protocol', 'nat', 'suppress_ifgroup', 'type'].includes(word))
-      ip.notModelled(`ip rule ${word}`);
+    else if (word === 'uidrange') r.uid_range = uidRange(args.next());
+    else if (word === 'ipproto') r.ip_proto = ipProto(args.next());
+    else if (word === 'sport') r.sport = portRange(args.next());
+    else if (word === 'dport') r.dport = portRange(args.next());
+    else if (matches(word, 'protocol')) r.protocol = protocolNumber(args.next()) ?? invarg('"protocol" value is invalid\n', args.word);
+    else if (['realms', 'l3mdev', 'nat', 'suppress_ifgroup', 'type'].includes(word)) ip.notModelled(`ip rule ${word}`);
     else throw new ToolExit(255, `Error: argument "${word}" is wrong: Failed to parse rule type\n`);
   }
   r.family ||= AF.INET;
   if (adding && !table && r.action === FR_ACT.TO_TBL) r.table = RT_TABLE.MAIN;
-  if (r.family === AF.INET6) ip.notModelled('changing IPv6 rules');
-  const { rtnlRoute } = ip.kernel.ipv4;
-  return ip.request(() => (adding ? rtnlRoute.fib_nl_newrule(ip.net, r, NLM_F.CREATE | NLM_F.EXCL) : rtnlRoute.fib_nl_delrule(ip.net, r)));
+  const rules = family(ip, r.family);
+  return ip.request(() => (adding ? rules.fib_nl_newrule(ip.net, r, NLM_F.CREATE | NLM_F.EXCL) : rules.fib_nl_delrule(ip.net, r)));
 }
 
 export function ipRule(ip: IpContext, args: Args): number {

@@ -52,6 +52,24 @@ const SCOPES: readonly (readonly [string, number])[] = [
   ['nowhere', RT_SCOPE.NOWHERE],
 ];
 
+/** IP protocols by the names of /etc/protocols. */
+const IP_PROTOCOLS: readonly (readonly [string, number])[] = [
+  ['ip', 0],
+  ['icmp', 1],
+  ['igmp', 2],
+  ['ipencap', 4],
+  ['tcp', 6],
+  ['udp', 17],
+  ['ipv6', 41],
+  ['gre', 47],
+  ['esp', 50],
+  ['ah', 51],
+  ['ipv6-icmp', 58],
+  ['ospf', 89],
+  ['sctp', 132],
+  ['udplite', 136],
+];
+
 function nameOf(table: readonly (readonly [string, number])[], n: number, numeric: boolean): string {
   if (numeric) return String(n);
   return table.find(([, v]) => v === n)?.[0] ?? String(n);
@@ -94,3 +112,5 @@ export function routeTypeNumber(word: string): number | undefined {
 export const tableNumber = (word: string): number | undefined => (word === 'all' ? 0 : numberOf(TABLES, word, 0xffffffff));
 export const protocolNumber = (word: string): number | undefined => numberOf(PROTOCOLS, word, 255);
 export const scopeNumber = (word: string): number | undefined => numberOf(SCOPES, word, 255);
+export const ipProtocolName = (n: number): string | undefined => IP_PROTOCOLS.find(([, v]) => v === n)?.[0];
+export const ipProtocolNumber = (word: string): number | undefined => numberOf(IP_PROTOCOLS, word, 255);
