@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { frame, payload } from '../testkit/frames.ts';
+import { fuzzRuns } from '../testkit/fuzz.ts';
 import { nicPair, settle } from '../testkit/nic_pair.ts';
 
 const EVERYTHING = { rss: true, hash: true, notf_coal: true, vq_notf_coal: true, guest_uso4: true, host_uso: true } as const;
@@ -39,6 +40,6 @@ test('virtio-v1.2 §5.1.6.5: any command is answered with OK or ERR, and frames 
       expect(before).toBe(1);
       expect(b.nic.pci.queues.every((q) => q.fault === undefined)).toBe(true);
     }),
-    { numRuns: 60 },
+    fuzzRuns(60),
   );
-}, 60_000);
+});

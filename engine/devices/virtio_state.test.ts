@@ -2,6 +2,7 @@
 // After each the device stands as the specification says, and works once it is reset.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { fuzzRuns } from '../testkit/fuzz.ts';
 import { MmioScript } from '../testkit/mmio_script.ts';
 import { frame, payload } from '../testkit/frames.ts';
 import { type NicPair, nicPair, settle, type Station } from '../testkit/nic_pair.ts';
@@ -273,7 +274,7 @@ test('virtio-v1.2 §2.1, §4.1.4.3: whatever is written to the common configurat
       settle(pair.sim);
       expect(recovers(pair)).toBe(true);
     }),
-    { numRuns: 40, seed: 20261122 },
+    fuzzRuns(40, 20261122),
   );
 });
 

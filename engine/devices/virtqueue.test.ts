@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { DirectDmaPort } from '../platform/dma.ts';
 import { Sim } from '../sim/sim.ts';
 import { frame, payload } from '../testkit/frames.ts';
+import { fuzzRuns } from '../testkit/fuzz.ts';
 import { nicPair, settle, type Station } from '../testkit/nic_pair.ts';
 import { bareMachine } from '../testkit/scripted_driver.ts';
 import { Trace } from '../trace/trace.ts';
@@ -258,7 +259,7 @@ describe('fuzz', () => {
           expect(platform.ram.bytes.slice(0x1000, 0x1000 + descTableBytes(SIZE))).toEqual(table);
         },
       ),
-      { numRuns: 400 },
+      fuzzRuns(400),
     );
   });
 
@@ -286,7 +287,7 @@ describe('fuzz', () => {
           expect(sim.pending).toBe(0);
         },
       ),
-      { numRuns: 100 },
+      fuzzRuns(100),
     );
   });
 });

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { DirectDmaPort } from '../platform/dma.ts';
 import { Sim } from '../sim/sim.ts';
 import { frame, payload } from '../testkit/frames.ts';
+import { fuzzRuns } from '../testkit/fuzz.ts';
 import { nicPair, settle } from '../testkit/nic_pair.ts';
 import { bareMachine } from '../testkit/scripted_driver.ts';
 import { ScriptedPackedQueue, setupPackedQueue } from '../testkit/scripted_packed.ts';
@@ -400,7 +401,7 @@ describe('fuzz', () => {
           if (q.fault !== undefined) expect(q.pop(chain)).toBe(false);
         },
       ),
-      { numRuns: 500 },
+      fuzzRuns(500),
     );
   });
 });

@@ -1,5 +1,4 @@
 // Whatever is written to configuration space, to the I/O APIC and to the IOMMU's registers and tables: nothing throws, and the buses stay whole.
-// RINGSCOPE_FUZZ_RUNS sets how many runs; fast-check prints the seed of a failure.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { E1000e } from '../devices/e1000e/e1000e.ts';
@@ -9,10 +8,9 @@ import { ecamOffset, PCI_DEVFN } from '../pci/config_space.ts';
 import { ECAM_BASE } from '../platform/bus.ts';
 import { IOAPIC_BASE } from '../platform/ioapic.ts';
 import { VTD_BASE } from '../platform/vtd.ts';
+import { fuzzRuns } from '../testkit/fuzz.ts';
 import { makePlatform } from '../testkit/kernel_fixture.ts';
 
-declare const process: { readonly env: Readonly<Record<string, string | undefined>> };
-const RUNS = Number(process.env.RINGSCOPE_FUZZ_RUNS ?? 60);
 const MAC = Uint8Array.of(0x52, 0x54, 0, 0, 0, 1);
 const FUNCTIONS = [PCI_DEVFN(0, 0), PCI_DEVFN(1, 0), PCI_DEVFN(2, 0), PCI_DEVFN(31, 0), PCI_DEVFN(31, 2), PCI_DEVFN(9, 0)] as const;
 
@@ -81,6 +79,6 @@ test('random accesses to everything that configures the buses', () => {
       for (const devfn of [...host.functions.keys()]) host.removeFunction(devfn);
       expect([bus.regions.map((r) => r.name).sort(), platform.ports.regions]).toEqual([['intel-iommu', 'ioapic', 'pcie-mmcfg-mmio'], []]);
     }),
-    { numRuns: RUNS },
+    fuzzRuns(60),
   );
 });

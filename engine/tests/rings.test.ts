@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { VirtqChain } from '../devices/virtqueue.ts';
+import { fuzzRuns } from '../testkit/fuzz.ts';
 import { RingPair, type RingPairOptions } from '../testkit/ring_pair.ts';
 
 const BUFFERS = 0x200000;
@@ -229,7 +230,7 @@ describe('a device that writes nonsense into a ring', () => {
             expect(dma.leaks().every((m) => m.type === 'coherent')).toBe(true);
           },
         ),
-        { numRuns: 60 },
+        fuzzRuns(60),
       );
     },
   );

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { E1000eScript as Script, RING, RX, TX } from '../../testkit/e1000e_script.ts';
+import { fuzzRuns } from '../../testkit/fuzz.ts';
 import { frame, payload } from '../../testkit/frames.ts';
 import { E1000_DESC_SIZE, RxDescLegacy, RxDescWriteback, TXD_CMD, TxDescLegacy } from '../../pci/e1000e_desc.ts';
 import { BMCR, BMSR, NVM, NVM_SUM, NVM_WORDS, PHY } from '../../pci/e1000e_phy.ts';
@@ -221,7 +222,7 @@ describe('what a driver may do wrong', () => {
           expect(s.sim.peek()).toBeUndefined();
         },
       ),
-      { numRuns: 200 },
+      fuzzRuns(200),
     );
   });
 });

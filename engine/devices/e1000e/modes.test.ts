@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { BUFFER, DATA, E1000eScript as Script, RING, RX, TX } from '../../testkit/e1000e_script.ts';
+import { fuzzRuns } from '../../testkit/fuzz.ts';
 import { frame, l4Start, payload } from '../../testkit/frames.ts';
 import { PCI_COMMAND, PciHeader } from '../../pci/config_space.ts';
 import {
@@ -244,7 +245,7 @@ describe('descriptors of any content', () => {
           expect(s.wire.sent.every((f) => f.bytes.length >= 60)).toBe(true);
         },
       ),
-      { numRuns: 200 },
+      fuzzRuns(200),
     );
   });
 
@@ -269,7 +270,7 @@ describe('descriptors of any content', () => {
           expect(s.sim.peek()).toBeUndefined();
         },
       ),
-      { numRuns: 200 },
+      fuzzRuns(200),
     );
   });
 });

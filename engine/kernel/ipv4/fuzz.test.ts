@@ -1,6 +1,7 @@
 // Whatever a wire brings, the IP layers neither throw nor leak: mutated packets of every kind, and plain noise.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { fuzzRuns } from '../../testkit/fuzz.ts';
 import { bootPair, device, echoRequest, ip, openSocket, type IpFixture } from '../../testkit/ip_fixture.ts';
 import { runFor } from '../../testkit/kernel_fixture.ts';
 import { csumFold, csumPartial } from '../../wire/checksum.ts';
@@ -96,7 +97,7 @@ describe('the IP layers', () => {
           for (const flags of [0, 0x2000]) for (let i = 0; i < 50 && typeof kernel.sockets.recvmsg(sk, 2048, flags) !== 'number'; i++);
         }
       }),
-      { numRuns: 400 },
+      fuzzRuns(400),
     );
     // reassembly and unresolved neighbours let go of the rest
     runFor(sim, 90e9);
