@@ -50,12 +50,16 @@ export function connectTcp(
   const family = address.includes(':') ? 10 : 2;
   const l = openTcp(f, server, family);
   if (sockets.bind(l, tcpAddress(family === 10 ? '::' : '0.0.0.0', port)) !== 0 || sockets.listen(l, 5) !== 0) throw new Error('listen');
-  const c = openTcp(f, client, family);
-  if (sockets.connect(c, tcpAddress(address, port)) !== -Errno.EINPROGRESS) throw new Error('connect');
-  for (let i = 0; i < 1000; i++) {
-    runFor(f.sim, 1e8);
-    const s = sockets.accept(l);
-    if (typeof s !== 'number') return [l, c, s as TcpSock];
+  // ARP that is lost three times is a host that cannot be reached: the caller tries again
+  for (let attempt = 0; attempt < 3; attempt++) {
+    const c = openTcp(f, client, family);
+    if (sockets.connect(c, tcpAddress(address, port)) !== -Errno.EINPROGRESS) throw new Error('connect');
+    for (let i = 0; i < 1000 && c.err !== Errno.EHOSTUNREACH; i++) {
+      runFor(f.sim, 1e8);
+      const s = sockets.accept(l);
+      if (typeof s !== 'number') return [l, c, s as TcpSock];
+    }
+    sockets.close(c);
   }
   throw new Error('nobody came');
 }
