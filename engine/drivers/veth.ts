@@ -81,7 +81,9 @@ export class Veth {
   /** The packet changes sides: forgets where it came from, and is parsed anew. */
   __dev_forward_skb(dev: NetDevice, skb: SkBuff): number {
     const { kernel } = this;
-    if ((dev.flags & IFF.UP) === 0 || skb.len > dev.mtu + dev.hard_header_len + VLAN_HLEN) {
+    // Linux: __is_skb_forwardable(): a packet of segments is looked at by who cuts it
+    const fits = skb.len <= dev.mtu + dev.hard_header_len + VLAN_HLEN || kernel.skb.gso_size(skb) !== 0;
+    if ((dev.flags & IFF.UP) === 0 || !fits) {
       dev.core_stats.rx_dropped++;
       kernel.skb.kfree_skb(skb);
       return 1;

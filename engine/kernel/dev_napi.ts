@@ -184,7 +184,7 @@ export class NapiCore implements Actor {
     const { gro } = this.kernel;
     if (this.kernel.contract.enabled && !checkNapiComplete(this.kernel, napi)) return false;
     const timeout = this.deferral(napi, work_done);
-    if (napi.gro_list.length > 0) gro.napi_gro_flush(napi);
+    if (napi.gro_list.length > 0) gro.napi_gro_flush(napi, timeout > 0);
     if (napi.rx_count > 0) gro.gro_normal_list(napi);
     napi.onList = false;
     napi.cpu = -1;
@@ -251,6 +251,8 @@ export class NapiCore implements Actor {
     if (work > weight)
       this.kernel.printk.pr_err(`NAPI poll function of ${napi.dev.name} returned ${work}, exceeding its budget of ${weight}.`);
     if (work < weight) return work;
+    // 250 ticks a second are too few to tell young packets from old ones
+    this.kernel.gro.napi_gro_flush(napi);
     this.kernel.gro.gro_normal_list(napi);
     return work;
   }

@@ -8,9 +8,8 @@ import type { Kernel } from './kernel.ts';
 import { IFF, NET_XMIT_DROP, NET_XMIT_SUCCESS, NETDEV_TX_BUSY, NETDEV_TX_OK, type NetDevice, type NetdevQueue } from './net_device.ts';
 import type { PacketType } from './packet_type.ts';
 import type { Qdisc } from './sched/qdisc.ts';
-import { SKB_GSO } from './skb_segment.ts';
 import { NET_TX_SOFTIRQ } from './softirq.ts';
-import { CHECKSUM_PARTIAL, CHECKSUM_UNNECESSARY, PACKET_LOOPBACK, PACKET_OUTGOING, type SkBuff } from './skbuff.ts';
+import { CHECKSUM_PARTIAL, CHECKSUM_UNNECESSARY, PACKET_LOOPBACK, PACKET_OUTGOING, SKB_GSO, type SkBuff } from './skbuff.ts';
 import {
   __skb_pull,
   skb_headlen,
@@ -41,7 +40,7 @@ export class DevXmit {
     'xmit_one',
     'xps_cpus',
     'get_xps_queue',
-    'netif_needs_gso',
+    'qdisc_pkt_len_init',
     'netif_subqueue_stopped',
     'netif_wake_subqueue',
   ]);
@@ -120,9 +119,10 @@ export class DevXmit {
       return NET_XMIT_DROP;
     }
     const { sched } = this.kernel;
+    this.qdisc_pkt_len_init(skb);
     if (q.canBypass && q.qlen === 0 && !q.running) {
-      q.bytes += skb.len;
-      q.packets++;
+      q.bytes += skb.pkt_len;
+      q.packets += skb.pkt_segs;
       q.running = true;
       if (sched.sch_direct_xmit(skb, q, dev, txq)) sched.__qdisc_run(q);
       q.running = false;
@@ -131,6 +131,20 @@ export class DevXmit {
     const rc = this.dev_qdisc_enqueue(skb, q);
     if (!q.running) sched.qdisc_run(q);
     return rc;
+  }
+
+  /** What the packet will weigh on the wire: a GSO packet brings its headers once per segment. */
+  qdisc_pkt_len_init(skb: SkBuff): void {
+    const { skb: skbs } = this.kernel;
+    skb.pkt_len = skb.len;
+    skb.pkt_segs = 1;
+    const size = skbs.gso_size(skb);
+    if (size === 0 || skb.transport_header < 0) return;
+    const tcp = (skbs.gso_type(skb) & (SKB_GSO.TCPV4 | SKB_GSO.TCPV6)) !== 0;
+    const l4 = tcp ? (this.kernel.platform.ram.u8(skb.head + skb.transport_header + 12) >> 4) * 4 : 8;
+    const header = skb.head + skb.transport_header - skb.data + l4;
+    skb.pkt_segs = Math.max(1, Math.ceil((skb.len - header) / size));
+    skb.pkt_len += (skb.pkt_segs - 1) * header;
   }
 
   dev_qdisc_enqueue(skb: SkBuff, q: Qdisc): number {
@@ -216,31 +230,26 @@ export class DevXmit {
   validate_xmit_skb_list(skb: SkBuff, dev: NetDevice): SkBuff | undefined {
     return this.validate_xmit_skb(skb, dev);
   }
-  /** The device cannot cut this packet itself (Linux: netif_needs_gso()). */
-  netif_needs_gso(skb: SkBuff, dev: NetDevice): boolean {
-    const { skb: skbs } = this.kernel;
-    if (skbs.gso_size(skb) === 0) return false;
-    const type = skbs.gso_type(skb);
-    const able = (type & SKB_GSO.TCPV4) !== 0 ? dev.hwTso4 : (type & SKB_GSO.TCPV6) !== 0 ? dev.hwTso6 : true;
-    return !able || skb.ip_summed !== CHECKSUM_PARTIAL || skb.frag_list !== undefined;
-  }
   /** Segments as a chain, each ready for the device; the packet is consumed. */
   private segment(skb: SkBuff, dev: NetDevice): SkBuff | undefined {
-    const segs = this.kernel.tcp.offload.tcp_gso_segment(skb, dev.hwSg, dev.hwCsum);
+    const segs = this.kernel.gso.skb_gso_segment(skb, dev.hwSg, dev.hwCsum);
     if (segs === undefined) {
       dev.core_stats.tx_dropped++;
       this.kernel.skb.kfree_skb_reason(skb, 'SKB_GSO_SEG');
       return undefined;
     }
     this.kernel.skb.consume_skb(skb);
-    if (!dev.hwCsum) for (let s: SkBuff | undefined = segs; s !== undefined; s = s.next) this.kernel.skb.skb_checksum_help(s);
+    if (!dev.hwCsum)
+      for (let s: SkBuff | undefined = segs; s !== undefined; s = s.next)
+        if (s.ip_summed === CHECKSUM_PARTIAL) this.kernel.skb.skb_checksum_help(s);
     return segs;
   }
   /** Completes in software what the device cannot do; undefined when that failed (then freed). */
   validate_xmit_skb(skb: SkBuff, dev: NetDevice): SkBuff | undefined {
     if (skb.vlan_proto !== 0 && !this.kernel.net.vlan.__vlan_hwaccel_push_inside(skb)) return this.unsendable(skb, dev);
     if (this.kernel.gso.netif_needs_gso(skb, dev)) return this.segment(skb, dev);
-    if (skb.data_len !== 0 && (!dev.hwSg || (skb.frag_list !== undefined && !dev.hwFraglist)) && this.kernel.skb.skb_linearize(skb) !== 0) return this.unsendable(skb, dev);
+    if (skb.data_len !== 0 && (!dev.hwSg || (skb.frag_list !== undefined && !dev.hwFraglist)) && this.kernel.skb.skb_linearize(skb) !== 0)
+      return this.unsendable(skb, dev);
     if (skb.ip_summed === CHECKSUM_PARTIAL && !dev.hwCsum && this.kernel.skb.skb_checksum_help(skb) !== 0) return this.unsendable(skb, dev);
     return skb;
   }
@@ -350,7 +359,11 @@ export class DevXmit {
     this.__netif_reschedule(q);
   }
   __netif_reschedule(q: Qdisc): void {
-    const cpu = this.kernel.smp_processor_id();
+    this.scheduleOn(q, this.kernel.smp_processor_id());
+  }
+  /** NET_TX of that CPU runs the qdisc. */
+  scheduleOn(q: Qdisc, cpu: number): void {
+    q.scheduled = true;
     q.next_sched = undefined;
     const head = this.output_queue[cpu];
     if (head === undefined) this.output_queue[cpu] = q;
@@ -359,7 +372,7 @@ export class DevXmit {
       while (last.next_sched !== undefined) last = last.next_sched;
       last.next_sched = q;
     }
-    this.kernel.softirqs.raise_softirq(NET_TX_SOFTIRQ);
+    this.kernel.softirqs.raiseOn(this.kernel.platform.cpus.list[cpu], NET_TX_SOFTIRQ);
   }
 
   runSoftirq(_nr: number, cpu: Cpu): void {

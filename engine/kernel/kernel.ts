@@ -10,6 +10,7 @@ import { NetCore } from './dev.ts';
 import { EthtoolCore } from './ethtool/ioctl.ts';
 import { Vfs } from './fs/vfs.ts';
 import { Gro } from './gro.ts';
+import { Gso } from './gso.ts';
 import { Ipv4 } from './ipv4/ipv4.ts';
 import { TcpProto } from './ipv4/tcp_proto.ts';
 import { Ipv6 } from './ipv6/ipv6.ts';
@@ -70,6 +71,7 @@ export class Kernel implements CpuEntries {
   readonly sched: SchedCore;
   readonly net: NetCore;
   readonly gro: Gro;
+  readonly gso: Gso;
   readonly ethtool: EthtoolCore;
   readonly ipv4: Ipv4;
   readonly ipv6: Ipv6;
@@ -103,6 +105,7 @@ export class Kernel implements CpuEntries {
     this.sched = new SchedCore(this);
     this.net = new NetCore(this);
     this.gro = new Gro(this);
+    this.gso = new Gso(this);
     this.ethtool = new EthtoolCore(this);
     this.ipv4 = new Ipv4(this);
     this.ipv6 = new Ipv6(this);

@@ -245,8 +245,13 @@ export class NetDevice {
   /** What `features` says about the transmit path, kept by NetdevFeatures: sums and fragments are the device's work. */
   hwCsum = false;
   hwSg = false;
-  hwTso4 = false;
-  hwTso6 = false;
+  hwFraglist = false;
+  /** SKB_GSO_* that it takes whole. */
+  gsoTypes = 0;
+  /** And about merging: at all, datagrams as chains (rx-gro-list), datagrams that are forwarded. */
+  gro = false;
+  groList = false;
+  groUdpFwd = false;
   /** NET_NAME_*: 0 unknown, 1 numbered by the kernel, 2 predictable, 3 given by user space, 4 renamed. */
   name_assign_type = 0;
   sysfs_rx_queue_group: RxQueueGroup | undefined;

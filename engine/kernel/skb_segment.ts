@@ -2,11 +2,8 @@
 import { Errno } from '../base/errno.ts';
 import type { Gpa } from '../base/units.ts';
 import { SkbCore } from './skb_core.ts';
-import { __skb_put, skb_headlen, skb_headroom, skb_reserve } from './skb_inline.ts';
+import { __skb_pull, __skb_put, skb_headlen, skb_headroom, skb_reserve } from './skb_inline.ts';
 import { MAX_SKB_FRAGS, type SkBuff, SkbSharedInfo } from './skbuff.ts';
-
-/** skb_shared_info.gso_type (Linux: include/linux/skbuff.h, SKB_GSO_*) */
-export const SKB_GSO = { TCPV4: 1 << 0, DODGY: 1 << 1, TCP_ECN: 1 << 2, TCP_FIXEDID: 1 << 3, TCPV6: 1 << 4, UDP_L4: 1 << 17 } as const;
 
 export class SkbSegment extends SkbCore {
   /** Inline in Linux: no tracer may list them. */
@@ -255,19 +252,34 @@ export class SkbSegment extends SkbCore {
     }
     // the packet itself joins the fragment list, without its headers
     this.__pskb_trim_head(skb, offset);
+    // nr_frags of a packet whose payload was linear so far may be stale
+    if (p.frag_list === undefined && n === 0) SkbSharedInfo.nr_frags.set(this.ram, p.end, 0);
+    this.chain(p, skb);
+    p.truesize += skb.truesize;
+    this.addLength(p, length);
+    return 1;
+  }
+
+  /** Chains the datagram `skb` behind the held packet `p`, its `offset` bytes of headers before its data; 1, or -E2BIG when p is full. */
+  skb_gro_receive_list(p: SkBuff, skb: SkBuff, offset: number, limit: number): number {
+    if (p.len + skb.len >= limit) return -Errno.E2BIG;
+    __skb_pull(skb, offset);
+    if (p.data_len === 0) SkbSharedInfo.nr_frags.set(this.ram, p.end, 0);
+    this.chain(p, skb);
+    p.truesize += skb.truesize;
+    this.addLength(p, skb.len);
+    return 1;
+  }
+
+  /** Behind the last of the fragment list. */
+  private chain(p: SkBuff, skb: SkBuff): void {
     let tail = p.frag_list;
-    if (tail === undefined) {
-      // nr_frags of a packet whose payload was linear so far may be stale
-      if (n === 0) SkbSharedInfo.nr_frags.set(this.ram, p.end, 0);
-      p.frag_list = skb;
-    } else {
+    if (tail === undefined) p.frag_list = skb;
+    else {
       while (tail.next !== undefined) tail = tail.next;
       tail.next = skb;
     }
     skb.next = undefined;
-    p.truesize += skb.truesize;
-    this.addLength(p, length);
-    return 1;
   }
 
   private addLength(p: SkBuff, length: number): void {

@@ -38,6 +38,18 @@ export const SkbFrag = struct('skb_frag', {
 });
 export const SHARED_INFO_SIZE = SkbSharedInfo.$size + MAX_SKB_FRAGS * SkbFrag.$size;
 
+/** skb_shared_info.gso_type (Linux: include/linux/skbuff.h, SKB_GSO_*) */
+export const SKB_GSO = {
+  TCPV4: 1 << 0,
+  DODGY: 1 << 1,
+  TCP_ECN: 1 << 2,
+  TCP_FIXEDID: 1 << 3,
+  TCPV6: 1 << 4,
+  UDP: 1 << 16,
+  UDP_L4: 1 << 17,
+  FRAGLIST: 1 << 18,
+} as const;
+
 /** How a data area was obtained, and so how it is freed. */
 export const HEAD_KMALLOC = 0;
 export const HEAD_FRAG = 1;
@@ -103,6 +115,9 @@ export class SkBuff {
   cb3 = 0;
   /** TCP's control block, made when TCP first holds this descriptor and then kept with it. */
   tcb: TcpSkbCb | undefined;
+  /** Bytes and packets on the wire, headers of all segments included (Linux: qdisc_skb_cb.pkt_len); set on the way into a qdisc. */
+  pkt_len = 0;
+  pkt_segs = 1;
 }
 
 export interface SkbOwner {

@@ -125,6 +125,8 @@ export type SockOpt =
   | 'TCP_USER_TIMEOUT'
   | 'TCP_NOTSENT_LOWAT'
   | 'SO_NO_CHECK'
+  | 'UDP_SEGMENT'
+  | 'UDP_GRO'
   | 'IP_TOS'
   | 'IP_TTL'
   | 'IP_HDRINCL'

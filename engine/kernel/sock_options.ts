@@ -1,5 +1,6 @@
 // setsockopt and getsockopt (Linux: net/core/sock.c, net/ipv4/ip_sockglue.c, net/ipv6/ipv6_sockglue.c).
 import { Errno } from '../base/errno.ts';
+import { IPPROTO } from '../wire/headers.ts';
 import { PacketSock } from './af_packet.ts';
 import { v4number } from './ipv4/arp.ts';
 import { InetSock } from './ipv4/inet_sock.ts';
@@ -7,7 +8,7 @@ import { inDev, ipv4Net } from './ipv4/ipv4_net.ts';
 import { TcpSock } from './ipv4/tcp_sock.ts';
 import { TcpSockopt } from './ipv4/tcp_sockopt.ts';
 import type { Kernel } from './kernel.ts';
-import { SK_MEM_MAX, type Sock, type SockOpt } from './sock.ts';
+import { SK_MEM_MAX, SOCK, type Sock, type SockOpt } from './sock.ts';
 
 /** Linux: SOCK_MIN_RCVBUF, SOCK_MIN_SNDBUF */
 const SOCK_MIN_RCVBUF = 2304;
@@ -25,11 +26,24 @@ export class SockOptions {
     if (option === 'PACKET_ADD_MEMBERSHIP')
       return sk instanceof PacketSock ? this.kernel.sockets.packet.packet_mc_add(sk, Number(value)) : -Errno.ENOPROTOOPT;
     if (option.startsWith('TCP_')) return sk instanceof TcpSock ? this.tcp.do_tcp_setsockopt(sk, option, value) : -Errno.ENOPROTOOPT;
+    if (option === 'UDP_SEGMENT' || option === 'UDP_GRO') return this.udp_lib_setsockopt(sk, option, Number(value));
     if (value instanceof Uint8Array) return this.setBytes(sk, option, value, extra);
     const n = Number(value);
     if (option.startsWith('SO_')) return this.sk_setsockopt(sk, option, n);
     if (!(sk instanceof InetSock)) return -Errno.ENOPROTOOPT;
     return option.startsWith('IPV6_') ? this.do_ipv6_setsockopt(sk, option, n) : this.do_ip_setsockopt(sk, option, n);
+  }
+
+  udp_lib_setsockopt(sk: Sock, option: 'UDP_SEGMENT' | 'UDP_GRO', n: number): number {
+    if (!(sk instanceof InetSock) || sk.protocol !== IPPROTO.UDP || sk.type !== SOCK.DGRAM) return -Errno.ENOPROTOOPT;
+    if (option === 'UDP_SEGMENT') {
+      if (n < 0 || n > 0xffff) return -Errno.EINVAL;
+      sk.gsoSize = n;
+      return 0;
+    }
+    sk.udpGro = n !== 0;
+    if (sk.udpGro) this.kernel.gso.udp.socketsMatter = true;
+    return 0;
   }
 
   sock_bindtoindex(sk: Sock, name: string): number {
@@ -290,6 +304,10 @@ export class SockOptions {
         const rt = this.kernel.ipv4.route.ip_route_output(sk.net, sk.daddr, sk.saddr, sk.bound_dev_if);
         return typeof rt === 'number' ? rt : this.kernel.ipv4.route.dst_mtu(rt);
       }
+      case 'UDP_SEGMENT':
+        return sk.gsoSize;
+      case 'UDP_GRO':
+        return sk.udpGro ? 1 : 0;
       case 'ICMP_FILTER':
         return sk.icmpFilter;
       case 'IPV6_UNICAST_HOPS':

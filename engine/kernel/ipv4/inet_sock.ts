@@ -33,6 +33,9 @@ export class InetSock extends Sock {
   /** ICMP_FILTER: a set bit blocks the type. */
   icmpFilter = 0;
   inet_id = 0;
+  /** UDP_SEGMENT: payload of each datagram that a larger send is cut into, 0 for none; UDP_GRO: takes merged datagrams. */
+  gsoSize = 0;
+  udpGro = false;
   /** Cached route of a connected socket. */
   dst: Rtable | undefined;
   /** IPv6's part; absent on AF_INET sockets. */

@@ -216,12 +216,10 @@ export class IpOutput {
 
   /** A packet of segments that each fit goes on whole. */
   ip_finish_output_gso(net: Net, skb: SkBuff, mtu: number): number {
-    const { skb: skbs, tcp } = this.kernel;
-    const th = skb.head + skb.transport_header;
-    const header = th - skb_network_header(skb) + (skbs.ram.u8(th + 12) >> 4) * 4;
-    if (header + skbs.gso_size(skb) <= mtu) return this.ip_finish_output2(net, skb);
+    const { skb: skbs, gso } = this.kernel;
+    if (gso.skb_gso_network_seglen(skb) <= mtu) return this.ip_finish_output2(net, skb);
     // the path became narrower on the way: cut, then fragment what is too long
-    const segs = tcp.offload.tcp_gso_segment(skb, false, false);
+    const segs = gso.skb_gso_segment(skb, false, false);
     if (segs === undefined) {
       skbs.kfree_skb_reason(skb, 'SKB_GSO_SEG');
       return -Errno.ENOMEM;

@@ -1,8 +1,7 @@
 // Segments: made, cut, given their header and handed to IP (Linux: net/ipv4/tcp_output.c; RFC 9293 §3.1).
 import { Errno } from '../../base/errno.ts';
-import { SKB_GSO } from '../skb_segment.ts';
 import { __skb_push, skb_reserve } from '../skb_inline.ts';
-import { CHECKSUM_PARTIAL, type SkBuff } from '../skbuff.ts';
+import { CHECKSUM_PARTIAL, SKB_GSO, type SkBuff } from '../skbuff.ts';
 import { ipv4Net } from './ipv4_net.ts';
 import { TCPEXT, TCPSTATS } from './mib.ts';
 import { TCPCB, TCPHDR, TCP_SKB_CB, after, before, newTcb, seqAdd } from './tcp_skb.ts';

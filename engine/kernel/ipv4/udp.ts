@@ -5,8 +5,9 @@ import { csumFold, csumPartial, pseudoHeaderSum } from '../../wire/checksum.ts';
 import { ICMP, ICMP_UNREACH, IPPROTO, IpHdr, UdpHdr } from '../../wire/headers.ts';
 import type { Kernel } from '../kernel.ts';
 import type { NetDevice } from '../net_device.ts';
+import { NETIF_F } from '../netdev_features.ts';
 import { RTCF } from '../rtnl_records.ts';
-import { CHECKSUM_COMPLETE, CHECKSUM_PARTIAL, CHECKSUM_UNNECESSARY, type SkBuff } from '../skbuff.ts';
+import { CHECKSUM_COMPLETE, CHECKSUM_PARTIAL, CHECKSUM_UNNECESSARY, SKB_GSO, type SkBuff } from '../skbuff.ts';
 import { __skb_pull, skb_network_header, skb_transport_header } from '../skb_inline.ts';
 import { type SendControl } from '../sock.ts';
 import { v4bytes } from './arp.ts';
@@ -16,6 +17,9 @@ import type { IpSend } from './ip_output.ts';
 import { ipv4Net, type Ipv4Net } from './ipv4_net.ts';
 import { UDPSTATS } from './mib.ts';
 import type { Rtable } from './route.ts';
+
+/** Datagrams in one send (Linux: UDP_MAX_SEGMENTS) */
+const UDP_MAX_SEGMENTS = 64;
 
 export class Udp {
   constructor(readonly kernel: Kernel) {}
@@ -73,7 +77,8 @@ export class Udp {
     if (err < 0) return err;
     const s = ipv4.common.send;
     this.kernel.charge(this.kernel.platform.costs.transport);
-    const fits = ipv4.output.checkLength(s, data.length + 8);
+    // segments of a large send are what the path's MTU is held against, later
+    const fits = sk.gsoSize > 0 ? ipv4.route.dst_mtu(s.rt) : ipv4.output.checkLength(s, data.length + 8);
     if (fits < 0) {
       this.kernel.sockets.ip_local_error(sk, Errno.EMSGSIZE, { family: 2, addr: v4bytes(daddr), port: dport }, ipv4.route.dst_mtu(s.rt));
       return fits;
@@ -81,7 +86,25 @@ export class Udp {
     if (!sk.hasRoom()) return -Errno.EAGAIN;
     const skb = ipv4.output.ip_make_skb(s, 8, data);
     if (skb === undefined) return -Errno.ENOBUFS;
+    if (sk.gsoSize > 0) {
+      const offloads = s.opt === undefined && (s.rt.dev.features & (NETIF_F.HW_CSUM | NETIF_F.IP_CSUM)) !== 0n;
+      const err = this.setSegments(sk, skb, data.length, fits, offloads);
+      if (err < 0) return err;
+    }
     return this.udp_send_skb(sk, s, skb, data.length, dport);
+  }
+
+  /** UDP_SEGMENT: marks a send to be cut; 0, or a negative errno after freeing it. `mtu`: of the path; `offloads`: the device sums. */
+  setSegments(sk: InetSock, skb: SkBuff, length: number, mtu: number, offloads: boolean): number {
+    const { skb: skbs } = this.kernel;
+    const { gsoSize } = sk;
+    const headers = skb.transport_header - skb.network_header + UdpHdr.$size;
+    let err = 0;
+    if (headers + gsoSize > mtu || length > gsoSize * UDP_MAX_SEGMENTS || sk.no_check_tx) err = -Errno.EINVAL;
+    else if (!offloads) err = -Errno.EIO;
+    if (err < 0) skbs.kfree_skb(skb);
+    else if (length > gsoSize) skbs.setGso(skb, SKB_GSO.UDP_L4, gsoSize, Math.ceil(length / gsoSize));
+    return err;
   }
 
   udp_send_skb(sk: InetSock, s: IpSend, skb: SkBuff, length: number, dport: number): number {
@@ -94,7 +117,7 @@ export class Udp {
     ram.setU32be(uh + 4, len << 16);
     if (!sk.no_check_tx) {
       const pseudo = pseudoHeaderSum(s.saddr, s.daddr, IPPROTO.UDP, len);
-      if (ipv4.output.mayOffloadCsum(s, skb.len)) {
+      if (sk.gsoSize > 0 || ipv4.output.mayOffloadCsum(s, skb.len)) {
         skb.ip_summed = CHECKSUM_PARTIAL;
         skb.csum_start = skb.transport_header;
         skb.csum_offset = UdpHdr.check.offset;
@@ -215,7 +238,21 @@ export class Udp {
     return 0;
   }
 
+  /** A merged packet is taken whole by a socket that asked for such; else its datagrams one by one. */
   udp_queue_rcv_skb(n4: Ipv4Net, sk: InetSock, skb: SkBuff): void {
+    const { skb: skbs, gso } = this.kernel;
+    if (skbs.gso_size(skb) === 0 || (sk.udpGro && (skbs.gso_type(skb) & SKB_GSO.FRAGLIST) === 0)) {
+      this.udp_queue_rcv_one_skb(n4, sk, skb);
+      return;
+    }
+    for (let s = gso.udp.udp_rcv_segment(skb); s !== undefined;) {
+      const { next }: SkBuff = s;
+      s.next = undefined;
+      this.udp_queue_rcv_one_skb(n4, sk, s);
+      s = next;
+    }
+  }
+  udp_queue_rcv_one_skb(n4: Ipv4Net, sk: InetSock, skb: SkBuff): void {
     if (this.kernel.sockets.sock_queue_rcv_skb(sk, skb) === 0) return;
     n4.mib.udp[UDPSTATS.RcvbufErrors]++;
     n4.mib.udp[UDPSTATS.InErrors]++;

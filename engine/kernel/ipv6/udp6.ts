@@ -11,7 +11,7 @@ import type { Kernel } from '../kernel.ts';
 import type { NetDevice } from '../net_device.ts';
 import { NETIF_F } from '../netdev_features.ts';
 import type { SkbDropReason } from '../drop_reason.ts';
-import { CHECKSUM_COMPLETE, CHECKSUM_PARTIAL, CHECKSUM_UNNECESSARY, type SkBuff } from '../skbuff.ts';
+import { CHECKSUM_COMPLETE, CHECKSUM_PARTIAL, CHECKSUM_UNNECESSARY, SKB_GSO, type SkBuff } from '../skbuff.ts';
 import { __skb_pull, skb_network_header, skb_transport_header } from '../skb_inline.ts';
 import { IP_PMTUDISC, SO_EE_ORIGIN, type SendControl, type SockAddrIn, type SockAddrIn6 } from '../sock.ts';
 import { icmpv6_err_convert } from './icmp6.ts';
@@ -43,12 +43,17 @@ export class Udp6 {
     }
     const s = ipv6.sockets.prepare6(sk, v6, addr, control);
     if (typeof s === 'number') return s;
-    const err = ipv6.sockets.checkLength(sk, v6, s, data.length + 8);
+    const err = sk.gsoSize > 0 ? 0 : ipv6.sockets.checkLength(sk, v6, s, data.length + 8);
     if (err < 0) return err;
     if (!sk.hasRoom()) return -Errno.EAGAIN;
     this.kernel.charge(this.kernel.platform.costs.transport);
     const skb = ipv6.sockets.ip6_make_skb(sk, s, IPPROTO.UDP, 8, data);
     if (skb === undefined) return -Errno.ENOBUFS;
+    const offloads = (s.rt.dev.features & (NETIF_F.HW_CSUM | NETIF_F.IPV6_CSUM)) !== 0n;
+    if (sk.gsoSize > 0) {
+      const refused = ipv4.udp.setSegments(sk, skb, data.length, ipv6.fib.ip6_mtu(s.rt), offloads);
+      if (refused < 0) return refused;
+    }
     const { ram } = skbs;
     const uh = skb_transport_header(skb);
     const iph = skb_network_header(skb);
@@ -56,7 +61,7 @@ export class Udp6 {
     ram.setU32be(uh, (sk.num << 16) | dport);
     ram.setU32be(uh + 4, len << 16);
     const pseudo = pseudoHeaderSum6(ram, iph + 8, iph + 24, IPPROTO.UDP, len);
-    if ((s.rt.dev.features & (NETIF_F.HW_CSUM | NETIF_F.IPV6_CSUM)) !== 0n && skb.len <= ipv6.fib.ip6_mtu(s.rt)) {
+    if (offloads && (sk.gsoSize > 0 || skb.len <= ipv6.fib.ip6_mtu(s.rt))) {
       skb.ip_summed = CHECKSUM_PARTIAL;
       skb.csum_start = skb.transport_header;
       skb.csum_offset = UdpHdr.check.offset;
@@ -125,13 +130,26 @@ export class Udp6 {
   }
 
   private queue(udp6: Float64Array, sk: InetSock, skb: SkBuff): void {
+    const { skb: skbs, gso } = this.kernel;
+    if (skbs.gso_size(skb) === 0 || (sk.udpGro && (skbs.gso_type(skb) & SKB_GSO.FRAGLIST) === 0)) {
+      this.queueOne(udp6, sk, skb);
+      return;
+    }
+    for (let s = gso.udp.udp_rcv_segment(skb); s !== undefined;) {
+      const { next }: SkBuff = s;
+      s.next = undefined;
+      this.queueOne(udp6, sk, s);
+      s = next;
+    }
+  }
+  private queueOne(udp6: Float64Array, sk: InetSock, skb: SkBuff): void {
     if (this.kernel.sockets.sock_queue_rcv_skb(sk, skb) === 0) return;
     udp6[UDPSTATS.RcvbufErrors]++;
     udp6[UDPSTATS.InErrors]++;
   }
 
   /** Sockets that take a datagram, best first: connected, then bound to the address, then any. */
-  private lookup(dev: NetDevice, saddr: Uint8Array, sport: number, daddr: Uint8Array, dport: number, iif: number): InetSock[] {
+  lookup(dev: NetDevice, saddr: Uint8Array, sport: number, daddr: Uint8Array, dport: number, iif: number): InetSock[] {
     const scored: [number, InetSock][] = [];
     for (const sk of ipv4Net(dev.net).udp.get(dport) ?? []) {
       const { v6 } = sk;
