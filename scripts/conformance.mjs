@@ -106,7 +106,7 @@ const FLOOR = JSON.parse(readFileSync(join(root, 'scripts/oracle_floor.json'), '
 if (!existsSync(compare)) process.stdout.write('skipped: there is no ../shared/oracle beside this checkout\n');
 else {
   const json = join(temp, 'oracle.json');
-  const r = sh('node', [compare, '--json', json, '--timeout', '300'], { timeout: 900_000 });
+  const r = sh('node', [compare, '--json', json, '--timeout', '600'], { timeout: 1_500_000 });
   process.stdout.write(r.stdout + r.stderr);
   const rows = existsSync(json) ? JSON.parse(readFileSync(json, 'utf8')) : [];
   for (const [name, floor] of Object.entries(FLOOR)) {
