@@ -6,7 +6,9 @@ import type { RpsQueue } from './rps.ts';
 import type { Napi } from './napi.ts';
 import type { Net } from './net_namespace.ts';
 import type { Qdisc } from './sched/qdisc.ts';
+import type { TcfBlock } from './sched/tcf.ts';
 import type { NlResult } from './rtnetlink.ts';
+import type { BridgePortAttrs, BridgeVlan, FdbInfo, FdbRequest } from './rtnl_link_kinds.ts';
 import type { SkBuff } from './skbuff.ts';
 import type { TimerList } from './timer.ts';
 import type { VlanInfo } from './vlan_core.ts';
@@ -125,6 +127,13 @@ export interface NetDeviceOps {
   /** A port comes under this master, or leaves it. */
   ndo_add_slave?(dev: NetDevice, slave: NetDevice): NlResult;
   ndo_del_slave?(dev: NetDevice, slave: NetDevice): number;
+  /** Of a bridge: its table and VLANs, `port` being a port of it or the bridge. */
+  ndo_fdb_dump?(dev: NetDevice, port: NetDevice): FdbInfo[];
+  ndo_fdb_add?(dev: NetDevice, port: NetDevice, request: FdbRequest): NlResult;
+  ndo_fdb_del?(dev: NetDevice, port: NetDevice, request: FdbRequest): NlResult;
+  ndo_bridge_getvlans?(dev: NetDevice, port: NetDevice): BridgeVlan[];
+  ndo_bridge_setvlan?(dev: NetDevice, port: NetDevice, vlan: BridgeVlan, add: boolean): number;
+  ndo_bridge_setlink?(dev: NetDevice, port: NetDevice, attrs: BridgePortAttrs): NlResult;
 }
 
 /** What a receive handler did (Linux: rx_handler_result_t). */
@@ -204,8 +213,13 @@ export class NetDevice {
   real_num_tx_queues: number;
   num_rx_queues: number;
   real_num_rx_queues: number;
-  /** Root qdisc. */
+  /** Root qdisc, and the named and listed ones below it. */
   qdisc!: Qdisc;
+  qdisc_hash: Qdisc[] = [];
+  /** Where ingress or clsact hangs, once one was asked for; their filters by direction. */
+  ingress_qdisc: Qdisc | undefined;
+  tcf_ingress: TcfBlock | undefined;
+  tcf_egress: TcfBlock | undefined;
   readonly napis: Napi[] = [];
   readonly mc: HwAddr[] = [];
   readonly uc: HwAddr[] = [];

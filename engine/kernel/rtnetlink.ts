@@ -82,27 +82,8 @@ export type RtnlGroup =
   | 'netconf'
   | 'nsid'
   | 'tc';
-export type RtmType =
-  | 'RTM_NEWLINK'
-  | 'RTM_DELLINK'
-  | 'RTM_NEWADDR'
-  | 'RTM_DELADDR'
-  | 'RTM_NEWROUTE'
-  | 'RTM_DELROUTE'
-  | 'RTM_NEWNEIGH'
-  | 'RTM_DELNEIGH'
-  | 'RTM_NEWRULE'
-  | 'RTM_DELRULE'
-  | 'RTM_NEWNETCONF'
-  | 'RTM_DELNETCONF'
-  | 'RTM_NEWNSID'
-  | 'RTM_DELNSID'
-  | 'RTM_NEWQDISC'
-  | 'RTM_DELQDISC'
-  | 'RTM_NEWTCLASS'
-  | 'RTM_DELTCLASS'
-  | 'RTM_NEWTFILTER'
-  | 'RTM_DELTFILTER';
+type RtmObject = 'LINK' | 'ADDR' | 'ROUTE' | 'NEIGH' | 'RULE' | 'NETCONF' | 'NSID' | 'QDISC' | 'TCLASS' | 'TFILTER';
+export type RtmType = `RTM_${'NEW' | 'DEL'}${RtmObject}`;
 
 /** RTM_NEWNSID, RTM_DELNSID */
 export interface NsidInfo {

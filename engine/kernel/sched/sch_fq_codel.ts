@@ -1,5 +1,6 @@
 // fq_codel: a queue per flow, served round robin with new flows first, each kept short by CoDel (RFC 8290; Linux: net/sched/sch_fq_codel.c).
 import { NET_XMIT_CN, NET_XMIT_SUCCESS } from '../net_device.ts';
+import { NL_OK, type NlResult } from '../rtnetlink.ts';
 import { type SkBuff, SkBuffHead } from '../skbuff.ts';
 import { type QdiscInfo, Qdisc } from './qdisc.ts';
 
@@ -38,11 +39,11 @@ export class FqCodel extends Qdisc {
   private ecn_mark = 0;
   private maxpacket = 0;
 
-  override init(): number {
+  override init(): NlResult {
     this.canBypass = true;
     this.quantum = this.dev.mtu + this.dev.hard_header_len;
     this.perturbation = this.kernel.platform.sim.random(`${this.kernel.platform.machine}:fq_codel`).u32();
-    return 0;
+    return NL_OK;
   }
 
   enqueue(skb: SkBuff): number {
@@ -56,7 +57,7 @@ export class FqCodel extends Qdisc {
     const flow = this.classify(skb);
     skb.cb0 = this.kernel.now(); // CoDel's enqueue_time
     flow.queue.push(skb);
-    flow.backlog += skb.len;
+    flow.backlog += skb.pkt_len;
     this.memory_usage += skb.truesize;
     this.qdisc_enqueued(skb);
     if (!flow.listed) {
@@ -85,7 +86,7 @@ export class FqCodel extends Qdisc {
     for (let i = 0; i < DROP_BATCH && bytes < threshold; i++) {
       const skb = this.takeFrom(victim);
       if (skb === undefined) break;
-      bytes += skb.len;
+      bytes += skb.pkt_len;
       this.kernel.skb.kfree_skb_reason(skb, 'QDISC_DROP');
       this.drops++;
     }
@@ -112,9 +113,8 @@ export class FqCodel extends Qdisc {
         else flow.listed = false;
         continue;
       }
-      this.bytes += skb.len;
-      this.packets++;
-      flow.deficit -= skb.len;
+      this.qdisc_bstats_update(skb);
+      flow.deficit -= skb.pkt_len;
       return skb;
     }
   }
@@ -155,7 +155,7 @@ export class FqCodel extends Qdisc {
   }
 
   codel_should_drop(flow: Flow, skb: SkBuff, now: number): boolean {
-    if (skb.len > this.maxpacket) this.maxpacket = skb.len;
+    if (skb.pkt_len > this.maxpacket) this.maxpacket = skb.pkt_len;
     if (now - skb.cb0 < TARGET || flow.backlog <= this.dev.mtu) {
       flow.first_above_time = 0;
       return false;
@@ -165,10 +165,6 @@ export class FqCodel extends Qdisc {
       return false;
     }
     return now > flow.first_above_time;
-  }
-
-  peek(): SkBuff | undefined {
-    return (this.new_flows[0] ?? this.old_flows[0])?.queue.first;
   }
 
   reset(): void {
@@ -219,8 +215,8 @@ export class FqCodel extends Qdisc {
   private takeFrom(flow: Flow): SkBuff | undefined {
     const skb = flow.queue.shift();
     if (skb === undefined) return undefined;
-    flow.backlog -= skb.len;
-    this.backlog -= skb.len;
+    flow.backlog -= skb.pkt_len;
+    this.backlog -= skb.pkt_len;
     this.memory_usage -= skb.truesize;
     this.qlen--;
     return skb;

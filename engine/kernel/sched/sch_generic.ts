@@ -10,17 +10,17 @@ import type { SkBuff } from '../skbuff.ts';
 import { TimerList } from '../timer.ts';
 import type { WarnPlace } from '../warn.ts';
 import { NetDevXmitTimeout, QdiscDequeue, QdiscEnqueue } from '../tracepoints.ts';
-import type { Qdisc, QdiscInfo } from './qdisc.ts';
-import { FqCodel } from './sch_fq_codel.ts';
-import { Mq } from './sch_mq.ts';
-import { NoopQdisc, NoqueueQdisc } from './sch_noqueue.ts';
-import { PfifoFast } from './sch_pfifo_fast.ts';
+import type { Qdisc, QdiscInfo, TcAttrs } from './qdisc.ts';
+import { QDISC_KINDS } from './qdisc_kinds.ts';
+import { SchedApi } from './sch_api.ts';
+import { NoopQdisc } from './sch_noqueue.ts';
 
 /** net.core.dev_weight: packets of one run of a qdisc */
 const DEV_TX_WEIGHT = 64;
-type DefaultQdisc = 'fq_codel' | 'pfifo_fast';
+const DEFAULTS = ['fq_codel', 'pfifo_fast', 'fq', 'sfq', 'pfifo', 'bfifo', 'codel'] as const;
+type DefaultQdisc = (typeof DEFAULTS)[number];
 export type QdiscKind = DefaultQdisc | 'mq' | 'noqueue' | 'noop';
-export const isDefaultQdisc = (name: string): name is DefaultQdisc => name === 'fq_codel' || name === 'pfifo_fast';
+export const isDefaultQdisc = (name: string): name is DefaultQdisc => (DEFAULTS as readonly string[]).includes(name);
 const OP_WATCHDOG = 0;
 const WATCHDOG_PLACE: WarnPlace = ops({ source: 'net/sched/sch_generic.c:525', symbol: 'dev_watchdog+0x207/0x210' });
 const WATCHDOG_CALLS = Object.freeze([
@@ -46,6 +46,7 @@ export class SchedCore implements Actor {
   private readonly tpDequeue: TracePoint;
   private readonly tpTimeout: TracePoint;
   readonly bql: Bql;
+  readonly api: SchedApi;
   private watchdogWarned = false;
   /** net.core.default_qdisc: what a transmit queue gets that nobody chose one for. */
   default_qdisc: DefaultQdisc = 'fq_codel';
@@ -53,6 +54,7 @@ export class SchedCore implements Actor {
   constructor(readonly kernel: Kernel) {
     const { scope } = kernel.platform;
     this.bql = new Bql(kernel);
+    this.api = new SchedApi(this);
     this.tpEnqueue = scope.point(QdiscEnqueue);
     this.tpDequeue = scope.point(QdiscDequeue);
     this.tpTimeout = scope.point(NetDevXmitTimeout);
@@ -62,6 +64,7 @@ export class SchedCore implements Actor {
   qdisc_create_dflt(txq: NetdevQueue, kind: QdiscKind): Qdisc {
     const q = this.make(txq, kind);
     q.init();
+    q.oneTxQueue = txq.dev.num_tx_queues === 1;
     return q;
   }
 
@@ -82,15 +85,18 @@ export class SchedCore implements Actor {
 
   qdisc_restart(q: Qdisc): boolean {
     const skb = this.dequeue_skb(q);
-    return skb !== undefined && this.sch_direct_xmit(skb, q, q.dev, q.dev_queue as NetdevQueue);
+    return skb !== undefined && this.sch_direct_xmit(skb, q, q.dev, q.dev.queues[skb.queue_mapping]);
   }
 
   /** What the driver refused goes first; nothing while the queue is stopped. */
   dequeue_skb(q: Qdisc): SkBuff | undefined {
-    const txq = q.dev_queue;
-    if (txq === undefined || txq.drvXoff || txq.stackXoff) return undefined;
-    let skb = q.gso_skb.shift();
+    let skb = q.gso_skb.first;
+    if (q.oneTxQueue) {
+      const txq = q.dev_queue;
+      if (txq === undefined || stopped(txq)) return undefined;
+    } else if (skb !== undefined && stopped(q.dev.queues[skb.queue_mapping])) return undefined;
     if (skb !== undefined) {
+      q.gso_skb.shift();
       q.qlen--;
       q.backlog -= skb.len;
     } else {
@@ -149,14 +155,25 @@ export class SchedCore implements Actor {
   attach_default_qdiscs(dev: NetDevice): void {
     const noqueue = dev.priv_flags.has('IFF_NO_QUEUE');
     if (dev.num_tx_queues > 1 && !noqueue) {
-      const mq = this.qdisc_create_dflt(dev.queues[0], 'mq');
-      for (const txq of dev.queues) txq.qdisc_sleeping = mq.child(txq.index) ?? mq;
-      dev.qdisc = mq;
+      dev.qdisc = this.qdisc_create_dflt(dev.queues[0], 'mq');
+      dev.qdisc.attach();
       return;
     }
     for (const txq of dev.queues) txq.qdisc_sleeping = this.qdisc_create_dflt(txq, noqueue ? 'noqueue' : this.default_qdisc);
     dev.qdisc = dev.queues[0].qdisc_sleeping;
     dev.qdisc.refcnt++;
+  }
+
+  setNoop(dev: NetDevice): void {
+    dev.qdisc = new NoopQdisc(this.kernel, dev);
+  }
+  /** Puts a qdisc on a queue, or noop; it works after the next dev_activate. The one before is the caller's. */
+  dev_graft_qdisc(txq: NetdevQueue, q: Qdisc | undefined): Qdisc {
+    const old = txq.qdisc_sleeping;
+    const noop = new NoopQdisc(this.kernel, txq.dev);
+    txq.qdisc_sleeping = q ?? noop;
+    txq.qdisc = noop;
+    return old;
   }
 
   transition_one_qdisc(txq: NetdevQueue): void {
@@ -189,7 +206,10 @@ export class SchedCore implements Actor {
 
   /** The device is going for good. */
   dev_shutdown(dev: NetDevice): void {
-    for (const txq of dev.queues) this.qdisc_reset(txq.qdisc_sleeping);
+    for (const txq of dev.queues) this.qdisc_put(txq.qdisc_sleeping);
+    this.qdisc_put(dev.qdisc);
+    if (dev.ingress_qdisc !== undefined) this.qdisc_put(dev.ingress_qdisc);
+    dev.ingress_qdisc = dev.tcf_ingress = dev.tcf_egress = undefined;
     this.dev_init_scheduler(dev);
   }
 
@@ -232,41 +252,50 @@ export class SchedCore implements Actor {
     this.__netdev_watchdog_up(dev);
   }
 
-  /** What `tc qdisc show dev` lists, in order. */
-  tc_dump_qdisc(dev: NetDevice): QdiscInfo[] {
-    const root = dev.qdisc;
-    if (root.builtin) return [];
-    const out = [this.tc_fill_qdisc(root)];
-    for (let i = dev.real_num_tx_queues - 1; i >= 0; i--) {
-      const child = root.child(i);
-      if (child !== undefined) out.push(this.tc_fill_qdisc(child));
-    }
-    return out;
+  /** A child of `q` that nobody asked for. */
+  childDefault(q: Qdisc, kind: QdiscKind, parent: number, attrs?: TcAttrs): Qdisc {
+    const child = this.make(q.dev_queue ?? q.dev.queues[0], kind);
+    child.oneTxQueue = q.oneTxQueue;
+    child.upper = q;
+    child.parent = parent;
+    child.deactivated = false;
+    child.invisible = true;
+    child.init(attrs);
+    this.api.qdisc_hash_add(child);
+    return child;
   }
-  tc_fill_qdisc(q: Qdisc): QdiscInfo {
-    return {
-      kind: q.kind,
-      handle: q.handle,
-      parent: q.parent,
-      refcnt: q.refcnt,
-      options: q.dumpOptions(),
-      stats: q.dumpStats(),
-      xstats: q.dumpXstats(),
-    };
+  /** In place of a child: drops what it is given. */
+  noopUnder(q: Qdisc): Qdisc {
+    const noop = new NoopQdisc(this.kernel, q.dev);
+    noop.upper = q;
+    return noop;
+  }
+  /** Exchanges a child; what the old one held is dropped. */
+  qdisc_replace(q: Qdisc, children: Qdisc[], index: number, child: Qdisc): Qdisc {
+    const old = children[index];
+    child.upper = q;
+    children[index] = child;
+    this.qdisc_purge_queue(old);
+    return old;
+  }
+  qdisc_purge_queue(q: Qdisc): void {
+    const { qlen, backlog } = q;
+    this.qdisc_reset(q);
+    q.qdisc_tree_reduce_backlog(qlen, backlog);
+  }
+  /** One reference less; the last frees all it holds. */
+  qdisc_put(q: Qdisc): void {
+    if (q.builtin || --q.refcnt > 0) return;
+    this.qdisc_reset(q);
+    q.destroy();
+    this.api.qdisc_hash_del(q);
+  }
+  tc_dump_qdisc(dev: NetDevice): QdiscInfo[] {
+    return this.api.tc_dump_qdisc(dev, false);
   }
 
   private make(txq: NetdevQueue, kind: QdiscKind): Qdisc {
-    switch (kind) {
-      case 'fq_codel':
-        return new FqCodel(this.kernel, kind, txq.dev, txq);
-      case 'pfifo_fast':
-        return new PfifoFast(this.kernel, kind, txq.dev, txq);
-      case 'mq':
-        return new Mq(this.kernel, kind, txq.dev, undefined);
-      case 'noqueue':
-        return new NoqueueQdisc(this.kernel, txq.dev);
-      case 'noop':
-        return new NoopQdisc(this.kernel, txq.dev);
-    }
+    const Kind = QDISC_KINDS[kind];
+    return kind === 'noop' ? new NoopQdisc(this.kernel, txq.dev) : new Kind(this.kernel, kind, txq.dev, txq);
   }
 }

@@ -13,7 +13,7 @@ export abstract class EmptyQdisc extends Qdisc {
   dequeue(): undefined {
     return undefined;
   }
-  peek(): undefined {
+  override peek(): undefined {
     return undefined;
   }
   reset(): void {
@@ -38,8 +38,8 @@ export class NoopQdisc extends EmptyQdisc {
 
 /** Holds nothing: dev_queue_xmit goes straight to the driver. */
 export class NoqueueQdisc extends EmptyQdisc {
-  constructor(kernel: Kernel, dev: NetDevice) {
-    super(kernel, 'noqueue', dev, undefined);
+  constructor(kernel: Kernel, kind: string, dev: NetDevice) {
+    super(kernel, kind, dev, undefined);
     this.holdsPackets = false;
     this.deactivated = false;
   }

@@ -1,5 +1,6 @@
 // pfifo_fast: three bands by the packet's priority, first in first out in each (Linux: net/sched/sch_generic.c).
 import { NET_XMIT_DROP } from '../net_device.ts';
+import { NL_OK, type NlResult } from '../rtnetlink.ts';
 import { type SkBuff, SkBuffHead } from '../skbuff.ts';
 import { type QdiscInfo, Qdisc } from './qdisc.ts';
 
@@ -10,9 +11,9 @@ const BANDS = 3;
 export class PfifoFast extends Qdisc {
   private readonly bands = [new SkBuffHead(), new SkBuffHead(), new SkBuffHead()];
 
-  override init(): number {
+  override init(): NlResult {
     this.canBypass = true;
-    return 0;
+    return NL_OK;
   }
   enqueue(skb: SkBuff): number {
     return this.pfifo_fast_enqueue(skb);
@@ -43,7 +44,7 @@ export class PfifoFast extends Qdisc {
     return undefined;
   }
 
-  peek(): SkBuff | undefined {
+  override peek(): SkBuff | undefined {
     return this.bands[0].first ?? this.bands[1].first ?? this.bands[2].first;
   }
 

@@ -73,6 +73,12 @@ const LABELS: Readonly<Record<RtmType, string>> = Object.freeze({
   RTM_DELNETCONF: 'NETCONF',
   RTM_NEWNSID: 'NSID',
   RTM_DELNSID: 'NSID',
+  RTM_NEWQDISC: 'QDISC',
+  RTM_DELQDISC: 'QDISC',
+  RTM_NEWTCLASS: 'TCLASS',
+  RTM_DELTCLASS: 'TCLASS',
+  RTM_NEWTFILTER: 'TFILTER',
+  RTM_DELTFILTER: 'TFILTER',
 });
 
 const WEEKDAYS = ['Thu', 'Fri', 'Sat', 'Sun', 'Mon', 'Tue', 'Wed'] as const; // from 1970-01-01
