@@ -153,6 +153,22 @@ export interface NexthopInfo {
   gateway?: IpBytes;
 }
 
+/** RTM_NEWNEXTHOP: a next hop object or a group of them. */
+export interface NexthopObject {
+  family: number;
+  /** 0 in a request: the kernel chooses. */
+  id: number;
+  /** 0: none. */
+  oif: number;
+  gateway?: IpBytes;
+  scope: number;
+  /** RTNH_F_* */
+  flags: number;
+  blackhole: boolean;
+  protocol: number;
+  group?: readonly { readonly id: number; readonly weight: number }[];
+}
+
 /** RTM_NEWROUTE */
 export interface RouteInfo {
   family: number;
@@ -177,6 +193,8 @@ export interface RouteInfo {
   metrics?: Map<number, number>;
   /** IPv6 router preference: 0 medium, 1 high, 3 low. */
   pref?: number;
+  /** RTA_NH_ID: the next hop object. */
+  nhid?: number;
   /** Of `ip route get`. */
   iif?: number;
   mark?: number;
@@ -204,6 +222,7 @@ export interface RouteRequest {
   metrics?: Map<number, number>;
   pref?: number;
   expires?: number;
+  nhid?: number;
   nlflags: number;
 }
 

@@ -210,6 +210,7 @@ export class Fib {
       nlflags: NLM_F.CREATE | NLM_F.APPEND,
       scope: type === RTN.LOCAL ? RT_SCOPE.HOST : RT_SCOPE.LINK,
       metrics: undefined,
+      nhid: 0,
       multipath: undefined,
     };
     if (add) this.fib_table_insert(dev.net, cfg);
@@ -311,6 +312,7 @@ export class Fib {
   }
 
   fib_netdev_event(event: NetdevEvent, dev: NetDevice): void {
+    this.kernel.ipv4.nexthops.nh_netdev_event(event, dev);
     if (event === 'NETDEV_UNREGISTER') {
       this.fib_disable_ip(dev, 'UNREGISTER', true);
       return;

@@ -25,6 +25,8 @@ export interface FibConfig {
   flags: number;
   nlflags: number;
   metrics: Map<number, number> | undefined;
+  /** A next hop object, 0: none. */
+  nhid: number;
   multipath: readonly { readonly ifindex: number; readonly gw: number; readonly weight: number; readonly flags: number }[] | undefined;
 }
 
@@ -42,6 +44,7 @@ export class FibSemantics {
       return fail(Errno.EINVAL, 'Invalid rtm_flags - can not contain DEAD or LINKDOWN');
     const info = new FibInfo(cfg.protocol, cfg.scope, cfg.type, cfg.priority, cfg.prefsrc, cfg.table, cfg.metrics);
     info.flags = cfg.flags;
+    if (cfg.nhid !== 0) return this.useObject(net, cfg, info);
     if (FIB_PROPS[cfg.type].error !== 0) {
       if (cfg.gw !== 0 || cfg.oif !== 0 || cfg.multipath !== undefined)
         return fail(Errno.EINVAL, 'Gateway, device and multipath can not be specified for this route type');
@@ -84,6 +87,22 @@ export class FibSemantics {
       if (linkdown === info.nhs.length) info.flags |= RTNH_F.LINKDOWN;
     }
     if (cfg.prefsrc !== 0 && !this.fib_valid_prefsrc(net, cfg)) return fail(Errno.EINVAL, 'Invalid prefsrc address');
+    return this.link(net, info);
+  }
+
+  /** The paths are those of a next hop object (Linux: fib_check_nexthop()). */
+  private useObject(net: Net, cfg: FibConfig, info: FibInfo): FibInfo | NlResult {
+    const { nexthops } = this.kernel.ipv4;
+    const object = nexthops.nexthop_find_by_id(net, cfg.nhid);
+    if (object === undefined) return fail(Errno.EINVAL, 'Nexthop id does not exist');
+    if (cfg.type !== RTN.UNICAST) return fail(Errno.EINVAL, 'Invalid route type');
+    const paths = nexthops.pathsOf(net, object);
+    if (cfg.scope === RT_SCOPE.HOST && object.group !== undefined)
+      return fail(Errno.EINVAL, 'Route with host scope can not have multiple nexthops');
+    if (cfg.scope > RT_SCOPE.UNIVERSE && paths.some((nh) => nh.gw !== 0)) return fail(Errno.EINVAL, 'Scope mismatch with nexthop');
+    info.nhid = cfg.nhid;
+    info.nhs.push(...paths);
+    if (paths.length > 0 && paths.every((nh) => (nh.flags & RTNH_F.LINKDOWN) !== 0)) info.flags |= RTNH_F.LINKDOWN;
     return this.link(net, info);
   }
 
@@ -166,7 +185,9 @@ export class FibSemantics {
   fib_nh_match(cfg: FibConfig, info: FibInfo): boolean {
     if (cfg.priority !== 0 && cfg.priority !== info.priority) return false;
     if (!(cfg.metrics === undefined || [...cfg.metrics].every(([k, v]) => info.metrics?.get(k) === v))) return false;
+    if (cfg.nhid !== 0) return info.nhid === cfg.nhid;
     if (cfg.oif !== 0 || cfg.gw !== 0) {
+      if (info.nhid !== 0) return false;
       const nh = info.nhs[0];
       return nh !== undefined && (cfg.oif === 0 || cfg.oif === nh.oif) && (cfg.gw === 0 || cfg.gw === nh.gw);
     }

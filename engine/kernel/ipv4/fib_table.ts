@@ -27,6 +27,8 @@ export class FibInfo {
   flags = 0;
   dead = false;
   refcnt = 0;
+  /** The next hop object that the paths come from, 0: none. */
+  nhid = 0;
   readonly nhs: FibNh[] = [];
   constructor(
     readonly protocol: number,
@@ -242,6 +244,8 @@ export class FibTable {
         const { error } = FIB_PROPS[alias.type];
         if (error < 0) return error;
         if ((info.flags & RTNH_F.DEAD) !== 0) continue;
+        // a blackhole object
+        if (info.nhid !== 0 && info.nhs.length === 0) return -Errno.EINVAL;
         for (let i = 0; i < info.nhs.length; i++) {
           const nh = info.nhs[i];
           if ((nh.flags & RTNH_F.DEAD) !== 0 || (!ignoreLinkstate && hidden(nh))) continue;
@@ -289,6 +293,7 @@ function sameInfo(a: FibInfo, b: FibInfo): boolean {
     a.priority === b.priority &&
     a.type === b.type &&
     a.tb_id === b.tb_id &&
+    a.nhid === b.nhid &&
     sameMetrics(a.metrics, b.metrics) &&
     ((a.flags ^ b.flags) & ~(RTNH_F.DEAD | RTNH_F.LINKDOWN)) === 0 &&
     a.nhs.length === b.nhs.length &&

@@ -20,6 +20,7 @@ import { IpOptionsCore } from './ip_options.ts';
 import { IpOutput } from './ip_output.ts';
 import { Ipv4Net } from './ipv4_net.ts';
 import { NeighCore } from './neighbour.ts';
+import { Nexthops } from './nexthop.ts';
 import { Ping } from './ping.ts';
 import { Raw } from './raw.ts';
 import { Route, RouteCache } from './route.ts';
@@ -41,6 +42,7 @@ traceable('', [
   IpOptionsCore,
   IpOutput,
   NeighCore,
+  Nexthops,
   Ping,
   Raw,
   Route,
@@ -58,6 +60,7 @@ export class Ipv4 implements NetdevNotifier, PacketHandler {
   readonly sysctls: Sysctls4;
   readonly devinet: Devinet;
   readonly fib: Fib;
+  readonly nexthops: Nexthops;
   readonly route: Route;
   readonly igmp: Igmp;
   readonly options: IpOptionsCore;
@@ -79,6 +82,7 @@ export class Ipv4 implements NetdevNotifier, PacketHandler {
     this.sysctls = new Sysctls4(kernel);
     this.devinet = new Devinet(kernel);
     this.fib = new Fib(kernel);
+    this.nexthops = new Nexthops(kernel);
     this.route = new Route(kernel);
     this.igmp = new Igmp(kernel);
     this.options = new IpOptionsCore(kernel);

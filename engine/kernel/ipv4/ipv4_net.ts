@@ -6,6 +6,7 @@ import type { InDevice } from './devinet.ts';
 import type { FragQueue } from './ip_fragment.ts';
 import type { RouteCache } from './route.ts';
 import { SnmpMib } from './mib.ts';
+import type { Nexthop } from './nexthop.ts';
 import type { InetSock } from './inet_sock.ts';
 import { TcpNet } from './tcp_net.ts';
 
@@ -118,6 +119,8 @@ export class Ipv4Net {
   /** A rule was added or removed: local addresses alone no longer decide about sources. */
   customRules = false;
   readonly fibInfos: FibInfo[] = [];
+  /** Next hop objects by id. */
+  readonly nexthops = new Map<number, Nexthop>();
   /** Increased when routes, addresses or devices change: cached routes of older generations are void. */
   rtGenid = 1;
   routes!: RouteCache;

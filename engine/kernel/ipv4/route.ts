@@ -194,14 +194,15 @@ export class Route {
     return this.__mkroute_output(net, res, f, nh.dev as NetDevice, flags);
   }
 
-  /** Multipath: by a hash of the addresses, weighted. */
-  fib_select_path(_net: Net, res: FibResult, f: Flow4): void {
+  /** Multipath: by a hash of the addresses (and, as the sysctl says, of protocol and ports), weighted. */
+  fib_select_path(net: Net, res: FibResult, f: Flow4): void {
     const nhs = res.info?.nhs;
     if (nhs === undefined || nhs.length < 2 || f.oif !== 0) return;
     let total = 0;
     for (const nh of nhs) if ((nh.flags & 17) === 0) total += nh.weight;
     if (total === 0) return;
     let h = Math.imul(f.saddr ^ Math.imul(f.daddr, 0x9e3779b1), 0x85ebca6b);
+    if (ipv4Net(net).sysctl.fib_multipath_hash_policy === 1) h = Math.imul(h ^ ((f.sport << 16) | f.dport) ^ (f.proto << 8), 0xc2b2ae35);
     h = ((h ^ (h >>> 15)) >>> 0) % total;
     for (let i = 0; i < nhs.length; i++) {
       if ((nhs[i].flags & 17) !== 0) continue;

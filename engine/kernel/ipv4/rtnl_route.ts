@@ -9,6 +9,7 @@ import {
   NLM_F,
   RTAX,
   RTM_F,
+  RTN,
   RTNH_F,
   RTPROT,
   RT_TABLE,
@@ -46,6 +47,7 @@ export class RtnlRoute {
       flags: req.flags,
       nlflags: req.nlflags,
       metrics: req.metrics,
+      nhid: req.nhid ?? 0,
       multipath: req.multipath?.map((m) => ({ ifindex: m.ifindex, gw: num(m.gateway), weight: m.weight, flags: m.flags })),
     };
   }
@@ -157,7 +159,8 @@ export class RtnlRoute {
       table,
       protocol: info.protocol,
       scope: info.scope,
-      type: alias.type,
+      type: info.nhid !== 0 && nexthops.length === 0 ? RTN.BLACKHOLE : alias.type,
+      ...(info.nhid === 0 ? {} : { nhid: info.nhid }),
       flags: nexthops.length === 1 ? nexthops[0].flags : 0,
       ...(info.priority === 0 ? {} : { priority: info.priority }),
       ...(info.prefsrc === 0 ? {} : { prefsrc: v4bytes(info.prefsrc) }),

@@ -12,6 +12,7 @@ import { ipMonitor } from './monitor.ts';
 import { ipNeigh } from './neigh.ts';
 import { ipNetconf, ipToken } from './netconf.ts';
 import { ipNetns, openNetns, type ToolFinder } from './netns.ts';
+import { ipNexthop } from './nexthop.ts';
 import { ipNtable } from './ntable.ts';
 import { ipRoute } from './route.ts';
 import { ipRule } from './rule.ts';
@@ -79,7 +80,7 @@ const OBJECTS: readonly (readonly [string, IpObject])[] = [
   ['netconf', ipNetconf],
   ['vrf', noVrf],
   ['sr', refused('sr')],
-  ['nexthop', none('nexthop')],
+  ['nexthop', ipNexthop],
   ['mptcp', refused('mptcp')],
   ['ioam', refused('ioam')],
   ['amt', refused('amt')],

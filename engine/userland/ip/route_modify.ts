@@ -123,6 +123,7 @@ function attribute(args: Args, req: RouteRequest, g: Given): boolean {
     req.table = id ?? invarg('"table" value is invalid\n', t);
     g.table = true;
   } else if (word === 'dev' || word === 'oif') g.dev = args.next();
+  else if (word === 'nhid') req.nhid = unsigned(args.next(), '"id" value is invalid\n');
   else if (word === 'pref') {
     const p = args.next();
     const pref = { low: 3, medium: 0, high: 1 }[p];
@@ -157,7 +158,7 @@ function defaults(req: RouteRequest, g: Given, deleting: boolean): void {
     else if (req.type === RTN.BROADCAST || req.type === RTN.MULTICAST || req.type === RTN.ANYCAST) req.scope = RT_SCOPE.LINK;
     else if (req.type === RTN.UNICAST || req.type === RTN.UNSPEC) {
       if (deleting) req.scope = RT_SCOPE.NOWHERE;
-      else if (req.gateway === undefined && req.multipath === undefined) req.scope = RT_SCOPE.LINK;
+      else if (req.gateway === undefined && req.multipath === undefined && req.nhid === undefined) req.scope = RT_SCOPE.LINK;
     }
   }
   if (req.family === AF.UNSPEC) req.family = AF.INET;
@@ -184,9 +185,7 @@ export function routeModify(ip: IpContext, args: Args, command: RouteCommand): n
     }
     const before = args.word;
     if (
-      ['nhid', 'encap', 'realms', 'congctl', 'features', 'rtt', 'rttvar', 'rto_min', 'vrf', 'ttl-propagate', 'fastopen_no_cookie'].includes(
-        before,
-      )
+      ['encap', 'realms', 'congctl', 'features', 'rtt', 'rttvar', 'rto_min', 'vrf', 'ttl-propagate', 'fastopen_no_cookie'].includes(before)
     )
       ip.notModelled(`ip route ${before}`);
     if (before === 'dev' && g.dev !== undefined) duparg('dev', args.following ?? '');
@@ -195,6 +194,8 @@ export function routeModify(ip: IpContext, args: Args, command: RouteCommand): n
   if (!g.dst) routeUsage();
   if (g.dev !== undefined) req.oif = ip.requireDevice(g.dev);
   defaults(req, g, deleting);
+  if (req.family === AF.INET && [req, ...(req.multipath ?? [])].some((h) => h.gateway?.length === 16)) ip.notModelled('ip route via inet6');
+  if (req.family === AF.INET6 && req.nhid !== undefined) ip.notModelled('ip -6 route nhid');
   const { rtnlRoute } = ip.kernel.ipv4;
   const { rtnlRoute: rtnlRoute6 } = ip.kernel.ipv6;
   if (req.family === AF.INET6)

@@ -88,7 +88,7 @@ function prefixText(bytes: IpBytes | undefined, length: number, family: number):
   return length === maxBits(family) ? text : `${text}/${length}`;
 }
 
-function printGateway(ip: IpContext, family: number, gateway: IpBytes): void {
+export function printGateway(ip: IpContext, family: number, gateway: IpBytes): void {
   const text = formatAddress(gateway);
   const other = gateway.length === 16 && family === AF.INET;
   if (!other) return ip.out.colored(kind(gateway), 'gateway', text, 'via ', text, ' ');
@@ -98,7 +98,7 @@ function printGateway(ip: IpContext, family: number, gateway: IpBytes): void {
   ip.out.closeObject();
 }
 
-const device = (ip: IpContext, ifindex: number): void =>
+export const printDevice = (ip: IpContext, ifindex: number): void =>
   ip.out.colored('ifname', 'dev', ip.ifname(ifindex), 'dev ', ip.ifname(ifindex), ' ');
 
 function printCache(ip: IpContext, r: RouteInfo): void {
@@ -149,7 +149,7 @@ function printNexthops(ip: IpContext, r: RouteInfo): void {
     out.nl();
     out.fp('\tnexthop ');
     if (nh.gateway !== undefined) printGateway(ip, r.family, nh.gateway);
-    if (nh.ifindex !== 0) device(ip, nh.ifindex);
+    if (nh.ifindex !== 0) printDevice(ip, nh.ifindex);
     out.any('weight', nh.weight, `weight ${nh.weight} `);
     printRouteFlags(ip, nh.flags);
     out.closeObject();
@@ -182,8 +182,9 @@ export function printRoute(ip: IpContext, r: RouteInfo, mode: RoutePrintMode): v
     out.colored(kind(r.src), 'from', from, 'from ', from, ' ');
   } else if (r.src_len > 0) out.any('from', `0/${r.src_len}`, `from 0/${r.src_len} `);
   if (r.tos !== 0 && mode.tos !== true) out.any('tos', dsfieldName(r.tos, opt.numeric), `tos ${dsfieldName(r.tos, opt.numeric)} `);
+  if (r.nhid !== undefined) out.any('nhid', r.nhid, `nhid ${r.nhid} `);
   if (single?.gateway !== undefined && mode.via !== true) printGateway(ip, r.family, single.gateway);
-  if (single !== undefined && single.ifindex !== 0 && mode.device !== true) device(ip, single.ifindex);
+  if (single !== undefined && single.ifindex !== 0 && mode.device !== true) printDevice(ip, single.ifindex);
   printOrigin(ip, r, mode);
   if (r.prefsrc !== undefined && mode.src !== true) {
     const src = formatAddress(r.prefsrc);
