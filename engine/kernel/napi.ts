@@ -41,7 +41,7 @@ export class Napi {
   constructor(
     readonly id: number,
     readonly dev: NetDevice,
-    readonly poller: NapiPoller,
+    public poller: NapiPoller,
     readonly weight: number,
     /** Driver's queue number, -1 when not per queue. */
     readonly queue: number,

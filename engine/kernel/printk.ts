@@ -43,6 +43,9 @@ export class Printk {
   pr_emerg(text: string): void {
     this.printk(LOGLEVEL.EMERG, text);
   }
+  pr_alert(text: string): void {
+    this.printk(LOGLEVEL.ALERT, text);
+  }
   pr_err(text: string): void {
     this.printk(LOGLEVEL.ERR, text);
   }

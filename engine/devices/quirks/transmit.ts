@@ -14,7 +14,7 @@ export class NoTransmitInterrupt extends NetCoalescing {
 }
 
 /** How long a user process may be off its processor between finding the ring empty and asking for doorbells, ns. */
-const PREEMPTED = 10_000 as Duration;
+const PREEMPTED = 2_000_000 as Duration;
 const OP_ASK = 1;
 
 /** Asks for doorbells a moment after it found the ring empty, and does not look once more (virtio-v1.2 §2.7.10 is why it must). */

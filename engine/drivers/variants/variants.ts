@@ -5,6 +5,7 @@ import { virtioNetModule } from '../virtio_net/virtio_net.ts';
 import { e1000eModule } from '../e1000e/e1000e.ts';
 import { NeverUnmaps, UnmapsReceivedLength } from './e1000e_mistakes.ts';
 import { NapiCompletesTwice } from './napi_completes_twice.ts';
+import { NapiWiped } from './napi_wiped.ts';
 import { NeverRefillsLater, NeverWakes, NoBackPressure } from './virtnet_mistakes.ts';
 
 export interface DriverVariant {
@@ -29,6 +30,10 @@ export const DRIVER_VARIANTS = ops({
   'virtio_net:never-wakes': ops<DriverVariant>({
     module: virtioNetModule({ tx: NeverWakes }),
     about: 'the transmit queue is stopped when the ring is full, and not woken when there is room again',
+  }),
+  'virtio_net:napi-wiped': ops<DriverVariant>({
+    module: virtioNetModule({ vqs: NapiWiped }),
+    about: 'the memory of the receive NAPI instances is cleared after netif_napi_add()',
   }),
   'e1000e:never-unmaps': ops<DriverVariant>({
     module: e1000eModule({ rx: NeverUnmaps }),
