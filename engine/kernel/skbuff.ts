@@ -163,6 +163,16 @@ export class SkBuffHead {
     return skb;
   }
 
+  /** From the back. */
+  pop(): SkBuff | undefined {
+    if (this.qlen === 0) return undefined;
+    const at = (this.head + this.qlen - 1) & (this.ring.length - 1);
+    const skb = this.ring[at];
+    this.ring[at] = undefined;
+    this.qlen--;
+    return skb;
+  }
+
   /** Power-of-two capacity, entries moved to its start. */
   private grow(): void {
     const ring = new Array<SkBuff | undefined>(Math.max(8, this.ring.length * 2)).fill(undefined);

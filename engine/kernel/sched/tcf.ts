@@ -58,6 +58,10 @@ export abstract class TcfProto {
 export class TcfBlock {
   readonly protos: TcfProto[] = [];
 
+  /** A filter sends packets to that class. */
+  refersTo(classid: number): boolean {
+    return this.protos.some((tp) => tp.dump(0).some((f) => f.options['classid'] === classid));
+  }
   /** First that decides; UNSPEC when none does. `protocol` in host order; ETH_P_ALL matches all. */
   tcf_classify(skb: SkBuff, result: TcfResult): number {
     for (let i = 0; i < this.protos.length; i++) {

@@ -6,7 +6,7 @@ import { HTB } from './htb.ts';
 import { type KindContext, list, num, type TcKind, whatIs } from './kind.ts';
 import { NETEM } from './netem.ts';
 import { TBF } from './tbf.ts';
-import { legal, legalUnsigned, parseSize, parseTime, sizeText, timeText } from './units.ts';
+import { legal, legalUnsigned, nsText, parseRate, parseSize, parseTime, rateText, sizeText, timeText } from './units.ts';
 
 const PRIO2BAND: readonly number[] = Object.freeze([1, 2, 2, 2, 1, 2, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1]);
 
@@ -17,6 +17,7 @@ interface Keyword {
 }
 const COUNT: Keyword = Object.freeze({ read: (w: string) => parseUnsigned(w) });
 const SIZE: Keyword = Object.freeze({ read: parseSize });
+const RATE: Keyword = Object.freeze({ read: parseRate });
 const TIME: Keyword = Object.freeze({ read: parseTime });
 
 /** Reads `keyword VALUE` pairs and flags (`name`, `noname`); abbreviations are not taken. */
@@ -135,6 +136,70 @@ const FQ_CODEL: TcKind = Object.freeze({
   },
 });
 
+const SFQ: TcKind = Object.freeze({
+  parse: (ctx: KindContext) =>
+    pairs(
+      ctx,
+      { limit: COUNT, quantum: SIZE, perturb: COUNT, flows: COUNT, depth: COUNT, divisor: COUNT },
+      [],
+      'Usage: ... sfq [ limit NUMBER ] [ perturb SECS ] [ quantum BYTES ] [ divisor NUMBER ] [ flows NUMBER ] [ depth NUMBER ]',
+    ),
+  print: (out: Out, o: TcAttrs, details: boolean) => {
+    out.any('limit', num(o, 'limit'), `limit ${num(o, 'limit')}p `);
+    out.any('quantum', num(o, 'quantum'), `quantum ${sizeText(num(o, 'quantum'))} `);
+    if (details) out.any('flows', num(o, 'flows'), `flows ${num(o, 'flows')}/${num(o, 'divisor')} `);
+    out.any('depth', num(o, 'depth'), `depth ${num(o, 'depth')} `);
+    out.any('divisor', num(o, 'divisor'), `divisor ${num(o, 'divisor')} `);
+    if (num(o, 'perturb') > 0) out.any('perturb', num(o, 'perturb'), `perturb ${num(o, 'perturb')}sec `);
+  },
+});
+const FQ: TcKind = Object.freeze({
+  parse: (ctx: KindContext) =>
+    pairs(
+      ctx,
+      {
+        limit: COUNT,
+        flow_limit: COUNT,
+        buckets: COUNT,
+        quantum: COUNT,
+        initial_quantum: COUNT,
+        maxrate: RATE,
+        low_rate_threshold: RATE,
+        refill_delay: TIME,
+        timer_slack: TIME,
+        horizon: TIME,
+        orphan_mask: COUNT,
+      },
+      ['pacing'],
+      'Usage: ... fq [ limit PACKETS ] [ flow_limit PACKETS ] [ quantum BYTES ] [ initial_quantum BYTES ] [ maxrate RATE ] [ [no]pacing ]',
+    ),
+  print: (out: Out, o: TcAttrs) => {
+    const each = (key: string, text: string): void => out.any(key, num(o, key), `${key} ${text} `);
+    each('limit', `${num(o, 'limit')}p`);
+    each('flow_limit', `${num(o, 'flow_limit')}p`);
+    each('buckets', String(num(o, 'buckets')));
+    each('orphan_mask', String(num(o, 'orphan_mask')));
+    if (num(o, 'pacing') === 0) out.any('pacing', false, 'nopacing ');
+    each('quantum', `${num(o, 'quantum')}b`);
+    each('initial_quantum', `${num(o, 'initial_quantum')}b`);
+    if (num(o, 'maxrate') !== 0xffffffff) each('maxrate', rateText(num(o, 'maxrate')));
+    each('low_rate_threshold', rateText(num(o, 'low_rate_threshold')));
+    each('refill_delay', timeText(num(o, 'refill_delay')));
+    each('timer_slack', nsText(num(o, 'timer_slack')));
+    each('horizon', timeText(num(o, 'horizon')));
+    out.any('horizon_drop', null, num(o, 'horizon_drop') > 0 ? 'horizon_drop ' : 'horizon_cap ');
+  },
+  xstats: (out: Out, x: Readonly<Record<string, number>>) => {
+    counters(out, x, ['flows']);
+    out.any('inactive', x['inactive'], ` (inactive ${x['inactive']}`);
+    out.any('throttled', x['throttled'], ` throttled ${x['throttled']})`);
+    out.fp('\n');
+    counters(out, x, ['gc', 'highprio']);
+    out.any('throttled', x['throttledCount'], ` throttled ${x['throttledCount']}`);
+    if (x['flows_plimit'] > 0) counters(out, x, ['flows_plimit'], ' ');
+  },
+});
+
 const none: TcKind = Object.freeze({});
 const empty: TcKind = Object.freeze({ parse: () => ({}) });
 
@@ -154,4 +219,8 @@ export const TC_KINDS: Readonly<Record<string, TcKind>> = Object.freeze({
   netem: NETEM,
   tbf: TBF,
   htb: HTB,
+  sfq: SFQ,
+  fq: FQ,
+  clsact: none,
+  ingress: Object.freeze({ print: (out: Out) => out.fp('---------------- ') }),
 });
