@@ -1,6 +1,7 @@
 // Published bugs as labs: each shows its symptom, the same lab without the mistake does not, and two runs are one.
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { LabLibrary } from '../../main/host/lab_library.ts';
 import { notFound, unmet } from '../../main/host/expectations.ts';
 import { formatLab, parseLab } from '../../main/host/labs.ts';
 import { Runtime } from '../../main/host/runtime.ts';
@@ -29,6 +30,12 @@ async function run(lab: LabSpec): Promise<{ wrong: string[]; state: string }> {
   const found = [...session.world.machines].flatMap(([name, m]) => m.kernel.contract.violations.map((v) => `${name} ${v.rule}`));
   return { wrong: [...wrong, ...notFound(lab, found)], state: session.hash() };
 }
+
+test('they are in the list of labs, without mistakes', () => {
+  const listed = new LabLibrary(['resources/labs']).list();
+  expect(listed.filter((l) => l.id.startsWith('bugs/')).map((l) => `${l.id.slice(5)}.lab.yaml`)).toEqual(files.toSorted());
+  expect(listed.filter((l) => l.summary.startsWith('has mistakes'))).toEqual([]);
+});
 
 test.each(files)('%s: with the mistake', async (file) => {
   const lab = read(file);

@@ -14,26 +14,36 @@ export interface OpenLab {
   path: string | undefined;
 }
 
+/** Lab files of a folder, then those of the folders in it ('bugs/NAME.lab.yaml'). */
+function filesIn(dir: string): string[] {
+  const entries = readdirSync(dir, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1));
+  const below = entries
+    .filter((e) => e.isDirectory())
+    .flatMap((e) =>
+      readdirSync(join(dir, e.name))
+        .sort()
+        .map((f) => `${e.name}/${f}`),
+    );
+  return [...entries.filter((e) => !e.isDirectory()).map((e) => e.name), ...below].filter((f) => f.endsWith(SUFFIX));
+}
+
 export class LabLibrary {
   constructor(private readonly dirs: readonly string[]) {}
 
-  /** All labs, the shipped ones first; a file with mistakes is listed with its first one. */
+  /** All labs, the shipped ones first, those in a folder behind the others; a file with mistakes is listed with its first one. */
   list(): LabInfo[] {
     return this.dirs.flatMap((dir) => {
       if (!existsSync(dir)) return [];
-      return readdirSync(dir)
-        .filter((f) => f.endsWith(SUFFIX))
-        .sort()
-        .map((f) => {
-          const path = join(dir, f);
-          const id = f.slice(0, -SUFFIX.length);
-          try {
-            const lab = parseLab(readFileSync(path, 'utf8'), path);
-            return { id, path, title: lab.name, summary: lab.notes };
-          } catch (e) {
-            return { id, path, title: id, summary: e instanceof LabErrors ? `has mistakes: ${e.errors[0].message}` : 'cannot be read' };
-          }
-        });
+      return filesIn(dir).map((f) => {
+        const path = join(dir, f);
+        const id = f.slice(0, -SUFFIX.length);
+        try {
+          const lab = parseLab(readFileSync(path, 'utf8'), path);
+          return { id, path, title: lab.name, summary: lab.notes };
+        } catch (e) {
+          return { id, path, title: id, summary: e instanceof LabErrors ? `has mistakes: ${e.errors[0].message}` : 'cannot be read' };
+        }
+      });
     });
   }
 
