@@ -5,7 +5,7 @@ import { ops } from '../../base/ops.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import type { Napi, NapiPoller } from '../../kernel/napi.ts';
 import type { NetDevice } from '../../kernel/net_device.ts';
-import { CHECKSUM_PARTIAL, CHECKSUM_UNNECESSARY, MAX_SKB_FRAGS, NET_SKB_PAD, SHARED_INFO_SIZE, type SkBuff } from '../../kernel/skbuff.ts';
+import { CHECKSUM_PARTIAL, CHECKSUM_UNNECESSARY, NET_SKB_PAD, SHARED_INFO_SIZE, type SkBuff } from '../../kernel/skbuff.ts';
 import { __skb_put, skb_reserve, skb_tailroom } from '../../kernel/skb_inline.ts';
 import { SKB_GSO } from './virtnet_tx.ts';
 import { ETH_HLEN, TcpHdr, UdpHdr } from '../../wire/headers.ts';
@@ -271,6 +271,7 @@ export class VirtnetRx implements NapiPoller {
     }
     const head = this.page_to_skb(rq, buf, length, truesize);
     if (head === undefined) return this.dropRest(rq, undefined, buf, buffers);
+    let last = head;
     for (let left = buffers - 1; left > 0; left--) {
       const { vq } = rq;
       if (vq.virtqueue_get_buf_ctx() === undefined) {
@@ -281,12 +282,25 @@ export class VirtnetRx implements NapiPoller {
       }
       const next = Math.floor(vq.lastCtx / CTX_UNIT) as Gpa;
       rq.stats.bytes += vq.lastLen;
-      const frags = kernel.skb.nr_frags(head);
-      if (vq.lastLen > vq.lastCtx % CTX_UNIT || frags === MAX_SKB_FRAGS) {
+      const room = vq.lastCtx % CTX_UNIT;
+      if (vq.lastLen > room) {
         vi.dev.stats.rx_length_errors++;
         return this.dropRest(rq, head, next, left);
       }
-      kernel.skb.skb_add_rx_frag(head, frags, next, vq.lastLen, vq.lastCtx % CTX_UNIT);
+      if (!kernel.skb.skb_append_frag(last, next, vq.lastLen)) {
+        // more fragments than one skb has places for: another one, empty but for fragments, behind it
+        const more = kernel.skb.alloc_skb(0);
+        if (more === undefined) return this.dropRest(rq, head, next, left);
+        if (last === head) head.frag_list = more;
+        else last.next = more;
+        head.truesize += more.truesize;
+        kernel.skb.skb_append_frag(more, next, vq.lastLen);
+        last = more;
+      }
+      head.truesize += room;
+      if (last === head) continue;
+      head.len += vq.lastLen;
+      head.data_len += vq.lastLen;
     }
     rq.mrg_avg_pkt_len.add(head.len);
     return head;
