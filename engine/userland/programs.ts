@@ -3,7 +3,9 @@ import { ops } from '../base/ops.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Net } from '../kernel/net_namespace.ts';
 import type { Process, ProgramTable } from '../kernel/process.ts';
+import { BRIDGE } from './bridge/bridge.ts';
 import { CatProcess, LS } from './core/files.ts';
+import { FREE } from './core/free.ts';
 import { FIND } from './core/find.ts';
 import { LSPCI } from './core/lspci.ts';
 import { INSMOD, LSMOD, MODPROBE, RMMOD } from './core/modules.ts';
@@ -21,6 +23,7 @@ import { NcProcess } from './nc/nc.ts';
 import { ArpingProcess } from './ping/arping.ts';
 import { PingProcess } from './ping/ping.ts';
 import { TracepathProcess } from './ping/tracepath.ts';
+import { TracerouteProcess } from './traceroute/traceroute.ts';
 import { SS } from './ss/ss.ts';
 import { TC } from './tc/tc.ts';
 import { TcpdumpProcess } from './tcpdump/tcpdump.ts';
@@ -29,9 +32,11 @@ import { type Tool, ToolProcess } from './tool.ts';
 /** Tools that run to their end at once. */
 const TOOLS: Readonly<Record<string, Tool>> = Object.freeze({
   arp: ARP,
+  bridge: BRIDGE,
   dmesg: DMESG,
   ethtool: ETHTOOL,
   find: FIND,
+  free: FREE,
   hostname: HOSTNAME,
   id: ID,
   ifconfig: IFCONFIG,
@@ -70,6 +75,7 @@ const MAKERS: Readonly<Record<string, Maker>> = Object.freeze({
   ping6: (kernel, net, argv) => new PingProcess(kernel, net, argv),
   sleep: (kernel, net, argv) => new SleepProcess(kernel, net, argv),
   tcpdump: (kernel, net, argv) => new TcpdumpProcess(kernel, net, argv),
+  traceroute: (kernel, net, argv) => new TracerouteProcess(kernel, net, argv),
   tracepath: (kernel, net, argv) => new TracepathProcess(kernel, net, argv),
 });
 

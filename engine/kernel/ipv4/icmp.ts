@@ -36,16 +36,10 @@ export const ICMP_ERR_CONVERT: readonly (readonly [errno: number, fatal: boolean
   [Errno.EHOSTUNREACH, true],
 ]);
 
-/** Per-destination token bucket (Linux: inet_peer's rate_tokens). */
-interface Peer {
-  tokens: number;
-  last: number;
-}
 const XRLIM_BURST_FACTOR = 6;
 
 export class Icmp {
   private readonly flow = new Flow4();
-  private readonly peers = new Map<number, Peer>();
 
   constructor(readonly kernel: Kernel) {}
 
@@ -315,15 +309,15 @@ export class Icmp {
   icmpv4_xrlim_allow(n4: Ipv4Net, rt: Rtable, type: number, code: number): boolean {
     if ((n4.sysctl.icmp_ratemask & (1 << type)) === 0 || (type === ICMP.DEST_UNREACH && code === ICMP_UNREACH.FRAG_NEEDED)) return true;
     if ((rt.dev.flags & IFF.LOOPBACK) !== 0) return true;
-    return this.inet_peer_xrlim_allow(rt.daddr, n4.sysctl.icmp_ratelimit * 1e6);
+    return this.inet_peer_xrlim_allow(n4, rt.daddr, n4.sysctl.icmp_ratelimit * 1e6);
   }
 
-  inet_peer_xrlim_allow(daddr: number, timeout: number): boolean {
+  inet_peer_xrlim_allow({ peers }: Ipv4Net, daddr: number, timeout: number): boolean {
     const now = this.kernel.now();
-    let peer = this.peers.get(daddr);
+    let peer = peers.get(daddr);
     if (peer === undefined) {
-      if (this.peers.size > 4096) this.peers.clear();
-      this.peers.set(daddr, (peer = { tokens: 0, last: now - 60e9 }));
+      if (peers.size > 4096) peers.clear();
+      peers.set(daddr, (peer = { tokens: 0, last: now - 60e9 }));
     }
     peer.tokens = Math.min(peer.tokens + (now - peer.last), XRLIM_BURST_FACTOR * timeout);
     peer.last = now;

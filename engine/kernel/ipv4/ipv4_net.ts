@@ -138,6 +138,9 @@ export class Ipv4Net {
   icmpCredit = 0;
   icmpStamp = 0;
 
+  /** Token buckets by destination (Linux: inet_peer's rate_tokens). */
+  readonly peers = new Map<number, { tokens: number; last: number }>();
+
   constructor(readonly net: Net) {}
 }
 
