@@ -56,6 +56,11 @@ export class Gso {
     return this.transportAt(skb) - (skb.head + skb.network_header) + this.skb_gso_transport_seglen(skb);
   }
 
+  /** A packet of segments of which each fits. */
+  skb_gso_validate_network_len(skb: SkBuff, mtu: number): boolean {
+    return this.kernel.skb.gso_size(skb) !== 0 && this.skb_gso_network_seglen(skb) <= mtu;
+  }
+
   /** By the network header: on the way through a bridge or a qdisc nobody has looked further. */
   private transportAt(skb: SkBuff): number {
     const { ram } = this.kernel.skb;

@@ -180,7 +180,7 @@ export class Ip6Input implements Actor {
       return NET_RX_DROP;
     }
     const mtu = ipv6.fib.ip6_mtu(rt);
-    if (skb.len > mtu && skbs.gso_size(skb) === 0) {
+    if (skb.len > mtu && !this.kernel.gso.skb_gso_validate_network_len(skb, mtu)) {
       ipv6.icmp.icmp6_send(skb, ICMPV6.PKT_TOOBIG, 0, mtu);
       ip6[IPSTATS.InTooBigErrors]++;
       this.drop(skb, dev, IPSTATS.FragFails, 'PKT_TOO_BIG');

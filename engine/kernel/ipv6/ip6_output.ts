@@ -90,7 +90,28 @@ export class Ip6Output {
 
   ip6_finish_output(net: Net, skb: SkBuff): number {
     const mtu = this.kernel.ipv6.fib.ip6_mtu(skb.dst as Rt6);
-    return skb.len > mtu && this.kernel.skb.gso_size(skb) === 0 ? this.ip6_fragment(net, skb, mtu) : this.ip6_finish_output2(net, skb);
+    if (skb.len <= mtu || this.kernel.gso.skb_gso_validate_network_len(skb, mtu)) return this.ip6_finish_output2(net, skb);
+    return this.kernel.skb.gso_size(skb) === 0 ? this.ip6_fragment(net, skb, mtu) : this.ip6_finish_output_gso_slowpath_drop(net, skb, mtu);
+  }
+
+  /** Segments that do not fit the path: cut, and each fragmented. */
+  ip6_finish_output_gso_slowpath_drop(net: Net, skb: SkBuff, mtu: number): number {
+    const { skb: skbs, gso } = this.kernel;
+    const segs = gso.skb_gso_segment(skb, false, false);
+    if (segs === undefined) {
+      skbs.kfree_skb_reason(skb, 'SKB_GSO_SEG');
+      return -Errno.ENOMEM;
+    }
+    skbs.consume_skb(skb);
+    let err = 0;
+    for (let s: SkBuff | undefined = segs; s !== undefined;) {
+      const next: SkBuff | undefined = s.next;
+      s.next = undefined;
+      const sent = this.ip6_fragment(net, s, mtu);
+      if (sent !== 0 && err === 0) err = sent;
+      s = next;
+    }
+    return err;
   }
 
   ip6_finish_output2(net: Net, skb: SkBuff): number {
