@@ -74,7 +74,7 @@ function run(name) {
       const runs = /after (\d+) runs/.exec(text)?.[1] ?? '0';
       const ok = code === 0 && runs !== '0';
       process.stdout.write(`${ok ? 'ok' : 'FAILED'}  fuzz ${name}: ${runs} runs in ${seconds} s${hung ? ', hung' : ''}\n`);
-      if (!ok) process.stdout.write(`${text}\nreproduce: npm run fuzz -- ${name} --seconds ${seconds} --seed ${seed}\n`);
+      if (!ok) process.stdout.write(`${text}\nreproduce: npm run fuzz -- ${name} --seconds ${Math.max(60, 10 * seconds)} --seed ${seed}\n`);
       resolve(ok);
     });
   });
