@@ -230,6 +230,7 @@ export class DevRx implements NapiPoller {
       this.softnet[this.kernel.smp_processor_id()].processed++;
       if (this.ptype_all.length > 0) this.deliverToTaps(skb, dev);
       if (capture.enabled) capture.add(this.kernel, skb, dev, false);
+      if (dev.tcf_ingress !== undefined && !this.kernel.sched.cls.sch_handle_ingress(skb, dev.tcf_ingress)) return NET_RX_DROP;
       if (skb.vlan_proto === 0 && isVlanProto(skb.protocol)) {
         const untagged = vlan.skb_vlan_untag(skb);
         if (untagged === undefined) return NET_RX_DROP;

@@ -68,6 +68,8 @@ export class DevXmit {
     const dev = skb.dev as NetDevice;
     if (this.kernel.contract.enabled && !checkSkbAlive(this.kernel, skb, 'dev_queue_xmit')) return NET_XMIT_DROP;
     skb.mac_header = skb.data - skb.head;
+    const { tcf_egress } = dev;
+    if (tcf_egress !== undefined && !this.kernel.sched.cls.sch_handle_egress(skb, tcf_egress)) return NET_XMIT_DROP;
     const index = dev.real_num_tx_queues === 1 ? 0 : this.netdev_core_pick_tx(dev, skb);
     skb.queue_mapping = index;
     const txq = dev.queues[index];

@@ -10,6 +10,7 @@ import type { SkBuff } from '../skbuff.ts';
 import { TimerList } from '../timer.ts';
 import type { WarnPlace } from '../warn.ts';
 import { NetDevXmitTimeout, QdiscDequeue, QdiscEnqueue } from '../tracepoints.ts';
+import { ClsApi } from './cls_api.ts';
 import type { Qdisc, QdiscInfo, TcAttrs } from './qdisc.ts';
 import { QDISC_KINDS } from './qdisc_kinds.ts';
 import { SchedApi } from './sch_api.ts';
@@ -47,6 +48,7 @@ export class SchedCore implements Actor {
   private readonly tpTimeout: TracePoint;
   readonly bql: Bql;
   readonly api: SchedApi;
+  readonly cls: ClsApi;
   private watchdogWarned = false;
   /** net.core.default_qdisc: what a transmit queue gets that nobody chose one for. */
   default_qdisc: DefaultQdisc = 'fq_codel';
@@ -55,6 +57,7 @@ export class SchedCore implements Actor {
     const { scope } = kernel.platform;
     this.bql = new Bql(kernel);
     this.api = new SchedApi(this);
+    this.cls = new ClsApi(this);
     this.tpEnqueue = scope.point(QdiscEnqueue);
     this.tpDequeue = scope.point(QdiscDequeue);
     this.tpTimeout = scope.point(NetDevXmitTimeout);

@@ -50,7 +50,7 @@ export abstract class TcfProto {
     readonly chain: number,
   ) {}
   /** TC_ACT_*, UNSPEC when nothing matched. */
-  abstract classify(skb: SkBuff, result: TcfResult): number;
+  abstract classify(skb: SkBuff, result: TcfResult, ingress: boolean): number;
   abstract dump(parent: number): readonly TfilterInfo[];
 }
 
@@ -63,11 +63,11 @@ export class TcfBlock {
     return this.protos.some((tp) => tp.dump(0).some((f) => f.options['classid'] === classid));
   }
   /** First that decides; UNSPEC when none does. `protocol` in host order; ETH_P_ALL matches all. */
-  tcf_classify(skb: SkBuff, result: TcfResult): number {
+  tcf_classify(skb: SkBuff, result: TcfResult, ingress = false): number {
     for (let i = 0; i < this.protos.length; i++) {
       const tp = this.protos[i];
       if (tp.chain !== 0 || (tp.protocol !== skb.protocol && tp.protocol !== ETH_P_ALL)) continue;
-      const verdict = tp.classify(skb, result);
+      const verdict = tp.classify(skb, result, ingress);
       if (verdict >= 0) return verdict;
     }
     return TC_ACT.UNSPEC;

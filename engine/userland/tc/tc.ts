@@ -3,6 +3,7 @@ import { Args, fail, matches } from '../iproute/args.ts';
 import { IPROUTE_VERSION } from '../iproute/version.ts';
 import { type Tool, type ToolContext, ToolExit } from '../tool.ts';
 import { doClass } from './class.ts';
+import { doFilter } from './filter.ts';
 import { unmodelled } from './kind.ts';
 import { doQdisc } from './qdisc.ts';
 import { Tc, TC_DEFAULTS, type TcOptions } from './tc_context.ts';
@@ -16,7 +17,8 @@ function runObject(tool: ToolContext, opt: TcOptions, args: Args): number {
   if (matches(object, 'qdisc')) return doQdisc(tc, args);
   if (matches(object, 'class')) return doClass(tc, args);
   if (matches(object, 'help')) throw new ToolExit(0, USAGE);
-  for (const known of ['filter', 'chain', 'actions', 'monitor', 'exec']) if (matches(object, known)) unmodelled(known);
+  if (matches(object, 'filter')) return doFilter(tc, args);
+  for (const known of ['chain', 'actions', 'monitor', 'exec']) if (matches(object, known)) unmodelled(known);
   return fail(255, `Object "${object}" is unknown, try "tc help".`);
 }
 
