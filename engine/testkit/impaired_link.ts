@@ -61,7 +61,8 @@ export class ImpairedLink implements Actor {
       }
       const frame = bytes.slice();
       // ARP has no checksum: an address learnt wrong would stay
-      if (this.random.float() < this.how.corrupt && frame[12] === 8 && frame[13] === 0) frame[14 + this.random.below(frame.length - 14)] ^= 1 << this.random.below(8);
+      if (this.random.float() < this.how.corrupt && frame[12] === 8 && frame[13] === 0)
+        frame[14 + this.random.below(frame.length - 14)] ^= 1 << this.random.below(8);
       const at = this.busy[side] + this.how.delay + this.random.float() * this.how.jitter;
       sim.at(Math.max(sim.now, Math.ceil(at)) as Instant, this, 1 - side, frame);
     }

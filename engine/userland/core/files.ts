@@ -210,7 +210,9 @@ class Listing {
     const owner = (id: number): string => (id === 0 ? 'root' : String(id));
     for (const e of sorted) {
       const head = `${modeText(e.stat.mode)} ${String(e.stat.nlink).padStart(links)} ${owner(e.stat.uid)} ${owner(e.stat.gid)} ${String(e.stat.size).padStart(sizes)}`;
-      this.ctx.print(`${head} ${dateText(e.stat.mtime, this.ctx.kernel.rtc)} ${shown(e)}${e.target === undefined ? '' : ` -> ${e.target}`}\n`);
+      this.ctx.print(
+        `${head} ${dateText(e.stat.mtime, this.ctx.kernel.rtc)} ${shown(e)}${e.target === undefined ? '' : ` -> ${e.target}`}\n`,
+      );
     }
   }
 
