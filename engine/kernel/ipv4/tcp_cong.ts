@@ -80,13 +80,6 @@ export class TcpCong {
   tcp_ca_find(name: string): TcpCongestionOps | undefined {
     return this.available.includes(name) ? ALGORITHMS.find((a) => a.name === name) : undefined;
   }
-  tcp_register_congestion_control(name: string): void {
-    if (!this.available.includes(name)) this.available.push(name);
-  }
-  tcp_unregister_congestion_control(name: string): void {
-    const at = this.available.indexOf(name);
-    if (at >= 0) this.available.splice(at, 1);
-  }
   defaultFor(name: string): TcpCongestionOps {
     return ALGORITHMS.find((a) => a.name === name) ?? TCP_RENO;
   }

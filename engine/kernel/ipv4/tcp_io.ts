@@ -58,9 +58,7 @@ export class TcpIo {
         // no slot left in this packet, or no page at all
         if (skbs.nr_frags(skb) >= MAX_SKB_FRAGS) {
           this.tcp_mark_push(sk, skb);
-          const fresh = this.newSegment(sk);
-          if (fresh !== undefined && this.fill(sk, fresh, data, copied, Math.min(goal, data.length - copied), (t) => (copied += t)) > 0)
-            continue;
+          if (this.newSegment(sk) !== undefined) continue;
         }
         if (skb.len === 0) this.tcp_remove_empty_skb(sk);
         sk.stream_nospace = true;
@@ -114,7 +112,7 @@ export class TcpIo {
   }
 
   /** Copies into page fragments behind what the packet has; bytes taken. */
-  private fill(sk: TcpSock, skb: SkBuff, data: Uint8Array, from: number, wanted: number, done?: (n: number) => void): number {
+  private fill(sk: TcpSock, skb: SkBuff, data: Uint8Array, from: number, wanted: number): number {
     const { skb: skbs } = this.kernel;
     const { frag } = sk;
     let total = 0;
@@ -139,7 +137,6 @@ export class TcpIo {
     cb.end_seq = seqAdd(cb.end_seq, total);
     cb.tcp_flags &= ~TCPHDR.PSH;
     cb.gso_segs = 0;
-    done?.(total);
     return total;
   }
 

@@ -194,7 +194,7 @@ export class TcpIpv4 implements TcpAf {
         tcp.hash.__inet_lookup_established(net, saddr, sport, daddr, dport, ifindex) ??
         tcp.hash.__inet_lookup_listener(net, saddr, sport, daddr, dport, ifindex);
       if (found === undefined) {
-        tcp.sendResetFor(this, undefined, skb);
+        this.send_reset(undefined, skb);
         skbs.kfree_skb_reason(skb, 'NO_SOCKET');
         return 0;
       }

@@ -7,7 +7,7 @@ import { TCPEXT, TCPSTATS } from './mib.ts';
 import { TCPHDR, TCP_SKB_CB, after, seqAdd, seqDiff, tcp_skb_pcount } from './tcp_skb.ts';
 import { TcpSegment } from './tcp_segment.ts';
 import type { TcpSock } from './tcp_sock.ts';
-import { ICSK_TIME, TCP, TCPF, TCP_CA, TCP_ECN, TCP_INFINITE_SSTHRESH, TCP_NAGLE, TCP_TIMEOUT_INIT } from './tcp_states.ts';
+import { ICSK_TIME, TCP, TCP_CA, TCP_ECN, TCP_INFINITE_SSTHRESH, TCP_NAGLE, TCP_TIMEOUT_INIT } from './tcp_states.ts';
 
 /** sk_pacing_shift: about a millisecond of the pacing rate may lie below TCP. */
 const PACING_SHIFT = 1024;
@@ -152,12 +152,12 @@ export class TcpOutput extends TcpSegment {
   tcp_tso_should_defer(sk: TcpSock, skb: SkBuff, maxSegs: number): boolean {
     this.deferBecause = undefined;
     if (sk.ca_state >= TCP_CA.Recovery) return false;
-    const delta = sk.tcp_wstamp_ns - sk.lsndtime;
-    if (sk.lsndtime !== 0 && this.kernel.now() - sk.lsndtime - 1e6 > 0 && delta >= 0) return false;
+    // only right after something was sent: otherwise nobody is in a hurry to acknowledge
+    if (this.kernel.now() - sk.lsndtime > 1e6) return false;
     const inFlight = this.tcp_packets_in_flight(sk);
     const sendWin = seqDiff(this.tcp_wnd_end(sk), TCP_SKB_CB(skb).seq);
     const congWin = (sk.snd_cwnd - inFlight) * sk.mss_cache;
-    let limit = Math.min(sendWin, congWin);
+    const limit = Math.min(sendWin, congWin);
     if (limit >= maxSegs * sk.mss_cache) return false;
     if (sk.write_queue.qlen > 1 && limit >= skb.len) return false;
     const divisor = ipv4Net(sk.net).tcp.sysctl.tcp_tso_win_divisor;
@@ -179,8 +179,8 @@ export class TcpOutput extends TcpSegment {
       this.deferBecause = 'rwnd';
       return true;
     }
-    limit = TCP_SKB_CB(skb).tcp_flags & TCPHDR.FIN;
-    return limit === 0 && !TCP_SKB_CB(skb).eor;
+    // a packet that will get no more data does not wait
+    return (TCP_SKB_CB(skb).tcp_flags & TCPHDR.FIN) === 0 && !TCP_SKB_CB(skb).eor;
   }
 
   /** Not more than about a millisecond's worth below TCP: the rest goes when that has left. */
@@ -336,9 +336,5 @@ export class TcpOutput extends TcpSegment {
     if (skb === undefined || (TCP_SKB_CB(skb).tcp_flags & TCPHDR.SYN) === 0) return -Errno.EFAULT;
     TCP_SKB_CB(skb).tcp_flags |= TCPHDR.ACK;
     return this.tcp_transmit_skb(sk, skb, true);
-  }
-
-  tcp_established_state(sk: TcpSock): boolean {
-    return ((1 << sk.state) & (TCPF.ESTABLISHED | TCPF.CLOSE_WAIT)) !== 0;
   }
 }

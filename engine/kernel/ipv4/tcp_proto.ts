@@ -156,13 +156,9 @@ export class TcpProto {
     return ipv4Net(e.net).tcp.sysctl.tcp_timestamps === 1 ? this.tuple(e, 0x7f4a7c15) : 0;
   }
 
-  sendResetFor(af: TcpAf, sk: TcpSock | undefined, skb: SkBuff): void {
-    af.send_reset(sk, skb);
-  }
-
   /** A segment for a full socket; consumed. */
   sockRcv(af: TcpAf, sk: TcpSock, skb: SkBuff, length: number): void {
-    if (sk.state === TCP.ESTABLISHED || sk.state !== TCP.LISTEN) {
+    if (sk.state !== TCP.LISTEN) {
       sk.segs_in += Math.max(1, this.kernel.skb.gso_segs(skb));
       if (length > 0) sk.data_segs_in += Math.max(1, this.kernel.skb.gso_segs(skb));
     }

@@ -88,7 +88,6 @@ export class TcpSock extends InetSock implements TcpHashed {
   keepopen = false;
   userlocks_rcvbuf = false;
   userlocks_sndbuf = false;
-  binded_port = false;
   rt6: object | undefined;
 
   // queues
@@ -98,7 +97,6 @@ export class TcpSock extends InetSock implements TcpHashed {
   readonly frag = new PageFrag();
   wmem_queued = 0;
   stream_nospace = false;
-  wake_write = false;
 
   // sending
   write_seq = 0;
@@ -112,9 +110,7 @@ export class TcpSock extends InetSock implements TcpHashed {
   mss_cache = TCP_MSS_DEFAULT;
   pmtu_cookie = 0;
   ext_hdr_len = 0;
-  search_high = 0;
   nonagle = 0;
-  repair = false;
   tsq_throttled = false;
   tsq_queued = false;
   gso_segs = 0;
@@ -203,12 +199,9 @@ export class TcpSock extends InetSock implements TcpHashed {
   advmss = 0;
   rcv_mss = TCP_MSS_DEFAULT;
   rcv_tstamp = 0;
-  scaling_full_len = 0;
   dsack = false;
   readonly duplicate_sack = { start_seq: 0, end_seq: 0 };
   readonly selective_acks: { start_seq: number; end_seq: number }[] = [];
-  /** The blocks that the peer sent last, so that only news is looked at. */
-  readonly recv_sack_cache: { start_seq: number; end_seq: number }[] = [];
   readonly rx_opt = new TcpOptions();
   rcvlowat = 1;
   rcv_rtt_us = 0;
@@ -260,15 +253,10 @@ export class TcpSock extends InetSock implements TcpHashed {
   max_ack_backlog = 0;
   readonly accept_queue: TcpSock[] = [];
   readonly requests: TcpRequestSock[] = [];
-  accept_backlog = 0;
 
   // timestamps
   tcp_mstamp = 0;
   tsoffset = 0;
-  saw_unknown = 0;
-
-  // MTU probing is off by default; the ends of the search
-  mtup_enabled = false;
 
   // for TCP_INFO
   bytes_sent = 0;
@@ -280,7 +268,6 @@ export class TcpSock extends InetSock implements TcpHashed {
   data_segs_out = 0;
   data_segs_in = 0;
   dsack_dups = 0;
-  reord_seen_total = 0;
   rcv_ooopack = 0;
   chrono_type = 0;
   chrono_start = 0;

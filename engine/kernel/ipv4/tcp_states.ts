@@ -92,7 +92,6 @@ export const TCP_MSS_DEFAULT = 536;
 export const TCP_MIN_MSS = 88;
 export const TCP_INIT_CWND = 10;
 export const TCP_INFINITE_SSTHRESH = 0x7fffffff;
-export const MAX_TCP_WINDOW = 32767;
 export const TCP_MAX_WSCALE = 14;
 export const TCP_MAX_QUICKACKS = 16;
 export const TCP_FASTRETRANS_THRESH = 3;

@@ -181,7 +181,7 @@ export class TcpIpv6 implements TcpAf {
         tcp.hash.__inet6_lookup_established(net, saddr, sport, daddr, dport, dif) ??
         tcp.hash.inet6_lookup_listener(net, saddr, sport, daddr, dport, dif);
       if (found === undefined) {
-        tcp.sendResetFor(this, undefined, skb);
+        this.send_reset(undefined, skb);
         skbs.kfree_skb_reason(skb, 'NO_SOCKET');
         return 0;
       }

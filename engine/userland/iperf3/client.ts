@@ -27,7 +27,7 @@ export class IperfClient extends IperfTest {
     const found = resolve(this, this.options.host, this.options.family);
     if (typeof found === 'string') return this.fail(`${UNREACHABLE}: ${found}`);
     this.target = found;
-    const s = this.open(SOCK.STREAM, this.options.clientPort === 0 ? 0 : 0);
+    const s = this.open(SOCK.STREAM, 0);
     if (typeof s === 'number') return this.fail(`${UNREACHABLE}: ${strerror(s)}`);
     this.pendingControl = s;
     this.kernel.sockets.waitFor(s, this, OP.CONTROL);

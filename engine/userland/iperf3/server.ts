@@ -19,7 +19,7 @@ export class IperfServer extends IperfTest {
   private udpListener: Sock | undefined;
   private readonly newcomers: Newcomer[] = [];
   private tests = 0;
-  private phase: 'idle' | 'cookie' | 'params' | 'streams' | 'running' | 'results' | 'display' = 'idle';
+  private phase: 'idle' | 'params' | 'streams' | 'running' | 'results' | 'display' = 'idle';
 
   main(): void {
     const { sockets } = this.kernel;

@@ -58,8 +58,8 @@ describe('sockets from the command line', () => {
   it('iperf3 moves data both ways and both ends agree on how much', () => {
     const f = boot();
     background(f, 'iperf3 -s');
-    for (const extra of ['', ' -R', ' -P 2', ' -u -b 10M']) {
-      const r = f.run(`iperf3 -c 127.0.0.1 -t 1${extra}`);
+    for (const extra of ['-n 2M', '-n 2M -R', '-n 2M -P 2', '-t 1 -u -b 10M']) {
+      const r = f.run(`iperf3 -c 127.0.0.1 ${extra}`);
       expect(r).toMatchObject({ status: 0, err: '' });
       expect(r.out).toContain('iperf Done.');
       expect(r.out).toMatch(/receiver\n/);

@@ -120,8 +120,7 @@ function filter(ctx: ToolContext, r: Request, words: string[]): void {
   while (words[0] === 'state' || words[0] === 'exclude') {
     const [what, name] = words.splice(0, 2);
     const set = name === undefined ? 0 : statesOf(name);
-    if (name === undefined) throw new ToolExit(255, `ss: wrong state name: ${name ?? ''}\n`);
-    if (set === 0) throw new ToolExit(255, `ss: wrong state name: ${name}\n`);
+    if (set === 0) throw new ToolExit(255, `ss: wrong state name: ${name ?? ''}\n`);
     if (what === 'state') states |= set;
     else states = (chosen ? states : SS_ALL) & ~set;
     chosen = true;
