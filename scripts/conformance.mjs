@@ -117,6 +117,15 @@ else {
   }
 }
 
+// ── fuzz targets, from a new seed each time: about a minute in all on two cores; `npm run fuzz` for longer ──
+{
+  const run = sh('node', ['scripts/fuzz.mjs', '--seconds', '4'], { timeout: 600_000 });
+  process.stdout.write(run.stdout + run.stderr);
+  const counts = /^(\d+) passed, (\d+) failed$/m.exec(run.stdout);
+  passed += Number(counts?.[1] ?? 0);
+  failed += Number(counts?.[2] ?? 1);
+}
+
 // ── our devices under Debian's Linux, and our drivers on QEMU's devices; each says itself when it cannot run ──
 for (const script of ['scripts/conformance_linux.mjs', 'scripts/conformance_qemu.mjs']) {
   const run = sh('node', [script], { timeout: 600_000 });

@@ -1,5 +1,8 @@
 // `npm test`: everything that needs nothing but Node and a Chromium: types, lint, unit tests, build, end-to-end tests.
 import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { ensureBuild, ensureChromium, ensureDependencies, root, run } from './setup.mjs';
 
 ensureDependencies();
@@ -33,10 +36,14 @@ const number = (text, re) => Number(re.exec(text)?.[1] ?? 0);
 step('types', run('npm', ['run', '--silent', 'typecheck']) === 0);
 step('lint', run('npm', ['run', '--silent', 'lint', '--', '--quiet']) === 0);
 step('format', run('npx', ['prettier', '--check', '--log-level', 'warn', '.']) === 0);
-counted('unit tests', 'npx', ['vitest', 'run'], (t) => ({
+const temp = mkdtempSync(join(tmpdir(), 'ringscope-test-'));
+const report = join(temp, 'unit.json');
+counted('unit tests', 'npx', ['vitest', 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`], (t) => ({
   passed: number(t, /^\s*Tests\s.*?(\d+) passed/m),
   failed: number(t, /^\s*Tests\s.*?(\d+) failed/m),
 }));
+step('what docs/conformance.md calls held', run('node', ['scripts/conformance_table.mjs', '--results', report]) === 0);
+rmSync(temp, { recursive: true, force: true });
 await ensureBuild();
 step('build', true);
 if (ensureChromium() === undefined) {
