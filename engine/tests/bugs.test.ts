@@ -1,4 +1,4 @@
-// Published bugs as labs: each shows its symptom, the same lab without the mistake does not, and two runs are one.
+// Published bugs as labs: each shows its symptom, the same lab without the mistake does not, and two runs are one, with checkpoints and without.
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { LabLibrary } from '../../main/host/lab_library.ts';
@@ -15,9 +15,9 @@ const files = readdirSync(LABS).filter((f) => f.endsWith('.lab.yaml'));
 const read = (file: string): LabSpec => parseLab(readFileSync(`${LABS}/${file}`, 'utf8'), file);
 
 /** What is not as the lab says, and the state at the end. */
-async function run(lab: LabSpec): Promise<{ wrong: string[]; state: string }> {
+async function run(lab: LabSpec, rewindable = false): Promise<{ wrong: string[]; state: string }> {
   const session = new Session(lab);
-  session.rewindable = false;
+  session.rewindable = rewindable;
   const runtime = new Runtime(session);
   session.boot();
   const wrong: string[] = [];
@@ -39,7 +39,7 @@ test('they are in the list of labs, without mistakes', () => {
 
 test.each(files)('%s: with the mistake', async (file) => {
   const lab = read(file);
-  const [a, b] = [await run(lab), await run(lab)];
+  const [a, b] = [await run(lab, true), await run(lab)];
   expect(a.wrong).toEqual([]);
   expect(b.state).toBe(a.state);
 });

@@ -219,11 +219,10 @@ export class E1000Driver implements PciDriver {
   }
 }
 
-const PARTS: E1000Parts = ops({ rx: E1000Rx });
-
 /** The module; with other parts, a variant of it. */
-export const e1000eModule = (parts: E1000Parts = PARTS): ModuleDef =>
-  ops<ModuleDef>({
+export function e1000eModule(given: E1000Parts = { rx: E1000Rx }): ModuleDef {
+  const parts = ops(given);
+  return ops<ModuleDef>({
     name: 'e1000e',
     path: 'kernel/drivers/net/ethernet/intel/e1000e/e1000e.ko',
     size: 315392,
@@ -258,5 +257,6 @@ export const e1000eModule = (parts: E1000Parts = PARTS): ModuleDef =>
       (kernel.modules.state('pci') as PciCore).bus.pci_unregister_driver(module.state as E1000Driver);
     },
   });
+}
 
 export const E1000E_MODULE: ModuleDef = e1000eModule();
