@@ -35,6 +35,7 @@ const TABLE = {
   ENOSYS: [38, 'Function not implemented'],
   ENOTEMPTY: [39, 'Directory not empty'],
   ELOOP: [40, 'Too many levels of symbolic links'],
+  EXFULL: [54, 'Exchange full'],
   ENODATA: [61, 'No data available'],
   ETIME: [62, 'Timer expired'],
   ENONET: [64, 'Machine is not on the network'],

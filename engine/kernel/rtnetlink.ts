@@ -3,9 +3,9 @@ import { Errno } from '../base/errno.ts';
 import { NET_ADDR_SET } from './dev_registry.ts';
 import { in6Dev } from './ipv6/ipv6_net.ts';
 import type { Kernel } from './kernel.ts';
-import { IF_OPER, IFF, type LinkStats, type NetDevice } from './net_device.ts';
+import { IF_OPER, IFF, type NetDevice } from './net_device.ts';
 import type { Net } from './net_namespace.ts';
-import type { LinkKindAttrs } from './rtnl_link_kinds.ts';
+import type { LinkInfo, LinkKindAttrs } from './rtnl_link_kinds.ts';
 
 /** Answer of a request: 0 or a negative errno, with the kernel's own words when it has some. */
 export interface NlResult {
@@ -13,61 +13,6 @@ export interface NlResult {
   readonly extack?: string;
 }
 export const NL_OK: NlResult = Object.freeze({ errno: 0 });
-
-/** One link as RTM_NEWLINK describes it. Absent attributes are undefined. */
-export interface LinkInfo {
-  readonly ifindex: number;
-  readonly ifname: string;
-  /** IFF_* bits, LOWER_UP and so on included */
-  readonly flags: number;
-  readonly type: number;
-  readonly mtu: number;
-  readonly qdisc: string;
-  readonly operstate: number;
-  readonly linkmode: number;
-  readonly group: number;
-  readonly txqlen: number;
-  readonly address: Uint8Array;
-  readonly broadcast: Uint8Array;
-  readonly perm_address: Uint8Array | undefined;
-  /** IFLA_LINK: ifindex of the lower or peer device; undefined when it is itself. */
-  readonly link: number | undefined;
-  /** IFLA_LINK_NETNSID: where that is, when elsewhere. */
-  readonly link_netnsid: number | undefined;
-  /** IFLA_NEW_NETNSID, IFLA_NEW_IFINDEX: where it went, in the RTM_DELLINK of a move. */
-  readonly new_netnsid?: number;
-  readonly new_ifindex?: number;
-  readonly master: number | undefined;
-  readonly ifalias: string;
-  readonly promiscuity: number;
-  readonly allmulti: number;
-  readonly min_mtu: number;
-  readonly max_mtu: number;
-  readonly num_tx_queues: number;
-  readonly num_rx_queues: number;
-  readonly gso_max_size: number;
-  readonly gso_max_segs: number;
-  readonly tso_max_size: number;
-  readonly tso_max_segs: number;
-  readonly gro_max_size: number;
-  readonly carrier: boolean;
-  readonly carrier_up_count: number;
-  readonly carrier_down_count: number;
-  /** IFLA_INFO_KIND */
-  readonly kind: string | undefined;
-  /** IFLA_INFO_DATA */
-  readonly data?: LinkKindAttrs;
-  /** IFLA_INFO_SLAVE_KIND, IFLA_INFO_SLAVE_DATA */
-  readonly slaveKind?: string;
-  readonly slaveData?: LinkKindAttrs;
-  /** IFLA_PROP_LIST */
-  readonly altnames: readonly string[];
-  readonly parentbus: string | undefined;
-  readonly parentdev: string | undefined;
-  /** IN6_ADDR_GEN_MODE: 0 eui64, 1 none */
-  readonly addrgenmode: number;
-  readonly stats: LinkStats;
-}
 
 export type RtnlGroup =
   | 'link'

@@ -1,5 +1,6 @@
 // The modules every machine has: what is built into its kernel, and what lies on its disk.
 import { ops } from '../base/ops.ts';
+import { BRIDGE_MODULE } from '../drivers/bridge/bridge.ts';
 import { VLAN_MODULES } from '../drivers/8021q/vlan.ts';
 import { DUMMY_MODULE } from '../drivers/dummy.ts';
 import { E1000_MODULE } from '../drivers/e1000/e1000.ts';
@@ -15,7 +16,7 @@ import type { ModuleTable } from '../kernel/module.ts';
 
 export const MODULES: ModuleTable = ops<ModuleTable>({
   builtin: [LOOPBACK_MODULE, PLATFORM_MODULE, PCI_MODULE, IOMMU_MODULE],
-  loadable: [...VIRTIO_MODULES, VETH_MODULE, DUMMY_MODULE, ...VLAN_MODULES, E1000E_MODULE, E1000_MODULE],
+  loadable: [...VIRTIO_MODULES, VETH_MODULE, DUMMY_MODULE, ...VLAN_MODULES, BRIDGE_MODULE, E1000E_MODULE, E1000_MODULE],
   foreign: [
     { name: 'ahci', aliases: ['pci:v00008086d00002922sv*sd*bc*sc*i*'] },
     { name: 'i2c_i801', aliases: ['pci:v00008086d00002930sv*sd*bc*sc*i*'] },

@@ -1,7 +1,7 @@
 // `ip address`: listing, flushing, and the way to changes.
 import { IFF } from '../../kernel/net_device.ts';
 import { AF, type AddrInfo, IFA_F } from '../../kernel/rtnl_records.ts';
-import type { LinkInfo } from '../../kernel/rtnetlink.ts';
+import type { LinkInfo } from '../../kernel/rtnl_link_kinds.ts';
 import { type Args, duparg2, getPrefix, incomplete, type InetPrefix, invarg, matches, parseUnsigned, samePrefix } from '../iproute/args.ts';
 import { scopeNumber } from '../iproute/names.ts';
 import { ToolExit } from '../tool.ts';

@@ -1,6 +1,6 @@
 // Text and JSON of one link, as `ip link`, `ip address` and `ip monitor` show it.
 import { IFF } from '../../kernel/net_device.ts';
-import type { LinkInfo } from '../../kernel/rtnetlink.ts';
+import type { LinkInfo } from '../../kernel/rtnl_link_kinds.ts';
 import type { ColorKind } from '../iproute/output.ts';
 import type { IpContext } from './ip_context.ts';
 import { printLinkKind } from './link_kinds.ts';
@@ -54,7 +54,7 @@ const operColor = (n: number): ColorKind =>
   OPERSTATES[n] === 'UP' ? 'operstate_up' : OPERSTATES[n] === 'DOWN' ? 'operstate_down' : 'none';
 
 /** 'name@link' with the format applied, or JSON members; true when the lower link is down (M-DOWN). */
-function printName(ip: IpContext, l: LinkInfo, format: (name: string) => string): boolean {
+export function printName(ip: IpContext, l: LinkInfo, format: (name: string) => string): boolean {
   const { out } = ip;
   let name = l.ifname;
   let lowerDown = false;
@@ -75,7 +75,7 @@ function printName(ip: IpContext, l: LinkInfo, format: (name: string) => string)
   return lowerDown;
 }
 
-function printFlags(ip: IpContext, flags: number, lowerDown: boolean): void {
+export function printFlags(ip: IpContext, flags: number, lowerDown: boolean): void {
   const { out } = ip;
   const words: string[] = [];
   if ((flags & IFF.UP) !== 0 && (flags & IFF.RUNNING) === 0) words.push('NO-CARRIER');

@@ -1,7 +1,7 @@
 // Columns of `ip -s link`.
 import { expect, test } from 'vitest';
 import { zeroLinkStats } from '../../kernel/net_device.ts';
-import type { LinkInfo } from '../../kernel/rtnetlink.ts';
+import type { LinkInfo } from '../../kernel/rtnl_link_kinds.ts';
 import { humanNumber, statsText } from './link_stats.ts';
 
 const link = (stats: Partial<LinkInfo['stats']>): LinkInfo =>

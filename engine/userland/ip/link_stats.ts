@@ -1,5 +1,5 @@
 // The counters of `ip -s link`: columns as wide as the widest value, optionally human readable.
-import type { LinkInfo } from '../../kernel/rtnetlink.ts';
+import type { LinkInfo } from '../../kernel/rtnl_link_kinds.ts';
 import type { IpContext } from './ip_context.ts';
 
 /** Widths that the column titles need. */

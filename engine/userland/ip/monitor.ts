@@ -2,7 +2,8 @@
 import type { Kernel } from '../../kernel/kernel.ts';
 import type { Net } from '../../kernel/net_namespace.ts';
 import type { AddrInfo, NeighInfo, NetconfInfo, RouteInfo, RuleInfo } from '../../kernel/rtnl_records.ts';
-import type { LinkInfo, NsidInfo, RtmType, RtnlGroup, RtnlMessage } from '../../kernel/rtnetlink.ts';
+import type { NsidInfo, RtmType, RtnlGroup, RtnlMessage } from '../../kernel/rtnetlink.ts';
+import type { LinkInfo } from '../../kernel/rtnl_link_kinds.ts';
 import { type Args, invarg, matches } from '../iproute/args.ts';
 import { ToolExit } from '../tool.ts';
 import { printAddrInfo } from './address_print.ts';
