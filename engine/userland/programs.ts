@@ -4,7 +4,6 @@ import type { Kernel } from '../kernel/kernel.ts';
 import type { Net } from '../kernel/net_namespace.ts';
 import type { Process, ProgramTable } from '../kernel/process.ts';
 import { BRIDGE } from './bridge/bridge.ts';
-import { BRIDGE } from './bridge/bridge.ts';
 import { CatProcess, LS } from './core/files.ts';
 import { FREE } from './core/free.ts';
 import { FIND } from './core/find.ts';
@@ -33,7 +32,6 @@ import { type Tool, ToolProcess } from './tool.ts';
 /** Tools that run to their end at once. */
 const TOOLS: Readonly<Record<string, Tool>> = Object.freeze({
   arp: ARP,
-  bridge: BRIDGE,
   bridge: BRIDGE,
   dmesg: DMESG,
   ethtool: ETHTOOL,
