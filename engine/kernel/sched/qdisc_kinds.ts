@@ -13,6 +13,7 @@ import { Mq } from './sch_mq.ts';
 import { Netem } from './sch_netem.ts';
 import { NoqueueQdisc } from './sch_noqueue.ts';
 import { PfifoFast } from './sch_pfifo_fast.ts';
+import { Plug, Skbprio } from './sch_plain.ts';
 import { Multiq, Prio } from './sch_prio.ts';
 import { Sfq } from './sch_sfq.ts';
 import { Tbf } from './sch_tbf.ts';
@@ -34,6 +35,8 @@ export const QDISC_KINDS: Readonly<Record<string, QdiscClass>> = ops<Record<stri
   multiq: Multiq,
   netem: Netem,
   noqueue: NoqueueQdisc,
+  plug: Plug,
   prio: Prio,
+  skbprio: Skbprio,
   tbf: Tbf,
 });

@@ -221,6 +221,16 @@ export const TC_KINDS: Readonly<Record<string, TcKind>> = Object.freeze({
   htb: HTB,
   sfq: SFQ,
   fq: FQ,
+  plug: Object.freeze({
+    parse: (ctx: KindContext) => {
+      const o = pairs(ctx, { limit: COUNT }, [], 'Usage: ... plug [ limit BYTES ]');
+      return o['limit'] === undefined ? undefined : o;
+    },
+  }),
+  skbprio: Object.freeze({
+    parse: (ctx: KindContext) => pairs(ctx, { limit: COUNT }, [], 'Usage: ... skbprio [ limit NUMBER ]'),
+    print: (out: Out, o: TcAttrs) => out.any('limit', num(o, 'limit'), `limit ${num(o, 'limit')} `),
+  }),
   clsact: none,
   ingress: Object.freeze({ print: (out: Out) => out.fp('---------------- ') }),
 });
