@@ -64,7 +64,7 @@ function run(name) {
     () => {
       hung = true;
       if (process.platform === 'win32') child.kill();
-      else process.kill(-child.pid, 'SIGKILL');
+      else if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
     },
     1000 * (seconds + MARGIN),
   );

@@ -64,7 +64,7 @@ const RULES = ops({
   'skb-panic': ['a packet was to hold more than there is room for', 'Linux Documentation/networking/skbuff.rst, Basic sk_buff geometry'],
   'skb-use-after-free': ['a packet was used after it was freed', 'Linux Documentation/networking/skbuff.rst, Reference counting'],
   'timer-after-free': ['a timer is armed for a device that is freed', `${NETDEV}, struct net_device lifetime rules`],
-} as const satisfies Record<DmaRule | string, readonly [string, string]>);
+} as const satisfies Record<DmaRule, readonly [string, string]> & Record<string, readonly [string, string]>);
 
 export type ContractRule = keyof typeof RULES;
 export const CONTRACT_RULES: readonly ContractRule[] = Object.freeze(Object.keys(RULES)) as readonly ContractRule[];

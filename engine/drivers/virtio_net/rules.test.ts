@@ -248,7 +248,7 @@ test.each([
     look();
     f.settle(10_000);
   }
-  expect([...seen].sort()).toEqual(allowed);
+  expect([...seen].sort((a, b) => a - b)).toEqual(allowed);
 });
 
 const plain = (fill: number): Uint8Array => {
@@ -400,7 +400,7 @@ test('virtio-v1.2 §5.1.6.5: commands are sent only with their feature', () => {
     addrs.dev_mc_add(dev, Uint8Array.of(0x33, 0x33, 0, 0, 0, 1));
     f.kernel.net.dev_set_mac_address(dev, Uint8Array.of(2, 0, 0, 0, 0, 7));
     f.settle();
-    return [...new Set(commands.map(([cls]) => cls))].sort();
+    return [...new Set(commands.map(([cls]) => cls))].sort((a, b) => a - b);
   };
   const { RX, MAC: ADDRESS, MQ } = VIRTIO_NET_CTRL;
   expect(classes(0n)).toEqual([RX, ADDRESS, MQ]);
