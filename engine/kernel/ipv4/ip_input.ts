@@ -219,7 +219,11 @@ export class IpInput {
     }
     skb.cb0 |= IPSKB.FORWARDED;
     const mtu = n4.sysctl.ip_forward_use_pmtu !== 0 ? ipv4.route.dst_mtu(rt) : (rt.info?.metrics?.get(2) ?? rt.dev.mtu);
-    if (skb.len > mtu && !this.kernel.gso.skb_gso_validate_network_len(skb, mtu) && (IpHdr.frag_off.get(ram, skb_network_header(skb)) & IP_DF) !== 0) {
+    if (
+      skb.len > mtu &&
+      !this.kernel.gso.skb_gso_validate_network_len(skb, mtu) &&
+      (IpHdr.frag_off.get(ram, skb_network_header(skb)) & IP_DF) !== 0
+    ) {
       n4.mib.ip[IPSTATS.FragFails]++;
       ipv4.icmp.__icmp_send(skb, ICMP.DEST_UNREACH, ICMP_UNREACH.FRAG_NEEDED, mtu);
       skbs.kfree_skb_reason(skb, 'PKT_TOO_BIG');

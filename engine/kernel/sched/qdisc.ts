@@ -203,14 +203,18 @@ export abstract class Qdisc {
   /** `n` packets of `len` bytes were dropped below without their parents' doing (Linux: qdisc_tree_reduce_backlog()). */
   qdisc_tree_reduce_backlog(n: number, len: number): void {
     if (n === 0 && len === 0) return;
-    let below: Qdisc = this;
-    for (let q = this.upper; q !== undefined; q = q.upper) {
-      if (below.qlen === 0) q.cl_qlen_notify(below.parent);
-      q.qlen -= n;
-      q.backlog -= len;
-      q.drops += n;
-      below = q;
-    }
+    this.upper?.droppedBelow(this, n, len);
+  }
+  private droppedBelow(below: Qdisc, n: number, len: number): void {
+    if (below.qlen === 0) this.cl_qlen_notify(below.parent);
+    this.qlen -= n;
+    this.backlog -= len;
+    this.drops += n;
+    this.upper?.droppedBelow(this, n, len);
+  }
+  /** The discipline at the top of the tree. */
+  get top(): Qdisc {
+    return this.upper?.top ?? this;
   }
   /** Frees a packet that is not taken. */
   qdisc_drop(skb: SkBuff): number {

@@ -154,8 +154,7 @@ export class Netem extends Qdisc {
     }
     if (count > 1) {
       const copy = this.kernel.skb.skb_clone(skb);
-      let root: Qdisc = this;
-      while (root.upper !== undefined) root = root.upper;
+      const root = this.top;
       if (copy !== undefined) {
         copy.pkt_len = skb.pkt_len;
         copy.pkt_segs = skb.pkt_segs;

@@ -3,7 +3,7 @@ import { TC_H_MAJ, TC_H_ROOT, type TcAttrs, type TclassInfo } from '../../kernel
 import type { TcCommand } from '../../kernel/sched/sch_api.ts';
 import { type Args, duparg, fail, invarg, matches } from '../iproute/args.ts';
 import { ToolExit } from '../tool.ts';
-import { unmodelled } from './kind.ts';
+import { UNMODELLED_KINDS, unmodelled } from './kind.ts';
 import { TC_KINDS } from './kinds.ts';
 import { printStats } from './stats.ts';
 import type { Tc } from './tc_context.ts';
@@ -37,6 +37,7 @@ function modify(tc: Tc, command: TcCommand | 'delete', args: Args): number {
       args.skip();
       const known = Object.hasOwn(TC_KINDS, word) ? TC_KINDS[word] : undefined;
       if (known?.parseClass !== undefined) options = known.parseClass({ args, error: (text) => tc.error(text) });
+      else if (UNMODELLED_KINDS.has(word)) unmodelled(`class ${word}`);
       else if (known !== undefined) fail(1, `Error: Qdisc "${word}" is classless.`);
       else if (args.more) fail(1, `Unknown qdisc "${word}", hence option "${args.word}" is unparsable`);
       break;

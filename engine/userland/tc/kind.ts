@@ -32,6 +32,10 @@ export function whatIs(word: string, usage: string): never {
   if (word === 'help') throw new ToolExit(1, `${usage}\n`);
   fail(1, `What is "${word}"?\n${usage}`);
 }
+/** Disciplines of Linux 6.1 that our kernel does not have. */
+export const UNMODELLED_KINDS: ReadonlySet<string> = new Set(
+  'atm cake cbq cbs choke drr dsmark ets etf fq_pie gred hfsc hhf mqprio pie qfq red rr sfb taprio teql0'.split(' '),
+);
 /** An option we know of but do not model. */
 export function unmodelled(what: string): never {
   throw new ToolExit(1, `tc: ${what} is not modelled\n`);

@@ -4,7 +4,7 @@ import { type QdiscInfo, TC_H_INGRESS, TC_H_MAJ, TC_H_ROOT } from '../../kernel/
 import type { TcCommand } from '../../kernel/sched/sch_api.ts';
 import { type Args, duparg, fail, invarg, matches } from '../iproute/args.ts';
 import { ToolExit } from '../tool.ts';
-import { unmodelled } from './kind.ts';
+import { UNMODELLED_KINDS, unmodelled } from './kind.ts';
 import { TC_KINDS } from './kinds.ts';
 import { printStats } from './stats.ts';
 import type { Tc } from './tc_context.ts';
@@ -25,9 +25,9 @@ const COMMANDS: readonly (readonly [string, TcCommand | 'delete'])[] = [
 function options(tc: Tc, kind: string, args: Args): ReturnType<NonNullable<(typeof TC_KINDS)[string]['parse']>> {
   const known = Object.hasOwn(TC_KINDS, kind) ? TC_KINDS[kind] : undefined;
   if (known?.parse !== undefined) return known.parse({ args, error: (text) => tc.error(text) });
+  if (UNMODELLED_KINDS.has(kind)) unmodelled(`qdisc ${kind}`);
   if (!args.more) return undefined;
   if (args.word === 'help') throw new ToolExit(255, USAGE);
-  if (known === undefined) fail(1, `Unknown qdisc "${kind}", hence option "${args.word}" is unparsable`);
   return fail(1, `Unknown qdisc "${kind}", hence option "${args.word}" is unparsable`);
 }
 
