@@ -242,7 +242,7 @@ export class Rtnetlink {
   do_setlink(dev: NetDevice, r: LinkRequest): NlResult {
     const core = this.kernel.net;
     let err = 0;
-    let modified = false;
+    let notify = false;
     if (r.netns !== undefined) {
       err = core.dev_change_net_namespace(dev, r.netns, r.newname);
       if (err < 0) return { errno: err };
@@ -250,26 +250,25 @@ export class Rtnetlink {
     if (r.address !== undefined) {
       err = core.dev_set_mac_address(dev, r.address);
       if (err < 0) return { errno: err };
-      modified = true;
+      this.rtmsg_ifinfo('RTM_NEWLINK', dev);
     }
     if (r.mtu !== undefined) {
       const result = core.dev_set_mtu_ext(dev, r.mtu);
       if (result.errno !== 0) return result;
-      modified = true;
+      this.rtmsg_ifinfo('RTM_NEWLINK', dev);
     }
     if (r.group !== undefined) {
       dev.group = r.group;
-      modified = true;
+      notify = true;
     }
     if (r.newname !== undefined && r.newname !== dev.name) {
       err = core.dev_change_name(dev, r.newname);
       if (err < 0) return { errno: err };
-      modified = true;
     }
     if (r.ifalias !== undefined) {
       if (r.ifalias.length >= 256) return refused(Errno.EINVAL);
       dev.ifalias = r.ifalias;
-      modified = true;
+      notify = true;
     }
     if (r.broadcast !== undefined) {
       dev.broadcast = r.broadcast.slice(0, dev.addr_len);
@@ -278,7 +277,6 @@ export class Rtnetlink {
     if (r.master !== undefined) {
       const result = this.do_set_master(dev, r.master);
       if (result.errno !== 0) return result;
-      modified = true;
     }
     if (r.change !== undefined && r.change !== 0) {
       err = core.dev_change_flags(dev, this.flagsOf(dev, r));
@@ -290,23 +288,23 @@ export class Rtnetlink {
       if (!dev.present) return refused(Errno.ENODEV);
       err = dev.netdev_ops.ndo_change_carrier!(dev, r.carrier);
       if (err < 0) return { errno: err };
-      modified = true;
     }
     if (r.txqlen !== undefined && r.txqlen !== dev.tx_queue_len) {
       err = core.dev_change_tx_queue_len(dev, r.txqlen);
       if (err < 0) return { errno: err };
-      modified = true;
+      this.rtmsg_ifinfo('RTM_NEWLINK', dev);
     }
     if (r.operstate !== undefined) this.set_operstate(dev, r.operstate);
     if (r.linkmode !== undefined) {
-      modified ||= r.linkmode !== dev.link_mode;
+      notify ||= r.linkmode !== dev.link_mode;
       dev.link_mode = r.linkmode;
     }
     // stable addresses need a secret, and nobody gave one
     if (r.addrgenmode === ADDR_GEN_STABLE) return refused(Errno.EINVAL);
     const idev = in6Dev(dev);
     if (r.addrgenmode !== undefined && idev !== undefined) idev.cnf.addr_gen_mode = r.addrgenmode;
-    if (modified) core.link.netdev_state_change(dev);
+    // address, MTU and queue length have a message of their own and are no change of state (Linux: rtnetlink_event())
+    if (notify) core.link.netdev_state_change(dev);
     return NL_OK;
   }
 
