@@ -3,7 +3,7 @@ import type { DmaAddr, Gpa } from '../../base/units.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import { NETDEV_TX_BUSY, NETDEV_TX_OK, type NetDevice } from '../../kernel/net_device.ts';
 import { skb_checksum_start_offset, skb_headlen, skb_network_offset, skb_transport_offset } from '../../kernel/skb_inline.ts';
-import { CHECKSUM_PARTIAL, MAX_SKB_FRAGS, type SkBuff } from '../../kernel/skbuff.ts';
+import { CHECKSUM_PARTIAL, MAX_SKB_FRAGS, SKB_GSO, type SkBuff } from '../../kernel/skbuff.ts';
 import { TXD_CMD, TXD_DTYP_DATA, TXD_POPTS, TXD_STAT_DD, TXD_TUCMD, TxDescContext, TxDescData } from '../../pci/e1000e_desc.ts';
 import { E1000, STATUS, TCTL, TXDCTL } from '../../pci/e1000e_regs.ts';
 import { IpHdr, Ipv6Hdr, TcpHdr } from '../../wire/headers.ts';
@@ -16,8 +16,6 @@ const MAX_PER_TXD = 8192;
 /** The device needs 17 bytes at least; shorter packets are padded. */
 const MIN_PACKET = 17;
 const FRAG_DESCRIPTORS = MAX_SKB_FRAGS * Math.ceil(4096 / MAX_PER_TXD) + 4;
-/** Linux: SKB_GSO_TCPV4, SKB_GSO_TCPV6 */
-const SKB_GSO = { TCPV4: 1 << 0, TCPV6: 1 << 4 } as const;
 const IPPROTO_TCP = 6;
 const COLLISION_THRESHOLD = 15;
 const TXDCTL_DMA_BURST_ENABLE = TXDCTL.GRAN | (5 << TXDCTL.WTHRESH_SHIFT) | (1 << 8) | 0x1f;

@@ -3,7 +3,7 @@ import type { Gpa } from '../../base/units.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import type { Napi, NapiPoller } from '../../kernel/napi.ts';
 import { NETDEV_TX_OK, type NetDevice } from '../../kernel/net_device.ts';
-import { CHECKSUM_PARTIAL, MAX_SKB_FRAGS, type SkBuff } from '../../kernel/skbuff.ts';
+import { CHECKSUM_PARTIAL, MAX_SKB_FRAGS, SKB_GSO, type SkBuff } from '../../kernel/skbuff.ts';
 import { skb_checksum_start_offset, skb_cloned, skb_headlen, skb_headroom } from '../../kernel/skb_inline.ts';
 import { VIRTIO_NET_HDR_F, VIRTIO_NET_HDR_GSO } from '../../virtio/net.ts';
 import type { Virtqueue } from '../virtio/virtio_ring.ts';
@@ -13,8 +13,6 @@ import type { SendQueue, VirtnetInfo } from './virtnet_info.ts';
 const RESERVED = 2 + MAX_SKB_FRAGS;
 /** Room for the longest header. */
 const HDR_SLOT = 32;
-/** Linux: SKB_GSO_TCPV4, SKB_GSO_DODGY, SKB_GSO_TCP_ECN, SKB_GSO_TCPV6 */
-export const SKB_GSO = { TCPV4: 1 << 0, DODGY: 1 << 1, TCP_ECN: 1 << 2, TCPV6: 1 << 4 } as const;
 
 export class VirtnetTx implements NapiPoller {
   /** Inline in Linux. */

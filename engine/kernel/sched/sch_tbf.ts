@@ -88,7 +88,7 @@ export class Tbf extends Qdisc {
 
   /** A GSO packet that could never pass: its segments go in one by one. */
   tbf_segment(skb: SkBuff): number {
-    let segment = this.kernel.tcp.offload.tcp_gso_segment(skb, this.dev.hwSg, this.dev.hwCsum);
+    let segment = this.kernel.gso.skb_gso_segment(skb, this.dev.hwSg, this.dev.hwCsum);
     if (segment === undefined) return this.qdisc_drop(skb);
     this.kernel.skb.consume_skb(skb);
     let taken = 0;
