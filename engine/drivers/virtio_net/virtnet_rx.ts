@@ -17,14 +17,13 @@ import { GOOD_COPY_LEN, GOOD_PACKET_LEN, type ReceiveQueue, type VirtnetInfo } f
 /** Where virtio_net_hdr_v1_hash has the hash and its kind. */
 const HASH_AT = VirtioNetHdr.$size + VirtioNetHdrHash.hash_value.offset;
 const HASH_REPORT_AT = VirtioNetHdr.$size + VirtioNetHdrHash.hash_report.offset;
-/** Linux: SKB_GSO_UDP, GSO_BY_FRAGS */
-const SKB_GSO_UDP = 1 << 16;
+/** Linux: GSO_BY_FRAGS */
 const GSO_BY_FRAGS = 0xffff;
 /** gso_type of the header → that of the sk_buff, and the least length of the transport header. */
 const RX_GSO: Readonly<Record<number, readonly [type: number, transport: number] | undefined>> = ops({
   [VIRTIO_NET_HDR_GSO.TCPV4]: [SKB_GSO.TCPV4, TcpHdr.$size],
   [VIRTIO_NET_HDR_GSO.TCPV6]: [SKB_GSO.TCPV6, TcpHdr.$size],
-  [VIRTIO_NET_HDR_GSO.UDP]: [SKB_GSO_UDP, UdpHdr.$size],
+  [VIRTIO_NET_HDR_GSO.UDP]: [SKB_GSO.UDP, UdpHdr.$size],
 });
 /** Token of every receive buffer in one piece; which one it is, its context tells: address * 65536 + length. */
 const RX_BUFFER = ops({ kind: 'receive buffer' });

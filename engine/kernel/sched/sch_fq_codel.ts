@@ -2,32 +2,30 @@
 import { NET_XMIT_CN, NET_XMIT_SUCCESS } from '../net_device.ts';
 import { NL_OK, type NlResult } from '../rtnetlink.ts';
 import { type SkBuff, SkBuffHead } from '../skbuff.ts';
-import { type QdiscInfo, Qdisc } from './qdisc.ts';
+import { CodelControl, type CodelHost, CodelVars } from './codel.ts';
+import { attrNumber, invalid, type QdiscInfo, Qdisc, type TcAttrs } from './qdisc.ts';
 
 /** Defaults of RFC 8290 §5.2 and Linux: fq_codel_init() */
-const LIMIT = 10 * 1024;
 const FLOWS = 1024;
-const TARGET = 5_000_000;
-const INTERVAL = 100_000_000;
-const MEMORY_LIMIT = 32 << 20;
-const DROP_BATCH = 64;
+/** Linux: fq_codel_change() */
+const FLOWS_MAX = 65_536;
+const QUANTUM_MIN = 256;
 
 /** One flow's queue and CoDel's state for it (RFC 8289 §5.2). */
 class Flow {
   readonly queue = new SkBuffHead();
+  readonly vars = new CodelVars();
   deficit = 0;
   backlog = 0;
   listed = false;
-  /** CoDel */
-  count = 0;
-  lastcount = 0;
-  dropping = false;
-  first_above_time = 0;
-  drop_next = 0;
 }
 
-export class FqCodel extends Qdisc {
-  private readonly flows: (Flow | undefined)[] = Array.from({ length: FLOWS }, () => undefined);
+export class FqCodel extends Qdisc implements CodelHost<Flow> {
+  private flows: (Flow | undefined)[] = [];
+  private readonly control = new CodelControl(1);
+  private limit = 10 * 1024;
+  private memory_limit = 32 << 20;
+  private drop_batch = 64;
   private readonly new_flows: Flow[] = [];
   private readonly old_flows: Flow[] = [];
   private quantum = 1514;
@@ -36,13 +34,34 @@ export class FqCodel extends Qdisc {
   private drop_overmemory = 0;
   private drop_overlimit = 0;
   private new_flow_count = 0;
-  private ecn_mark = 0;
-  private maxpacket = 0;
 
-  override init(): NlResult {
-    this.canBypass = true;
+  override init(attrs?: TcAttrs): NlResult {
     this.quantum = this.dev.mtu + this.dev.hard_header_len;
     this.perturbation = this.kernel.platform.sim.random(`${this.kernel.platform.machine}:fq_codel`).u32();
+    const flows = attrNumber(attrs, 'flows', FLOWS);
+    if (flows < 1 || flows > FLOWS_MAX) return invalid();
+    this.flows = Array.from({ length: flows }, () => undefined);
+    if (attrs !== undefined) this.change(attrs);
+    this.canBypass = this.limit >= 1;
+    return NL_OK;
+  }
+  /** Times in microseconds; the number of flows is for ever. */
+  override change(attrs: TcAttrs | undefined): NlResult {
+    const flows = attrNumber(attrs, 'flows', this.flows.length);
+    if (flows !== this.flows.length) return invalid();
+    this.control.change(attrs);
+    this.limit = attrNumber(attrs, 'limit', this.limit);
+    const quantum = attrNumber(attrs, 'quantum', -1);
+    if (quantum >= 0) this.quantum = Math.max(QUANTUM_MIN, quantum);
+    this.drop_batch = Math.max(1, attrNumber(attrs, 'drop_batch', this.drop_batch));
+    this.memory_limit = attrNumber(attrs, 'memory_limit', this.memory_limit);
+    const { qlen, backlog } = this;
+    while (this.qlen > this.limit || this.memory_usage > this.memory_limit) {
+      const skb = this.fq_codel_dequeue();
+      if (skb === undefined) break;
+      this.kernel.skb.kfree_skb_reason(skb, 'QDISC_DROP');
+    }
+    this.qdisc_tree_reduce_backlog(qlen - this.qlen, backlog - this.backlog);
     return NL_OK;
   }
 
@@ -66,8 +85,8 @@ export class FqCodel extends Qdisc {
       this.new_flow_count++;
       this.new_flows.push(flow);
     }
-    const overMemory = this.memory_usage > MEMORY_LIMIT;
-    if (this.qlen <= LIMIT && !overMemory) return NET_XMIT_SUCCESS;
+    const overMemory = this.memory_usage > this.memory_limit;
+    if (this.qlen <= this.limit && !overMemory) return NET_XMIT_SUCCESS;
     const before = this.qlen;
     const victim = this.fq_codel_drop();
     this.drop_overlimit += before - this.qlen;
@@ -76,15 +95,15 @@ export class FqCodel extends Qdisc {
     return victim === flow ? NET_XMIT_CN : NET_XMIT_SUCCESS;
   }
 
-  /** Drops from the head of the fattest flow: half its backlog, at most 64 packets. */
+  /** Drops from the head of the fattest flow: half its backlog, at most a batch of packets. */
   fq_codel_drop(): Flow {
     let fattest: Flow | undefined;
     for (const flow of this.flows) if (flow !== undefined && (fattest === undefined || flow.backlog > fattest.backlog)) fattest = flow;
     const victim = fattest as Flow;
     const threshold = victim.backlog / 2;
     let bytes = 0;
-    for (let i = 0; i < DROP_BATCH && bytes < threshold; i++) {
-      const skb = this.takeFrom(victim);
+    for (let i = 0; i < this.drop_batch && bytes < threshold; i++) {
+      const skb = this.codelTake(victim);
       if (skb === undefined) break;
       bytes += skb.pkt_len;
       this.kernel.skb.kfree_skb_reason(skb, 'QDISC_DROP');
@@ -105,7 +124,7 @@ export class FqCodel extends Qdisc {
         this.old_flows.push(flow);
         continue;
       }
-      const skb = this.codel_dequeue(flow);
+      const skb = this.control.dequeue(this, flow, flow.vars);
       if (skb === undefined) {
         list.shift();
         // a new flow that emptied waits one round among the old, so that it cannot starve them
@@ -117,54 +136,6 @@ export class FqCodel extends Qdisc {
       flow.deficit -= skb.pkt_len;
       return skb;
     }
-  }
-
-  /** CoDel on one flow: drops from its head while its packets have waited too long (RFC 8289 §5.3). */
-  codel_dequeue(flow: Flow): SkBuff | undefined {
-    let skb = this.takeFrom(flow);
-    if (skb === undefined) {
-      flow.dropping = false;
-      return undefined;
-    }
-    const now = this.kernel.now();
-    let drop = this.codel_should_drop(flow, skb, now);
-    if (flow.dropping) {
-      if (!drop) flow.dropping = false;
-      else {
-        while (flow.dropping && now >= flow.drop_next) {
-          flow.count++;
-          this.dropped(skb);
-          skb = this.takeFrom(flow);
-          if (skb === undefined || !this.codel_should_drop(flow, skb, now)) flow.dropping = false;
-          else flow.drop_next += INTERVAL / Math.sqrt(flow.count);
-          if (skb === undefined) return undefined;
-        }
-      }
-    } else if (drop) {
-      this.dropped(skb);
-      skb = this.takeFrom(flow);
-      drop = skb !== undefined && this.codel_should_drop(flow, skb, now);
-      flow.dropping = true;
-      const delta = flow.count - flow.lastcount;
-      // resume near the rate that controlled the queue when it was last left
-      flow.count = delta > 1 && now - flow.drop_next < 16 * INTERVAL ? delta : 1;
-      flow.lastcount = flow.count;
-      flow.drop_next = now + INTERVAL / Math.sqrt(flow.count);
-    }
-    return skb;
-  }
-
-  codel_should_drop(flow: Flow, skb: SkBuff, now: number): boolean {
-    if (skb.pkt_len > this.maxpacket) this.maxpacket = skb.pkt_len;
-    if (now - skb.cb0 < TARGET || flow.backlog <= this.dev.mtu) {
-      flow.first_above_time = 0;
-      return false;
-    }
-    if (flow.first_above_time === 0) {
-      flow.first_above_time = now + INTERVAL;
-      return false;
-    }
-    return now > flow.first_above_time;
   }
 
   reset(): void {
@@ -182,22 +153,21 @@ export class FqCodel extends Qdisc {
 
   override dumpOptions(): QdiscInfo['options'] {
     return {
-      limit: LIMIT,
-      flows: FLOWS,
+      limit: this.limit,
+      flows: this.flows.length,
       quantum: this.quantum,
-      target: TARGET / 1000,
-      interval: INTERVAL / 1000,
-      memory_limit: MEMORY_LIMIT,
-      ecn: true,
-      drop_batch: DROP_BATCH,
+      ...this.control.dump(),
+      memory_limit: this.memory_limit,
+      ecn: this.control.ecn,
+      drop_batch: this.drop_batch,
     };
   }
   override dumpXstats(): QdiscInfo['xstats'] {
     return {
-      maxpacket: this.maxpacket,
+      maxpacket: this.control.maxpacket,
       drop_overlimit: this.drop_overlimit,
       new_flow_count: this.new_flow_count,
-      ecn_mark: this.ecn_mark,
+      ecn_mark: 0,
       new_flows_len: this.new_flows.length,
       old_flows_len: this.old_flows.length,
       ce_mark: 0,
@@ -208,11 +178,11 @@ export class FqCodel extends Qdisc {
 
   private classify(skb: SkBuff): Flow {
     const hash = this.kernel.net.xmit.skb_get_hash(skb) ^ this.perturbation;
-    const index = Math.floor(((Math.imul(hash, 0x9e3779b1) >>> 0) * FLOWS) / 0x100000000);
+    const index = Math.floor(((Math.imul(hash, 0x9e3779b1) >>> 0) * this.flows.length) / 0x100000000);
     return (this.flows[index] ??= new Flow());
   }
 
-  private takeFrom(flow: Flow): SkBuff | undefined {
+  codelTake(flow: Flow): SkBuff | undefined {
     const skb = flow.queue.shift();
     if (skb === undefined) return undefined;
     flow.backlog -= skb.pkt_len;
@@ -222,7 +192,7 @@ export class FqCodel extends Qdisc {
     return skb;
   }
 
-  private dropped(skb: SkBuff): void {
+  codelDrop(skb: SkBuff): void {
     this.drops++;
     this.kernel.skb.kfree_skb_reason(skb, 'QDISC_DROP');
   }
